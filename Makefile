@@ -1,0 +1,36 @@
+# Each target works as the first command on a fresh clone: it makes .venv, installs with the
+# constraints, and goes. Set PYTHON to choose an interpreter (3.11 or newer).
+PYTHON ?= python3
+BIN := .venv/bin
+WORKERS ?= auto
+
+.PHONY: install demo test test-all check format clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: install
+	$(BIN)/convlens train digits
+
+test: install
+	$(BIN)/pytest -q -n $(WORKERS) -m 'not slow'
+
+test-all: install
+	$(BIN)/pytest -q -n $(WORKERS)
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

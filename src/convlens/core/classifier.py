@@ -1,0 +1,64 @@
+"""Every network is stages and a head."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from convlens.core.input_spec import InputSpec
+
+
+class Normalise(nn.Module):
+    """Pixels in [0, 1] to (pixels - mean) / std, a channel at a time; uint8 is scaled first.
+
+    The constants are non-persistent buffers: they come from the `InputSpec`, never from weights.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, input_spec: InputSpec) -> None:
+        super().__init__()
+        shape = (1, input_spec.channels, 1, 1)
+        self.register_buffer("mean", torch.tensor(input_spec.mean).view(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(input_spec.std).view(shape), persistent=False)
+        self.identity = set(input_spec.mean) == {0.0} and set(input_spec.std) == {1.0}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W, uint8 or float in [0, 1], to the same shape, normalised."""
+        if x.dtype == torch.uint8:
+            x = x.to(self.mean.dtype) / 255
+        return x if self.identity else (x - self.mean) / self.std
+
+
+class Classifier(nn.Module):
+    """A convolutional network as named stages and a head: ``forward(x)`` is ``head(stages(x))``.
+
+    Args:
+        stages: the stages by name, first to last; a normalising stage is put before them.
+        head: from the last stage's feature map (pooling or flatten first) to logits.
+        input_spec: what the network is fed.
+
+    Example:
+        >>> from torch import nn
+        >>> spec = InputSpec(height=8, width=8, channels=1)
+        >>> stages = {"block1": nn.Conv2d(1, 4, 3)}
+        >>> net = Classifier(stages, nn.Sequential(nn.Flatten(), nn.Linear(144, 10)), spec)
+        >>> net(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(
+        self, stages: Mapping[str, nn.Module], head: nn.Module, input_spec: InputSpec
+    ) -> None:
+        super().__init__()
+        self.input_spec = input_spec
+        named = OrderedDict[str, nn.Module](normalise=Normalise(input_spec))
+        self.stages = nn.Sequential(named | OrderedDict(stages))
+        self.head = head
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W pixels (uint8, or float in [0, 1]) to N×K logits."""
+        logits: Tensor = self.head(self.stages(x))
+        return logits

@@ -1,0 +1,66 @@
+"""Where the arithmetic happens, and what to call it."""
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+from convlens.core.errors import ConvlensError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device to work on: ``"auto"`` takes a CUDA GPU, then Apple's, then the CPU.
+
+    Raises:
+        ConvlensError: the name is unknown, or this machine has no such device.
+
+    Example:
+        >>> choose_device("cpu")
+        device(type='cpu')
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    kind = name.partition(":")[0]
+    if not available.get(kind, False):
+        here = ", ".join(device for device, there in available.items() if there)
+        raise ConvlensError(
+            f"device is '{name}'; this machine has: {here}; pass --device auto",
+            code="no-such-device",
+        )
+    return torch.device(name)
+
+
+def usable_cores() -> int:
+    """The cores this process may run on, which a container often limits."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else (os.cpu_count() or 1)
+
+
+def describe_machine(device: torch.device) -> dict[str, str | int]:
+    """What a figure measured here should be read with: processor, cores, threads, versions."""
+    return {
+        "processor": _processor_name(),
+        "cores": usable_cores(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def _processor_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

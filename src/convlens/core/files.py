@@ -1,0 +1,133 @@
+"""Files that are either whole or not there.
+
+A file is written beside its place, flushed to the disk, renamed over it, and the folder's entry is
+flushed too: a process killed at any instant leaves the old file or the new one, never half of one.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from convlens.core.errors import ConvlensError, WorkFailedError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to; on leaving it takes ``path``'s place, in one step.
+
+    Raises:
+        ConvlensError: the folder cannot be written to.
+        WorkFailedError: the disk is full.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        _flush(partial)
+        partial.replace(path)
+        _flush(path.parent)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically and durably; raises as `replacing`."""
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically and durably; raises as `replacing`."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically and durably; NaN is refused; raises as `replacing`."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of ours.
+
+    Raises:
+        ConvlensError: it is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConvlensError(
+            f"cannot read {path} ({error.strerror}); is this a folder that convlens wrote?",
+            code="unreadable-file",
+        ) from error
+    except ValueError as error:
+        raise ConvlensError(
+            f"{path} is damaged: it is not valid JSON ({error}); restore it or run again",
+            code="damaged-file",
+        ) from error
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A new folder to fill; on leaving it takes ``path``'s place.
+
+    An existing folder is renamed aside first and removed after, so that at every instant one whole
+    folder is there under ``path`` or under ``path`` + ``.old`` (see `surviving_folder`).
+    """
+    old = path.with_name(path.name + ".old")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    except OSError as error:
+        raise write_error(path, error) from error
+    try:
+        yield fresh
+        fresh.chmod(0o755)
+        for entry in [*sorted(fresh.rglob("*")), fresh]:
+            _flush(entry)
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            path.rename(old)
+        fresh.rename(path)
+        _flush(path.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def surviving_folder(path: Path) -> Path | None:
+    """The folder that `replacing_folder` last left whole, or None where it never finished one."""
+    old = path.with_name(path.name + ".old")
+    return next((folder for folder in (path, old) if folder.is_dir()), None)
+
+
+def write_error(path: Path, error: OSError) -> ConvlensError:
+    """What to tell the user when ``path`` cannot be written."""
+    if error.errno in {28, 122}:
+        return WorkFailedError(
+            f"no room left on the disk while writing {path}; "
+            "free some space, or choose another disk with --out",
+            code="disk-full",
+        )
+    return ConvlensError(
+        f"cannot write {path} ({error.strerror}); choose a folder you may write to with --out",
+        code="not-writable",
+    )
+
+
+def _flush(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():  # Windows has no handle to flush a folder with
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,52 @@
+"""Telling a person at a terminal, with rich, on stderr: stdout is for results."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from convlens.core.reporter import Task
+
+
+class Terminal:
+    """A reporter that draws progress bars where there is a terminal, and plain lines elsewhere."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False)
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self.console.print(escape(text))
+
+    def warn(self, text: str) -> None:
+        """Print a line that stands out."""
+        self.console.print(f"[yellow]warning[/yellow] {escape(text)}")
+
+    @contextmanager
+    def task(self, name: str, total: int) -> Iterator[Task]:
+        """A bar that vanishes when the work is done; nothing where there is no terminal."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[detail]}"),
+            TimeRemainingColumn(compact=True),
+        )
+        with Progress(
+            *columns,
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        ) as progress:
+            yield _Bar(progress, progress.add_task(escape(name), total=total, detail=""))
+
+
+class _Bar:
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def update(self, done: int, detail: str = "") -> None:
+        self._progress.update(self._task, completed=done, detail=escape(detail))
