@@ -1,0 +1,65 @@
+"""The ``convlens`` command: its verbs, and how every failure is told."""
+
+import os
+import signal
+import sys
+
+import typer
+from typer.main import get_command
+
+from convlens import __version__
+from convlens.cli.evaluate import evaluate
+from convlens.cli.output import fail
+from convlens.cli.predict import predict
+from convlens.cli.train import train
+from convlens.core.errors import ConvlensError
+
+app = typer.Typer(
+    name="convlens",
+    help="From a folder of images to an image classifier you understand and can trust.",
+    epilog="Start with: convlens train digits",
+    rich_markup_mode="rich",
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(train)
+app.command()(evaluate)
+app.command()(predict)
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
+) -> None:
+    if version:
+        sys.stdout.write(f"convlens {__version__}\n")
+        raise typer.Exit
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line: exit status 0 done, 1 the work failed, 2 the request was wrong."""
+    words = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in words
+    try:
+        sys.exit(get_command(app)(args=words, prog_name="convlens", standalone_mode=False) or 0)
+    except ConvlensError as error:
+        fail(error.message, code=error.code, status=error.exit_status, as_json=as_json)
+    except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.stderr.write(error.format_message() + "\n")
+            sys.exit(2)
+        message = f"{error.format_message()} Try 'convlens {_verb(words)}--help'."
+        fail(message, code="usage", status=2, as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        fail("interrupted", code="interrupted", status=128 + signal.SIGINT, as_json=as_json)
+    except BrokenPipeError:
+        # The reader (head, less) left: nothing more can be told, and that is no failure.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _verb(words: list[str]) -> str:
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    known |= {group.name for group in app.registered_groups if group.name}
+    return next((f"{word} " for word in words if word in known), "")

@@ -1,0 +1,34 @@
+"""What every verb prints: results on stdout, everything else on stderr."""
+
+import json
+import sys
+from typing import Annotated, Any, NoReturn, TypeAlias
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+JsonOption: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")
+]
+
+
+def stdout() -> Console:
+    """The console for results; it keeps to the terminal's width."""
+    return Console(highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def fail(message: str, *, code: str, status: int, as_json: bool) -> NoReturn:
+    """Say what went wrong, and leave with its exit status."""
+    if as_json:
+        print_json({"error": {"code": code, "message": message}})
+    else:
+        Console(stderr=True, highlight=False).print(
+            f"[bold red]error[/bold red] {escape(message)}", soft_wrap=True
+        )
+    sys.exit(status)

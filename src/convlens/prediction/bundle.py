@@ -1,0 +1,156 @@
+"""The bundle: all that evaluating, predicting, exporting and serving need, in one folder.
+
+``bundle.json`` says what the network is, what it is fed and what its outputs mean;
+``model.safetensors`` holds its weights. Nothing in it can run code.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from convlens import __version__
+from convlens.core.classifier import Classifier
+from convlens.core.errors import ConvlensError
+from convlens.core.files import (
+    read_json,
+    replacing_folder,
+    surviving_folder,
+    write_bytes,
+    write_json,
+)
+from convlens.core.input_spec import InputSpec
+from convlens.models import ModelSpec, build
+
+FORMAT_VERSION = 1
+_MANIFEST = "bundle.json"
+_WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A trained network with everything needed to use it.
+
+    Attributes:
+        classifier: the network with its trained weights, in eval mode.
+        model: the description from which it was built.
+        classes: the K class names, in the order of its logits.
+        metrics: the figures it was measured with, as plain JSON values.
+        provenance: where it comes from (run, data fingerprint, versions), as plain JSON values.
+    """
+
+    classifier: Classifier
+    model: ModelSpec
+    classes: tuple[str, ...]
+    metrics: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """How a file becomes the network's input."""
+        return self.classifier.input_spec
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> None:
+    """Write a bundle; an older one in its place is replaced in one step.
+
+    Raises:
+        ConvlensError: the folder cannot be written to.
+        WorkFailedError: the disk is full.
+    """
+    tensors = {
+        name: tensor.detach().to("cpu").contiguous()
+        for name, tensor in bundle.classifier.state_dict().items()
+    }
+    weights = save_tensors(tensors)
+    manifest = {
+        "format": "convlens bundle",
+        "format_version": FORMAT_VERSION,
+        "convlens": __version__,
+        "model": bundle.model.model_dump(mode="json"),
+        "classes": list(bundle.classes),
+        "input": bundle.input_spec.model_dump(mode="json"),
+        "weights": {"file": _WEIGHTS, "sha256": hashlib.sha256(weights).hexdigest()},
+        "metrics": bundle.metrics,
+        "provenance": bundle.provenance,
+    }
+    with replacing_folder(folder) as fresh:
+        write_bytes(fresh / _WEIGHTS, weights)
+        write_json(fresh / _MANIFEST, manifest)
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """Read a bundle.
+
+    Args:
+        path: a bundle's folder, or a run's folder with a bundle in it.
+
+    Raises:
+        ConvlensError: there is no bundle, it is of a newer format, or it is damaged.
+    """
+    folder = _find(Path(path))
+    manifest = read_json(folder / _MANIFEST)
+    version = manifest.get("format_version") if isinstance(manifest, dict) else None
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ConvlensError(
+            f"{folder / _MANIFEST} is of bundle format {version}; this convlens ({__version__}) "
+            f"reads formats up to {FORMAT_VERSION}; update convlens",
+            code="unknown-bundle-format",
+        )
+    try:
+        model = ModelSpec.model_validate(manifest["model"])
+        input_spec = InputSpec.model_validate(manifest["input"])
+        classes = tuple(str(name) for name in manifest["classes"])
+        classifier = build(model, input_spec, classes=len(classes))
+        classifier.load_state_dict(_read_weights(folder, manifest["weights"]["sha256"]))
+    except (KeyError, TypeError, ValidationError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConvlensError(
+            f"the bundle in {folder} is damaged ({type(error).__name__}: {reason}); "
+            "restore it, or train again",
+            code="damaged-bundle",
+        ) from error
+    return Bundle(
+        classifier=classifier.eval(),
+        model=model,
+        classes=classes,
+        metrics=manifest.get("metrics", {}),
+        provenance=manifest.get("provenance", {}),
+    )
+
+
+def _find(path: Path) -> Path:
+    for candidate in (path, path / "bundle"):
+        folder = surviving_folder(candidate)
+        if folder is not None and (folder / _MANIFEST).is_file():
+            return folder
+    what = "is not a folder" if path.exists() else "does not exist"
+    if path.is_dir():
+        what = "holds no bundle (a bundle.json, or a bundle folder with one)"
+        if (path / "recipe.toml").is_file():
+            what += "; its training has not finished"
+    raise ConvlensError(
+        f"{path} {what}; pass the folder of a finished run, such as the one that "
+        "'convlens train' printed",
+        code="no-bundle",
+    )
+
+
+def _read_weights(folder: Path, sha256: str) -> dict[str, torch.Tensor]:
+    path = folder / _WEIGHTS
+    try:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise SafetensorError("its bytes are not those that were saved")
+        return load_tensors(content)
+    except (OSError, SafetensorError) as error:
+        raise ConvlensError(
+            f"cannot use the weights in {path} ({error}); restore the bundle, or train again",
+            code="damaged-bundle",
+        ) from error

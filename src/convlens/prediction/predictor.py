@@ -1,0 +1,175 @@
+"""From a bundle and images to probabilities."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convlens.core.device import choose_device
+from convlens.core.errors import ConvlensError
+from convlens.core.reporter import Quiet, Reporter
+from convlens.data import Skipped, array_pixels, decode, find_images
+from convlens.prediction.bundle import Bundle
+
+PIXELS_A_BATCH = 2**22
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A class and the probability it was given, in [0, 1]."""
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the network says of one image.
+
+    Attributes:
+        path: the image's file, or None where an array was handed over.
+        top: the most probable classes, most probable first.
+    """
+
+    path: str | None
+    top: tuple[Guess, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """``{"path": …, "top": [{"class": …, "probability": …}, …]}``."""
+        guesses = [{"class": guess.name, "probability": guess.probability} for guess in self.top]
+        return {"path": self.path, "top": guesses}
+
+
+class Predictor:
+    """A bundle ready to classify images.
+
+    Args:
+        bundle: the trained network.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+
+    Attributes:
+        classes: the class names, in the order of the probabilities.
+        skipped: the files that the last `predict` could not read, with the reason.
+    """
+
+    def __init__(self, bundle: Bundle, *, device: str = "auto") -> None:
+        self.bundle = bundle
+        self.classes = bundle.classes
+        self.skipped: tuple[Skipped, ...] = ()
+        self._device = choose_device(device)
+        self._network = bundle.classifier.to(self._device, memory_format=torch.channels_last)
+
+    def predict(
+        self,
+        images: Any,
+        *,
+        top: int = 5,
+        reporter: Reporter | None = None,
+    ) -> list[Prediction]:
+        """Classify images.
+
+        Args:
+            images: a path, a list of paths (folders are searched), or pixels N×H×W×C or N×H×W,
+                uint8 or floats in [0, 1].
+            top: how many classes to name for each image, at least 1.
+            reporter: whom to tell of files that cannot be read; nobody by default.
+
+        Returns:
+            One prediction an image, in the order given; files that cannot be read are left out,
+            told to the reporter and listed in `skipped`.
+
+        Raises:
+            ConvlensError: a path does not exist, or none of the files could be read.
+        """
+        if top < 1:
+            raise ConvlensError(f"top is {top}; expected at least 1", code="bad-option")
+        if isinstance(images, str | Path):
+            images = [images]
+        if isinstance(images, Sequence) and images and isinstance(images[0], str | Path):
+            return self._predict_files(images, top, reporter or Quiet())
+        self.skipped = ()
+        pixels = array_pixels(images, channels=self.bundle.input_spec.channels)
+        fitted = np.stack([decode(image, self.bundle.input_spec) for image in pixels])
+        return [self._prediction(None, row, top) for row in self.probabilities(fitted)]
+
+    def probabilities(
+        self, pixels: NDArray[np.uint8], *, reporter: Reporter | None = None
+    ) -> NDArray[np.float32]:
+        """The probability of every class for pixels that fit the network's input.
+
+        Args:
+            pixels: (N, H, W, C) uint8, as `convlens.data.decode` gives them.
+            reporter: whom to show progress.
+
+        Returns:
+            (N, K) float32; each row sums to 1.
+        """
+        out = np.empty((len(pixels), len(self.classes)), np.float32)
+        with (reporter or Quiet()).task("measuring", len(pixels)) as task:
+            for start, batch in self._batches(pixels):
+                stop = start + len(batch)
+                out[start:stop] = self._forward(batch)
+                task.update(stop)
+        return out
+
+    def _batches(self, pixels: NDArray[np.uint8]) -> Iterator[tuple[int, Tensor]]:
+        size = max(1, min(256, PIXELS_A_BATCH // pixels[0].size)) if len(pixels) else 1
+        for start in range(0, len(pixels), size):
+            rows = np.ascontiguousarray(pixels[start : start + size])
+            yield start, torch.from_numpy(rows).permute(0, 3, 1, 2)
+
+    @torch.inference_mode()
+    def _forward(self, batch: Tensor) -> NDArray[np.float32]:
+        logits = self._network(batch.to(self._device))
+        probabilities: NDArray[np.float32] = logits.float().softmax(dim=1).cpu().numpy()
+        return probabilities
+
+    def _predict_files(
+        self, paths: Sequence[str | Path], top: int, reporter: Reporter
+    ) -> list[Prediction]:
+        files, skipped = find_images(paths, reporter)
+        predictions: list[Prediction] = []
+        unread = list(skipped)
+        with reporter.task("predicting", len(files)) as task:
+            for start in range(0, len(files), 64):
+                chunk = files[start : start + 64]
+                readable, pixels = self._read(chunk, unread)
+                if readable:
+                    rows = self.probabilities(np.stack(pixels))
+                    predictions += [
+                        self._prediction(path, row, top)
+                        for path, row in zip(readable, rows, strict=True)
+                    ]
+                task.update(start + len(chunk))
+        self.skipped = tuple(unread)
+        for file in unread:
+            reporter.warn(f"left out {file.path}: {file.reason}")
+        if not predictions:
+            named = "; ".join(f"{file.path}: {file.reason}" for file in unread[:3])
+            raise ConvlensError(
+                f"none of the {len(unread)} files could be read as an image ({named}); "
+                "pass JPEG, PNG or WebP files",
+                code="no-images",
+            )
+        return predictions
+
+    def _read(
+        self, files: Sequence[str], unread: list[Skipped]
+    ) -> tuple[list[str], list[NDArray[np.uint8]]]:
+        readable, pixels = [], []
+        for path in files:
+            try:
+                pixels.append(decode(path, self.bundle.input_spec))
+                readable.append(path)
+            except ConvlensError as error:
+                unread.append(Skipped(path, error.message))
+        return readable, pixels
+
+    def _prediction(self, path: str | None, row: NDArray[np.float32], top: int) -> Prediction:
+        order = np.argsort(-row, kind="stable")[:top]
+        return Prediction(path, tuple(Guess(self.classes[k], float(row[k])) for k in order))

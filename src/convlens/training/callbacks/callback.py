@@ -1,0 +1,51 @@
+"""The moments of a run, and what is told of them."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+from torch import Tensor
+
+from convlens.training.state import TrainingState
+
+
+class Moment(Enum):
+    """When a callback is called; the state is consistent, and may be saved, at each of them."""
+
+    RUN_START = auto()
+    """Before the first step, or the first after a resume."""
+    STEP_END = auto()
+    """The weights have been updated and the epoch's sums with them."""
+    EPOCH_END = auto()
+    """The epoch has been validated and is the last record of the history."""
+    RUN_END = auto()
+    """No step will follow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What a callback must not forget when a run is interrupted.
+
+    Attributes:
+        values: plain JSON values.
+        tensors: tensors by name.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Callback(ABC):
+    """Watches a run, and may steer it by changing its state."""
+
+    @abstractmethod
+    def on(self, moment: Moment, state: TrainingState) -> None:
+        """Called at every moment of the run."""
+
+    def memory(self) -> Memory:
+        """What a checkpoint keeps of it: nothing, unless it says otherwise."""
+        return Memory()
+
+    def recall(self, memory: Memory) -> None:  # noqa: B027  forgetting is the default
+        """Take back what `memory` gave."""

@@ -1,0 +1,142 @@
+"""The newest complete state of a run on disk: safetensors and JSON, never a pickle."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from typing import Any, final
+
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from convlens.core.errors import ConvlensError
+from convlens.core.files import (
+    read_json,
+    replacing_folder,
+    surviving_folder,
+    write_bytes,
+    write_json,
+)
+from convlens.training.callbacks import Callback, Memory, Moment
+from convlens.training.state import EpochRecord, Running, TrainingState
+
+_TENSORS = "state.safetensors"
+_VALUES = "state.json"
+
+
+@final
+class SaveCheckpoint(Callback):
+    """Saves the run at each epoch's end, and within an epoch as often as asked.
+
+    Args:
+        folder: where; always replaced as a whole.
+        every_seconds: the longest time between two saves, give or take a step.
+        remember: the callbacks, by name, whose memory belongs to the state. They must be told of
+            an epoch's end before this one is.
+    """
+
+    def __init__(
+        self, folder: Path, *, every_seconds: float, remember: Mapping[str, Callback]
+    ) -> None:
+        self._folder = folder
+        self._every = every_seconds
+        self._remember = remember
+        self._saved = perf_counter()
+
+    def on(self, moment: Moment, state: TrainingState) -> None:
+        """Save when it is time."""
+        due = moment is Moment.STEP_END and perf_counter() - self._saved > self._every
+        if due or moment is Moment.EPOCH_END:
+            save_checkpoint(self._folder, state, self._remember)
+            self._saved = perf_counter()
+
+
+def save_checkpoint(
+    folder: Path, state: TrainingState, remember: Mapping[str, Callback] | None = None
+) -> None:
+    """Write the complete state; the checkpoint before it stays whole until this one is.
+
+    Raises:
+        ConvlensError: the folder cannot be written to.
+        WorkFailedError: the disk is full.
+    """
+    memories = {name: callback.memory() for name, callback in (remember or {}).items()}
+    tensors = {f"model/{name}": t for name, t in state.classifier.state_dict().items()}
+    tensors |= {f"optimiser/{name}": t for name, t in _optimiser_tensors(state).items()}
+    for name, memory in memories.items():
+        tensors |= {f"callback/{name}/{key}": t for key, t in memory.tensors.items()}
+    values = {
+        "format_version": 1,
+        "epoch": state.epoch,
+        "samples_seen": state.samples_seen,
+        "step": state.step,
+        "learning_rate": state.learning_rate,
+        "running": asdict(state.running),
+        "history": [record.as_json() for record in state.history],
+        "stopped": state.stopped,
+        "callbacks": {name: memory.values for name, memory in memories.items()},
+    }
+    whole = {name: t.detach().to("cpu").contiguous().clone() for name, t in tensors.items()}
+    with replacing_folder(folder) as fresh:
+        write_bytes(fresh / _TENSORS, save_tensors(whole))
+        write_json(fresh / _VALUES, values)
+
+
+def load_checkpoint(
+    folder: Path, state: TrainingState, remember: Mapping[str, Callback] | None = None
+) -> bool:
+    """Bring a fresh state, and the callbacks' memories, to where the checkpoint stands.
+
+    Returns:
+        Whether there was a checkpoint.
+
+    Raises:
+        ConvlensError: it is damaged, or of another network.
+    """
+    found = surviving_folder(folder)
+    if found is None:
+        return False
+    values = read_json(found / _VALUES)
+    try:
+        tensors = load_tensors((found / _TENSORS).read_bytes())
+        state.classifier.load_state_dict(_under("model/", tensors))
+        _restore_optimiser(state, _under("optimiser/", tensors))
+        state.running = Running(**values["running"])
+        state.history = [EpochRecord(**record) for record in values["history"]]
+        for key in ("epoch", "samples_seen", "step", "learning_rate", "stopped"):
+            setattr(state, key, values[key])
+        for name, callback in (remember or {}).items():
+            own = _under(f"callback/{name}/", tensors)
+            callback.recall(Memory(values=values["callbacks"][name], tensors=own))
+    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
+        raise ConvlensError(
+            f"the checkpoint in {found} cannot be used ({str(error).splitlines()[0]}); "
+            "it is damaged or of another network; train again without --resume",
+            code="damaged-checkpoint",
+        ) from error
+    return True
+
+
+def _optimiser_tensors(state: TrainingState) -> dict[str, Tensor]:
+    entries: dict[int, dict[str, Any]] = state.optimiser.state_dict()["state"]
+    return {
+        f"{number}/{key}": value
+        for number, entry in entries.items()
+        for key, value in entry.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _restore_optimiser(state: TrainingState, tensors: Mapping[str, Tensor]) -> None:
+    whole = state.optimiser.state_dict()
+    entries: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        number, _, key = name.partition("/")
+        entries.setdefault(int(number), {})[key] = tensor
+    state.optimiser.load_state_dict({**whole, "state": entries})
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
