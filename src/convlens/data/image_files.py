@@ -1,0 +1,189 @@
+"""Finding image files below a folder, whatever else lies there."""
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from convlens.core.errors import ConvlensError
+from convlens.core.reporter import Reporter
+from convlens.data.image_set import Skipped, some
+
+IMAGE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff".split()  # noqa: SIM905
+)
+_SYSTEM_NAMES = frozenset(
+    "thumbs.db desktop.ini __macosx @eadir $recycle.bin lost+found".split()  # noqa: SIM905
+)
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is the system's own: ``.DS_Store``, ``Thumbs.db``, ``._cat.jpg``.
+
+    Example:
+        >>> is_hidden("._cat.jpg"), is_hidden("cat.jpg")
+        (True, False)
+    """
+    return name.startswith(".") or name.casefold() in _SYSTEM_NAMES
+
+
+def entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, without what is hidden, sorted by name.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    with os.scandir(folder) as listing:
+        return sorted((e for e in listing if not is_hidden(e.name)), key=lambda e: e.name)
+
+
+class Walk:
+    """Image files below the folders of a source, each real folder read once.
+
+    A link is followed where it leads outside the source. One that leads to a folder of the source,
+    or to a folder around it, is skipped: what is there is read under its own name, and a loop ends.
+
+    Args:
+        root: the source.
+
+    Attributes:
+        skipped: what was met and left out, in the order met.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.skipped: list[Skipped] = []
+        self._root = Path(root).resolve()
+        self._seen: set[tuple[int, int]] = set()
+
+    def images(self, folder: str | Path) -> list[str]:
+        """The image files in a folder and all folders below it, in a fixed order."""
+        found: list[str] = []
+        waiting = [str(folder)]
+        while waiting:
+            top = waiting.pop()
+            try:
+                inner, files = self._read(top)
+            except OSError as error:
+                self.skip(top, f"the folder cannot be read ({error.strerror})")
+                continue
+            found += files
+            waiting += reversed(inner)
+        return found
+
+    def _read(self, folder: str) -> tuple[list[str], list[str]]:
+        if reason := self._reason_to_stay_out(folder):
+            self.skip(folder, reason)
+            return [], []
+        inner, files = [], []
+        for entry in entries(folder):
+            if entry.is_dir():
+                inner.append(entry.path)
+            elif self.accepts(entry):
+                files.append(entry.path)
+        return inner, files
+
+    def _reason_to_stay_out(self, folder: str) -> str:
+        path = Path(folder)
+        if path.is_symlink():
+            target = path.resolve()
+            if target.is_relative_to(self._root) or self._root.is_relative_to(target):
+                return "a link into its own source"
+        found = path.stat()
+        identity = (found.st_dev, found.st_ino)
+        if identity in self._seen:
+            return "a folder that was read already under another name"
+        self._seen.add(identity)
+        return ""
+
+    def accepts(self, entry: os.DirEntry[str]) -> bool:
+        """Whether an entry is an image file; what is not is noted in ``skipped``."""
+        reason = _reason_to_skip(entry)
+        if reason:
+            self.skip(entry.path, reason)
+        return not reason
+
+    def skip(self, path: str | Path, reason: str) -> None:
+        """Note something that is left out."""
+        self.skipped.append(Skipped(str(path), reason))
+
+
+def find_images(
+    paths: Sequence[str | Path], reporter: Reporter
+) -> tuple[list[str], tuple[Skipped, ...]]:
+    """Unlabelled images: files as they are named, and every image below the folders named.
+
+    Args:
+        paths: files and folders.
+        reporter: told what was skipped.
+
+    Returns:
+        The files in the order given (those of a folder sorted), and what was left out.
+
+    Raises:
+        ConvlensError: a path does not exist, or there is no image at all.
+    """
+    skipped: list[Skipped] = []
+    found: list[str] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            walk = Walk(path)
+            found += walk.images(path)
+            skipped += walk.skipped
+        elif path.exists():
+            found.append(str(path))
+        else:
+            raise ConvlensError(
+                f"no such file or folder: {path}; expected image files, or folders of them",
+                code="no-such-path",
+            )
+    if not found:
+        raise no_images(some(map(str, paths)) or "nothing", skipped)
+    tell_skipped(skipped, reporter)
+    return found, tuple(skipped)
+
+
+def no_images(where: str, skipped: Sequence[Skipped]) -> ConvlensError:
+    """The error for a place without a single image that can be used."""
+    looked_at = "it is empty"
+    if skipped:
+        what = (f"{Path(s.path).name}: {s.reason}" for s in skipped)
+        looked_at = f"of {len(skipped):,} files and folders none could be used ({some(what, 3)})"
+    return ConvlensError(
+        f"no images in {where}: {looked_at}; "
+        "expected JPEG, PNG, WebP, BMP, GIF or TIFF files in class folders",
+        code="no-images",
+    )
+
+
+def tell_skipped(skipped: Sequence[Skipped], reporter: Reporter) -> None:
+    """Warn once of all that was skipped: how many, and the first few by name."""
+    if skipped:
+        what = some((f"{s.path} ({s.reason})" for s in skipped), 3)
+        reporter.warn(f"skipped {len(skipped):,}: {what}")
+
+
+def _reason_to_skip(entry: os.DirEntry[str]) -> str:
+    try:
+        found = entry.stat()
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    suffix = Path(entry.name).suffix.lower()
+    if not stat.S_ISREG(found.st_mode):
+        return "not a regular file"
+    if suffix and suffix not in IMAGE_SUFFIXES:
+        return f"not an image convlens reads ({suffix})"
+    if not found.st_size:
+        return "empty file (0 bytes)"
+    if not suffix and not _starts_like_an_image(entry.path):
+        return "not an image convlens reads (no suffix)"
+    return ""
+
+
+def _starts_like_an_image(path: str) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(12)
+    except OSError:
+        return False
+    return start.startswith(_MAGIC) or (start[:4] == b"RIFF" and start[8:] == b"WEBP")

@@ -1,0 +1,163 @@
+"""What a source becomes: labelled images, and the split each is in."""
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file or folder that was left out, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ImageSet:
+    """Labelled files, or labelled arrays, and the split each image is in.
+
+    Attributes:
+        name: what the run is named after (``"plants"``).
+        classes: class names in Unicode form NFC, sorted; the position is the class number.
+        labels: (N,) int64 class numbers.
+        splits: ``"train"``, ``"val"`` and ``"test"``, each to its sorted image numbers (int64); a
+            split that is not there is empty. An image is in at most one.
+        paths: (N,) file names, or None where the images are arrays.
+        arrays: N×H×W×C uint8 pixels, or None where the images are files.
+        skipped: what was left out.
+        notes: what was done that the user should know.
+        groups: (N,) int64, equal where images must not be on different sides; None where no groups
+            were given.
+        root: the folder that names of files are relative to.
+
+    Raises:
+        ValueError: not exactly one of ``paths`` and ``arrays`` is given, or a length differs.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    splits: Mapping[str, NDArray[np.int64]]
+    paths: Sequence[str] | None = None
+    arrays: NDArray[np.uint8] | None = None
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+    groups: NDArray[np.int64] | None = None
+    root: str = ""
+
+    def __post_init__(self) -> None:
+        images = self.paths if self.arrays is None else self.arrays
+        if images is None or (self.paths is not None and self.arrays is not None):
+            raise ValueError("an image set has either paths or arrays")
+        if len(images) != len(self.labels) or tuple(self.splits) != SPLITS:
+            raise ValueError(f"{len(images)} images, {len(self.labels)} labels, {[*self.splits]}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def names(self) -> list[str]:
+        """What each image is called in a file of splits: see `image_names`."""
+        return image_names(self.paths, self.arrays, self.root)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Images per split and class."""
+        return {
+            split: dict(
+                zip(
+                    self.classes,
+                    np.bincount(self.labels[numbers], minlength=len(self.classes)).tolist(),
+                    strict=True,
+                )
+            )
+            for split, numbers in self.splits.items()
+        }
+
+    def fingerprint(self) -> str:
+        """A SHA-256 of what the images, their classes and their splits are.
+
+        Files count with their name below the source and their size in bytes, arrays with every
+        byte: it is the same on another machine, and differs when an image comes or goes.
+        """
+        digest = hashlib.sha256(b"convlens image set 1\0")
+        for name in self.classes:
+            digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
+        digest.update(self.labels.astype("<i8").tobytes())
+        for split in SPLITS:
+            digest.update(split.encode() + self.splits[split].astype("<i8").tobytes())
+        if self.arrays is not None:
+            digest.update(repr(self.arrays.shape).encode())
+            for image in self.arrays:
+                digest.update(image.tobytes())
+        else:
+            for name, path in zip(self.names(), self.paths or (), strict=True):
+                digest.update(name.encode("utf-8", "surrogateescape"))
+                digest.update(f"\0{_size(path)}\0".encode())
+        return digest.hexdigest()
+
+
+def image_names(
+    paths: Sequence[str] | None, arrays: NDArray[np.uint8] | None, root: str = ""
+) -> list[str]:
+    """A name for each image that stays the same on another machine, and when images are added.
+
+    Args:
+        paths: files, or None where the images are arrays.
+        arrays: N×H×W×C pixels, or None where the images are files.
+        root: the folder that the names of files are relative to.
+
+    Returns:
+        For files the path below ``root`` with forward slashes, in Unicode form NFC (a file that is
+        elsewhere keeps its whole path); for arrays a digest of the pixels.
+    """
+    if arrays is not None:
+        return [hashlib.blake2b(a.tobytes(), digest_size=8).hexdigest() for a in arrays]
+    prefix = os.path.join(root, "") if root else ""  # noqa: PTH118 - pathlib takes 10 times as long
+    return [normalised(Path(p.removeprefix(prefix)).as_posix()) for p in paths or ()]
+
+
+def normalised(name: str) -> str:
+    r"""A name in Unicode form NFC: macOS writes é as two code points, others as one.
+
+    Example:
+        >>> len(normalised("e\u0301"))
+        1
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def some(names: Iterable[str], limit: int = 5) -> str:
+    """The first few names, and how many more there are.
+
+    Example:
+        >>> some(["a", "b", "c"], limit=2)
+        'a, b and 1 more'
+    """
+    listed = list(names)
+    more = len(listed) - limit
+    return ", ".join(listed[:limit]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def counted(n: int, noun: str = "image") -> str:
+    """A count and its noun.
+
+    Example:
+        >>> counted(1), counted(12000)
+        ('1 image', '12,000 images')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return -1

@@ -1,0 +1,111 @@
+"""From what a source gives to train, validation and test: what is missing is cut."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convlens.core.errors import ConvlensError
+from convlens.data.image_set import SPLITS, ImageSet, counted, some
+from convlens.data.labelled import UNSAID, Labelled
+from convlens.data.settings import DataSettings
+from convlens.data.stratify import TEST, TRAIN, VAL, deal, draws, shares
+
+_ALL_MISSING = {"val": 0.15, "test": 0.15}
+_ONE_MISSING = {"val": 0.10, "test": 0.10}
+_SIDES = {TEST: SPLITS.index("test"), VAL: SPLITS.index("val"), TRAIN: SPLITS.index("train")}
+
+
+def split(labelled: Labelled, *, seed: int, settings: DataSettings) -> ImageSet:
+    """Cut the splits that a source does not give from its training images, stratified by class.
+
+    Where the source gives no splits, or training images alone, 15 % of them become validation and
+    15 % test; where only one is missing, 10 % of train become that one: validation is never cut
+    from test. ``settings`` may say otherwise.
+
+    Args:
+        labelled: what the source holds.
+        seed: the run's seed: the same seed cuts the same images.
+        settings: shares of the splits to be cut.
+
+    Raises:
+        ConvlensError: there is nothing to train on.
+    """
+    given = labelled.given.copy()
+    pool = np.flatnonzero((given == UNSAID) | (given == SPLITS.index("train")))
+    if not pool.size:
+        raise ConvlensError(
+            f"{labelled.name} has images in {_names_given(labelled)} only; "
+            "expected images to train on: add a train split",
+            code="no-train-split",
+        )
+    missing = [name for name in ("val", "test") if not labelled.in_split(name).size]
+    cut = _cut_shares(missing, labelled.fractions, settings)
+    given[pool] = _cut(labelled, pool, cut, seed) if any(cut.values()) else SPLITS.index("train")
+    notes = [*labelled.notes, *_notes(labelled, given, missing, cut)]
+    return image_set(labelled, given, notes=tuple(notes))
+
+
+def image_set(
+    labelled: Labelled, split_of: NDArray[np.int8], *, notes: tuple[str, ...]
+) -> ImageSet:
+    """The image set with each image in the split that ``split_of`` (N,) gives; -1 for none."""
+    return ImageSet(
+        name=labelled.name,
+        classes=labelled.classes,
+        labels=labelled.labels,
+        splits={
+            name: np.flatnonzero(split_of == number).astype(np.int64)
+            for number, name in enumerate(SPLITS)
+        },
+        paths=labelled.paths,
+        arrays=labelled.arrays,
+        skipped=labelled.skipped,
+        notes=notes,
+        groups=labelled.groups,
+        root=labelled.root,
+    )
+
+
+def _cut_shares(
+    missing: list[str], own: Mapping[str, float], settings: DataSettings
+) -> dict[str, float]:
+    default = _ALL_MISSING if len(missing) == 2 else _ONE_MISSING
+    asked = {"val": settings.val, "test": settings.test}
+    cut = {}
+    for name in missing:
+        share = asked[name]
+        cut[name] = own.get(name, default[name]) if share is None else share
+    return cut
+
+
+def _cut(
+    labelled: Labelled, pool: NDArray[np.int64], cut: Mapping[str, float], seed: int
+) -> NDArray[np.int8]:
+    labels = labelled.labels[pool]
+    counts = np.bincount(labels, minlength=len(labelled.classes))
+    targets = shares(counts, test=cut.get("test", 0.0), val=cut.get("val", 0.0))
+    units = None if labelled.groups is None else labelled.groups[pool]
+    side = deal(labels, targets, draws(labelled.names(), seed)[pool], units)
+    return np.array([_SIDES[s] for s in range(3)], np.int8)[side]
+
+
+def _notes(
+    labelled: Labelled, split_of: NDArray[np.int8], missing: list[str], cut: Mapping[str, float]
+) -> list[str]:
+    words = {"val": "validation", "test": "test"}
+    notes = []
+    for name in missing:
+        count = int((split_of == SPLITS.index(name)).sum())
+        done = f"{counted(count)} cut from train" if cut[name] else "none wanted"
+        notes.append(f"no {words[name]} split in {labelled.name}: {done}")
+    if any(cut.values()):
+        counts = np.bincount(labelled.labels, minlength=len(labelled.classes))
+        few = [f"{n} ({c})" for n, c in zip(labelled.classes, counts, strict=True) if c < 3]
+        if few:
+            notes.append(f"too few images to be in every split (fewer than 3): {some(few)}")
+    return notes
+
+
+def _names_given(labelled: Labelled) -> str:
+    return " and ".join(name for name in SPLITS if labelled.in_split(name).size) or "no split"

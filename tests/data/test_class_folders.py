@@ -1,0 +1,283 @@
+import os
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from convlens.core.errors import ConvlensError
+from convlens.data.class_folders import read_class_folders
+from convlens.data.image_set import SPLITS
+
+TEST = SPLITS.index("test")
+
+
+def names(labelled):
+    return [path.removeprefix(labelled.root + os.sep) for path in labelled.paths]
+
+
+def by_split(labelled):
+    return {name: len(labelled.in_split(name)) for name in SPLITS}
+
+
+def refusal(root, **options):
+    with pytest.raises(ConvlensError) as caught:
+        read_class_folders(root, **options)
+    return caught.value
+
+
+def test_flat_folder_has_sorted_classes_and_no_splits(tmp_path, write_classes):
+    found = read_class_folders(write_classes(tmp_path / "plants", rose=2, daisy=3))
+    assert found.name == "plants"
+    assert found.classes == ("daisy", "rose")
+    assert found.labels.tolist() == [0, 0, 0, 1, 1]
+    assert by_split(found) == {"train": 0, "val": 0, "test": 0}
+    assert names(found)[0] == str(Path("daisy", "000.png"))
+
+
+@pytest.mark.parametrize("val", ["val", "valid", "validation", "Val", "VALIDATION"])
+def test_splits_above_class_folders(tmp_path, write_classes, val):
+    for split, count in (("train", 4), (val, 2), ("test", 1)):
+        write_classes(tmp_path / split, a=count, b=count)
+    found = read_class_folders(tmp_path)
+    assert found.classes == ("a", "b")
+    assert by_split(found) == {"train": 8, "val": 4, "test": 2}
+
+
+def test_nested_folders_belong_to_their_class(tmp_path, write_classes, write_image):
+    write_classes(tmp_path, a=1, b=1)
+    write_image(tmp_path / "a" / "2021" / "may" / "x.png")
+    assert read_class_folders(tmp_path).labels.tolist() == [0, 0, 1]
+
+
+def test_two_folders_for_one_split_are_refused(tmp_path, write_classes):
+    for split in ("train", "val", "valid"):
+        write_classes(tmp_path / split, a=1, b=1)
+    error = refusal(tmp_path)
+    assert error.code == "split-twice"
+    assert "val/" in error.message
+    assert "valid/" in error.message
+
+
+def test_classes_that_differ_between_splits_are_listed(tmp_path, write_classes):
+    write_classes(tmp_path / "train", cat=1, dog=1, owl=1)
+    write_classes(tmp_path / "val", cat=1, dogs=1)
+    error = refusal(tmp_path)
+    assert error.code == "classes-differ"
+    assert "'dog' is only in train" in error.message
+    assert "'owl' is only in train" in error.message
+    assert "'dogs' is only in val" in error.message
+    assert "cat" not in error.message
+
+
+def test_a_class_without_training_images_is_refused(tmp_path, write_classes):
+    write_classes(tmp_path / "train", cat=1, dog=1, owl=0)
+    write_classes(tmp_path / "test", cat=1, dog=1, owl=1)
+    assert "'owl' has no image in train" in refusal(tmp_path).message
+
+
+def test_an_empty_class_folder_in_test_is_named_only(tmp_path, write_classes):
+    write_classes(tmp_path / "train", cat=1, dog=1)
+    write_classes(tmp_path / "test", cat=1, dog=0)
+    found = read_class_folders(tmp_path)
+    assert [(s.path, s.reason) for s in found.skipped] == [
+        (str(tmp_path / "test" / "dog"), "a class folder without images")
+    ]
+
+
+def test_an_empty_folder_beside_classes_is_no_class(tmp_path, write_classes):
+    found = read_class_folders(write_classes(tmp_path, cat=1, dog=1, empty=0))
+    assert found.classes == ("cat", "dog")
+    assert [s.path for s in found.skipped] == [str(tmp_path / "empty")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the file system may not tell case apart")
+def test_classes_that_differ_only_in_case_are_refused(tmp_path, write_classes):
+    error = refusal(write_classes(tmp_path, Cat=1, cat=1, dog=1))
+    assert error.code == "case-twins"
+    assert "'Cat' and 'cat'" in error.message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the file system may normalise names")
+def test_names_in_both_unicode_forms_are_one_class(tmp_path, write_classes):
+    composed, decomposed = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    write_classes(tmp_path / "train", **{composed: 1, "猫": 1})
+    write_classes(tmp_path / "test", **{decomposed: 1, "猫": 1})
+    found = read_class_folders(tmp_path)
+    assert found.classes == (composed, "猫")
+    assert found.labels.tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_class_name_that_is_not_utf8_is_refused(tmp_path, write_classes):
+    write_classes(tmp_path, cat=1, dog=1)
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")).mkdir()
+    error = refusal(tmp_path)
+    assert error.code == "bad-class-name"
+    error.message.encode()
+
+
+def test_hidden_and_system_files_are_ignored(tmp_path, write_classes, write_image):
+    write_classes(tmp_path, a=1, b=1, __MACOSX=1)
+    for name in (".DS_Store", "Thumbs.db", "._000.png", "desktop.ini"):
+        (tmp_path / "a" / name).write_bytes(b"x")
+    write_image(tmp_path / ".cache" / "x.png")
+    found = read_class_folders(tmp_path)
+    assert len(found) == 2
+    assert found.skipped == ()
+
+
+def test_what_is_no_image_is_named(tmp_path, write_classes, write_image):
+    write_classes(tmp_path, a=1, b=1)
+    (tmp_path / "a" / "notes.txt").write_text("x")
+    (tmp_path / "a" / "empty.jpg").write_bytes(b"")
+    (tmp_path / "b" / "README").write_text("x")
+    (tmp_path / "b" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    write_image(tmp_path / "loose.png")
+    found = read_class_folders(tmp_path)
+    assert len(found) == 2
+    reasons = {Path(s.path).name: s.reason for s in found.skipped}
+    assert reasons == {
+        "notes.txt": "not an image convlens reads (.txt)",
+        "empty.jpg": "empty file (0 bytes)",
+        "README": "not an image convlens reads (no suffix)",
+        "gone.png": "cannot be read (No such file or directory)",
+        "loose.png": "an image outside any class folder",
+    }
+
+
+def test_images_without_a_suffix_are_found(tmp_path, write_classes):
+    write_classes(tmp_path, a=1, b=1)
+    (tmp_path / "a" / "000.png").rename(tmp_path / "a" / "000")
+    assert len(read_class_folders(tmp_path)) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_never_opened(tmp_path, write_classes):
+    write_classes(tmp_path, a=1, b=1)
+    os.mkfifo(tmp_path / "a" / "pipe.jpg")
+    found = read_class_folders(tmp_path)
+    assert [s.reason for s in found.skipped] == ["not a regular file"]
+
+
+def test_loops_of_links_end(tmp_path, write_classes):
+    root = write_classes(tmp_path / "data", a=2, b=1)
+    (root / "a" / "loop").symlink_to(root)
+    (root / "a" / "other").symlink_to(root / "b")
+    (root / "b" / "up").symlink_to(tmp_path)
+    found = read_class_folders(root)
+    assert found.labels.tolist() == [0, 0, 1]
+    assert {s.reason for s in found.skipped} == {"a link into its own source"}
+    assert len(found.skipped) == 3
+
+
+def test_links_to_folders_elsewhere_are_followed_once(tmp_path, write_classes):
+    elsewhere = write_classes(tmp_path / "elsewhere", cats=2)
+    (elsewhere / "cats" / "again").symlink_to(elsewhere / "cats")
+    root = write_classes(tmp_path / "data", dog=1)
+    (root / "cat").symlink_to(elsewhere / "cats")
+    found = read_class_folders(root)
+    assert found.classes == ("cat", "dog")
+    assert len(found) == 3
+    assert [s.reason for s in found.skipped] == [
+        "a folder that was read already under another name"
+    ]
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, write_classes, monkeypatch):
+    write_classes(tmp_path, a=1, b=1)
+    locked = tmp_path / "a" / "locked"
+    locked.mkdir()
+    scandir = os.scandir
+
+    def guarded(folder):
+        if str(folder) == str(locked):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    found = read_class_folders(tmp_path)
+    assert [(s.path, s.reason) for s in found.skipped] == [
+        (str(locked), "the folder cannot be read (Permission denied)")
+    ]
+
+
+def test_a_root_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert "Permission denied" in refusal(tmp_path).message
+
+
+def test_empty_folder(tmp_path):
+    error = refusal(tmp_path)
+    assert error.code == "no-images"
+    assert str(tmp_path) in error.message
+    assert "empty" in error.message
+
+
+def test_folders_without_a_single_image(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.txt").write_text("x")
+    error = refusal(tmp_path)
+    assert error.code == "no-images"
+    assert "x.txt: not an image convlens reads (.txt)" in error.message
+
+
+def test_images_without_class_folders(tmp_path, write_image):
+    write_image(tmp_path / "x.png")
+    error = refusal(tmp_path)
+    assert error.code == "no-class-folders"
+    assert "1 image but no class folders" in error.message
+
+
+def test_one_class(tmp_path, write_classes):
+    error = refusal(write_classes(tmp_path, cat=3))
+    assert error.code == "one-class"
+    assert "'cat'" in error.message
+    assert len(read_class_folders(tmp_path, for_training=False)) == 3
+
+
+def test_split_folders_with_images_directly_inside_are_refused(tmp_path, write_classes):
+    error = refusal(write_classes(tmp_path, train=2, test=2))
+    assert error.code == "no-class-folders"
+    assert "rename" in error.message
+
+
+def test_a_class_called_train_among_others_is_a_class(tmp_path, write_classes):
+    found = read_class_folders(write_classes(tmp_path, train=2, plane=2))
+    assert found.classes == ("plane", "train")
+    assert found.notes == ("train/ holds no class folders: read as a class, not as a split",)
+
+
+def test_a_split_without_labels_is_not_used(tmp_path, write_classes, write_image):
+    write_classes(tmp_path / "train", a=1, b=1)
+    write_image(tmp_path / "test" / "1.png")
+    found = read_class_folders(tmp_path)
+    assert by_split(found) == {"train": 2, "val": 0, "test": 0}
+    assert [s.path for s in found.skipped] == [str(tmp_path / "test")]
+
+
+def test_folders_beside_splits_are_named(tmp_path, write_classes):
+    for split in ("train", "test"):
+        write_classes(tmp_path / split, a=1, b=1)
+    write_classes(tmp_path, unlabelled=1)
+    found = read_class_folders(tmp_path)
+    assert found.classes == ("a", "b")
+    assert [s.reason for s in found.skipped] == ["a folder beside the splits"]
+
+
+def test_train_with_folders_beside_classes_is_ambiguous(tmp_path, write_classes):
+    write_classes(tmp_path / "train", steam=1, diesel=1)
+    write_classes(tmp_path, plane=1)
+    assert refusal(tmp_path).code == "ambiguous-layout"
+
+
+def test_evaluation_reads_the_test_split_alone(tmp_path, write_classes):
+    write_classes(tmp_path / "train", a=2, b=2, c=2)
+    write_classes(tmp_path / "test", a=1, b=1)
+    found = read_class_folders(tmp_path, for_training=False)
+    assert found.classes == ("a", "b")
+    assert (found.given == TEST).all()
