@@ -4,4 +4,24 @@ Every verb of the command line is a function here, with the same name and words.
 on first use, so that ``import convlens`` costs next to nothing and does not load torch.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convlens.api import evaluate, load, predict, train
+    from convlens.recipe import Run
+
 __version__ = "0.1.0"
+
+__all__ = ["Run", "__version__", "evaluate", "load", "predict", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'convlens' has no attribute '{name}'")
+    owner = "convlens.recipe" if name == "Run" else "convlens.api"
+    return getattr(import_module(owner), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,8 +1,244 @@
 """The Python API: one function a verb, with the command line's names and words.
 
+Each function imports what it runs, so that importing this module costs next to nothing.
+
 Example:
     >>> import convlens
     >>> run = convlens.train("digits", epochs=1, quiet=True)     # doctest: +SKIP
     >>> run.metrics["test"]["accuracy"]                           # doctest: +SKIP
     0.91
 """
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from convlens.core.errors import ConvlensError
+    from convlens.core.reporter import Reporter
+    from convlens.evaluation import Figures
+    from convlens.prediction import Prediction, Predictor
+    from convlens.recipe import Run
+
+__all__ = ["evaluate", "load", "predict", "train"]
+
+
+def train(
+    source: Any = None,
+    *,
+    model: str | None = None,
+    layers: str | Sequence[str] | None = None,
+    recipe: str | Path | None = None,
+    epochs: int | None = None,
+    size: str | int | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    device: str = "auto",
+    settings: Sequence[str] = (),
+    quiet: bool = False,
+) -> Run:
+    """Train a network on labelled images, and measure it on images it never saw.
+
+    What is not asked for is chosen from the data by the rules of `convlens.recipe.complete`, told,
+    and written into the run's recipe.
+
+    Args:
+        source: a folder of class folders, an archive, an ``.npz`` file, a table, a catalogue name,
+            or arrays ``(X, y)``: X of N×H×W×C or N×H×W, uint8 or floats in [0, 1]; y of N labels.
+        model: a network by name, or your own as ``"file.py:function"``.
+        layers: a network in the layer notation, in place of ``model``.
+        recipe: a TOML file to begin from; what is said here comes before what it says.
+        epochs: passes over the training images.
+        size: the network's input in pixels: 224, or ``"96x160"`` (height × width).
+        seed: fixes every draw of the run; 0 by default.
+        out: the run's folder; by default a new one under ``runs``.
+        resume: an unfinished run to go on with; nothing else is then asked.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        settings: any key of the recipe as ``"part.key=value"``.
+        quiet: show nothing.
+
+    Returns:
+        The finished run: its metrics, history, bundle and predictor.
+
+    Raises:
+        ConvlensError: the request cannot be carried out as it stands.
+        WorkFailedError: the work failed.
+    """
+    from convlens.core.settings import validated
+    from convlens.data import DataSettings, open_source
+
+    reporter = _reporter(quiet)
+    if resume is not None:
+        return _resume(Path(resume), device=device, reporter=reporter)
+    asked = _asked(
+        recipe, model=model, layers=layers, epochs=epochs, size=size, seed=seed, settings=settings
+    )
+    source = source if source is not None else asked.get("source")
+    if source is None:
+        raise _no_source()
+    # The images are opened before the recipe, which needs torch: a slip is then told at once.
+    images = open_source(
+        source,
+        seed=int(asked.get("seed", 0)),
+        settings=validated(DataSettings, asked.get("data", {}), what="[data]"),
+        reporter=reporter,
+    )
+
+    from convlens.recipe import carry_out, complete, new_run_folder
+
+    asked["source"] = _source_name(source)
+    complete_recipe, reasons = complete(asked, images)
+    for reason in reasons:
+        reporter.say(f"chose {reason}")
+    folder = new_run_folder(
+        Path(out) if out is not None else None,
+        name=images.name,
+        model=complete_recipe.model.name or "layers",
+    )
+    return carry_out(complete_recipe, images, folder, device=device, reporter=reporter)
+
+
+def evaluate(
+    run: str | Path,
+    source: Any = None,
+    *,
+    device: str = "auto",
+    quiet: bool = False,
+) -> Figures:
+    """Measure a trained network on labelled images.
+
+    Args:
+        run: a run's folder, or a bundle's.
+        source: labelled images in any form that `train` takes, matched to the network's classes by
+            name; the source's own test split where it has one, else all of it. By default the test
+            images that the run kept apart.
+        device: where to compute.
+        quiet: show nothing.
+
+    Returns:
+        Accuracy and the other figures, with their intervals.
+
+    Raises:
+        ConvlensError: there is no bundle, or the images do not fit it.
+    """
+    from convlens.recipe import measure_bundle
+
+    return measure_bundle(Path(run), source, device=device, reporter=_reporter(quiet))
+
+
+def predict(
+    run: str | Path,
+    images: Any,
+    *,
+    top: int = 5,
+    device: str = "auto",
+    quiet: bool = False,
+) -> list[Prediction]:
+    """Classify images.
+
+    Args:
+        run: a run's folder, or a bundle's.
+        images: a path, a list of paths (folders are searched), or pixels N×H×W×C or N×H×W, uint8
+            or floats in [0, 1].
+        top: how many classes to name for each image.
+        device: where to compute.
+        quiet: show nothing.
+
+    Returns:
+        One prediction an image, most probable class first.
+
+    Raises:
+        ConvlensError: there is no bundle, or none of the images can be read.
+    """
+    return load(run, device=device).predict(images, top=top, reporter=_reporter(quiet))
+
+
+def load(bundle: str | Path, *, device: str = "auto") -> Predictor:
+    """A trained network, ready to classify images.
+
+    Args:
+        bundle: a bundle's folder, or a run's.
+        device: where to compute.
+
+    Raises:
+        ConvlensError: there is no bundle, or it is damaged.
+    """
+    from convlens.prediction import Predictor, load_bundle
+
+    return Predictor(load_bundle(bundle), device=device)
+
+
+def _asked(
+    recipe: str | Path | None,
+    *,
+    model: str | None,
+    layers: str | Sequence[str] | None,
+    epochs: int | None,
+    size: str | int | None,
+    seed: int | None,
+    settings: Sequence[str],
+) -> dict[str, Any]:
+    """What the user has said: the recipe file, over it the options, over them the settings."""
+    from convlens.core.input_spec import parse_size
+    from convlens.core.settings import apply_setting, merge, read_toml
+
+    asked = read_toml(Path(recipe)) if recipe is not None else {}
+    said: dict[str, Any] = {}
+    if model is not None or layers is not None:
+        asked.pop("model", None)
+        named = {"name": model, "layers": layers}
+        said["model"] = {key: value for key, value in named.items() if value is not None}
+    if epochs is not None:
+        said["training"] = {"epochs": epochs}
+    if size is not None:
+        height, width = parse_size(str(size))
+        said["input"] = {"height": height, "width": width}
+    if seed is not None:
+        said["seed"] = seed
+    asked = merge(asked, said)
+    for setting in settings:
+        asked = apply_setting(asked, setting)
+    return asked
+
+
+def _resume(folder: Path, *, device: str, reporter: Reporter) -> Run:
+    from convlens.data import open_source
+    from convlens.recipe import ARRAYS, Run, carry_out
+
+    recipe = Run(folder).recipe
+    if recipe.source == ARRAYS:
+        raise _no_source()
+    images = open_source(recipe.source, seed=recipe.seed, settings=recipe.data, reporter=reporter)
+    return carry_out(recipe, images, folder, device=device, reporter=reporter)
+
+
+def _reporter(quiet: bool) -> Reporter:
+    if quiet:
+        from convlens.core.reporter import Quiet
+
+        return Quiet()
+    from convlens.core.terminal import Terminal
+
+    return Terminal()
+
+
+def _source_name(source: Any) -> str:
+    """What the recipe calls the source: a path that holds from any working folder."""
+    if not isinstance(source, str | Path):
+        return "arrays"
+    path = Path(source).expanduser()
+    return str(path.resolve()) if path.exists() else str(source)
+
+
+def _no_source() -> ConvlensError:
+    from convlens.core.errors import ConvlensError
+
+    return ConvlensError(
+        "no source of images was given; pass a folder of class folders, an .npz file, arrays "
+        "(X, y), or a catalogue name such as digits",
+        code="no-source",
+    )

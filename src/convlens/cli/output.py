@@ -18,6 +18,16 @@ def stdout() -> Console:
     return Console(highlight=False)
 
 
+def percent(share: float | None) -> str:
+    """A share as it is read: one decimal, or a dash where there is none.
+
+    Example:
+        >>> percent(0.98714), percent(None)
+        ('98.7 %', '-')
+    """
+    return "-" if share is None else f"{share * 100:.1f} %"
+
+
 def print_json(value: Any) -> None:
     """One JSON value on stdout."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

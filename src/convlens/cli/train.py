@@ -1,34 +1,43 @@
 """``convlens train``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.output import JsonOption, print_json, stdout
+from convlens.cli.output import JsonOption, percent, print_json, stdout
+
+if TYPE_CHECKING:
+    from convlens.recipe import Run
 
 
 def train(
     source: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="A folder of class folders (with or without train, val and test above them), "
             "an archive, an .npz file, a table, or a catalogue name such as digits."
         ),
-    ],
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="A network by name, or your own as file.py:function.")
     ] = None,
     layers: Annotated[
         str | None, typer.Option(help='A network as text: "conv 32 3 same relu, maxpool 2, …".')
     ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A TOML file to begin from; options come before it.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images.")] = None,
     size: Annotated[
         str | None, typer.Option(help="The network's input in pixels: 224, or 96x160 (H x W).")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Fixes every draw of the run.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Fixes every draw; default 0.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="The run's folder; default runs/DATE-TIME-SOURCE-MODEL.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="An unfinished run's folder to go on with.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     settings: Annotated[
@@ -47,15 +56,48 @@ def train(
         source,
         model=model,
         layers=layers,
+        recipe=recipe,
         epochs=epochs,
         size=size,
         seed=seed,
         out=out,
+        resume=resume,
         device=device,
         settings=settings or (),
     )
     if as_json:
         print_json(run.summary())
-        return
+    else:
+        _show(run)
+
+
+def _show(run: "Run") -> None:
     console = stdout()
-    console.print(run.describe())
+    metrics = run.metrics
+    split = "test" if metrics["test"] else "val"
+    figures = metrics[split]
+    if figures:
+        low, high = figures["interval"]
+        correct = round(figures["accuracy"] * figures["n"])
+        console.print()
+        console.print(
+            f"[bold]{split} accuracy {percent(figures['accuracy'])}[/bold]  "
+            f"95 % interval {percent(low)} to {percent(high)}  "
+            f"({correct:,} of {figures['n']:,} images)"
+        )
+        shown = [own for own in figures["classes"] if own["support"]]
+        weakest = min(shown, key=lambda own: float(own["recall"]))
+        console.print(
+            f"weakest class '{weakest['name']}': {percent(weakest['recall'])} of "
+            f"{weakest['support']:,} found",
+            markup=False,
+        )
+    console.print(
+        f"{metrics['epochs']} epochs in {metrics['seconds']:.1f} s, "
+        f"{metrics['images_per_second']:,.0f} images/s; "
+        f"the weights are those of epoch {metrics['best_epoch']}"
+    )
+    console.print()
+    console.print("Next, type:")
+    for command in (f"evaluate {run.folder}", f"predict {run.folder} IMAGE..."):
+        console.print(f"  convlens {command}", markup=False, soft_wrap=True)

@@ -1,0 +1,120 @@
+"""Settings as people write them: TOML files, ``part.key=value``, and what to say of a slip."""
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from convlens.core.errors import ConvlensError
+
+Asked: TypeAlias = Mapping[str, Any]
+"""Nested plain values: what the user has said, and no more."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(model: type[Model], asked: Asked, *, what: str) -> Model:
+    """The settings that plain values describe.
+
+    Args:
+        model: the settings' class.
+        asked: nested plain values.
+        what: what to call the settings in an error (``"the recipe"``).
+
+    Raises:
+        ConvlensError: a key is unknown (names the nearest), or a value is out of range.
+    """
+    try:
+        return model.model_validate(asked)
+    except ValidationError as error:
+        raise ConvlensError(
+            f"{what} does not hold: {_in_words(error, model)}", code="bad-settings"
+        ) from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The nested plain values of a TOML file, not validated yet.
+
+    Raises:
+        ConvlensError: the file is missing, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConvlensError(
+            f"cannot read {path} ({error.strerror}); pass a TOML file",
+            code="unreadable-file",
+        ) from error
+    except ValueError as error:
+        raise ConvlensError(f"{path} is not valid TOML: {error}", code="bad-toml") from error
+
+
+def merge(below: Asked, above: Asked) -> dict[str, Any]:
+    """Both, nested; where they differ ``above`` has its way.
+
+    Example:
+        >>> merge({"training": {"epochs": 5, "batch_size": 8}}, {"training": {"epochs": 9}})
+        {'training': {'epochs': 9, 'batch_size': 8}}
+    """
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        nested = isinstance(value, Mapping) and isinstance(old, Mapping)
+        merged[key] = merge(old, value) if nested else value
+    return merged
+
+
+def apply_setting(asked: Asked, setting: str) -> dict[str, Any]:
+    """Apply one ``part.key=value``; the value is read as TOML, or else taken as text.
+
+    Raises:
+        ConvlensError: the setting has not that form.
+
+    Example:
+        >>> apply_setting({}, "training.epochs=5")
+        {'training': {'epochs': 5}}
+    """
+    key, equals, text = setting.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(part.isidentifier() for part in parts):
+        raise ConvlensError(
+            f"--set got '{setting}'; expected part.key=value, such as training.batch_size=32",
+            code="bad-setting",
+        )
+    try:
+        value: Any = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for part in reversed(parts):
+        value = {part: value}
+    return merge(asked, value)
+
+
+def _in_words(error: ValidationError, model: type[BaseModel]) -> str:
+    problems = []
+    for problem in error.errors():
+        place = [str(part) for part in problem["loc"]]
+        name = ".".join(place)
+        if problem["type"] == "extra_forbidden":
+            known = _keys(model, place[:-1])
+            nearest = get_close_matches(place[-1], known, n=1)
+            hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+            problems.append(f"unknown key '{name}'; {hint}Known here: {', '.join(known)}")
+        elif problem["type"] == "missing":
+            problems.append(f"'{name}' is missing")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            problems.append(f"{name} is {problem['input']!r}: {message}")
+    return "; ".join(problems)
+
+
+def _keys(model: type[BaseModel], place: list[str]) -> list[str]:
+    for part in place:
+        inner = model.model_fields[part].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return sorted(model.model_fields)

@@ -1,0 +1,25 @@
+"""One complete description of a run, and the place that wires the parts together.
+
+Example:
+    >>> from convlens.recipe import carry_out, complete
+    >>> recipe, reasons = complete({"source": "digits"}, images)        # doctest: +SKIP
+    >>> run = carry_out(recipe, images, folder, reporter=reporter)      # doctest: +SKIP
+    >>> run.metrics["test"]["accuracy"]                                 # doctest: +SKIP
+    0.9889
+"""
+
+from convlens.recipe.build import carry_out
+from convlens.recipe.defaults import complete
+from convlens.recipe.measure import measure_bundle
+from convlens.recipe.recipe import ARRAYS, Recipe
+from convlens.recipe.run import Run, new_run_folder
+
+__all__ = [
+    "ARRAYS",
+    "Recipe",
+    "Run",
+    "carry_out",
+    "complete",
+    "measure_bundle",
+    "new_run_folder",
+]

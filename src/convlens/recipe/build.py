@@ -1,0 +1,193 @@
+"""Where the parts of a run are wired together."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+
+from convlens import __version__
+from convlens.core.classifier import Classifier
+from convlens.core.device import choose_device, describe_machine
+from convlens.core.draws import Stream, derived_seed
+from convlens.core.errors import ConvlensError
+from convlens.core.files import write_json
+from convlens.core.reporter import Reporter
+from convlens.data import ImageSet, PixelBatches, Pixels, read_pixels
+from convlens.evaluation import measure
+from convlens.models import build
+from convlens.prediction import Bundle, Predictor, save_bundle
+from convlens.recipe.recipe import Recipe
+from convlens.recipe.run import Run
+from convlens.training import (
+    Callback,
+    KeepBest,
+    Progress,
+    SaveCheckpoint,
+    TrainingState,
+    WriteHistory,
+    fit,
+    load_checkpoint,
+)
+
+SPLITS = ("train", "val", "test")
+
+
+def carry_out(
+    recipe: Recipe,
+    images: ImageSet,
+    folder: Path,
+    *,
+    device: str = "auto",
+    reporter: Reporter,
+) -> Run:
+    """Train, measure and bundle; goes on from the folder's checkpoint where there is one.
+
+    Args:
+        recipe: the complete description of the run.
+        images: the images of its source, split.
+        folder: the run's folder.
+        device: where to train.
+        reporter: whom to tell.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ConvlensError: the images cannot be used, or the folder not be written to.
+        WorkFailedError: the loss is not finite, or the disk is full.
+    """
+    where = choose_device(device)
+    pixels = _read_splits(recipe, images, reporter)
+    recipe.save(folder / "recipe.toml")
+    write_json(folder / "environment.json", _environment(images, pixels, where))
+    classifier = _fresh_classifier(recipe, len(images.classes)).to(
+        where, memory_format=torch.channels_last
+    )
+    metrics = _train(recipe, images, pixels, classifier, folder, reporter=reporter)
+    bundle = Bundle(
+        classifier=classifier,
+        model=recipe.model,
+        classes=images.classes,
+        provenance=_provenance(recipe, images, folder),
+    )
+    metrics |= _measure(Predictor(bundle, device=device), images, pixels, reporter)
+    save_bundle(replace(bundle, metrics=metrics), folder / "bundle")
+    write_json(folder / "metrics.json", metrics)
+    return Run(folder)
+
+
+def _read_splits(recipe: Recipe, images: ImageSet, reporter: Reporter) -> dict[str, Pixels]:
+    """Every split's pixels; a class that no readable training image shows is an error."""
+    pixels = {
+        split: read_pixels(images, images.splits[split], recipe.input, reporter=reporter)
+        for split in SPLITS
+    }
+    shown = np.bincount(images.labels[pixels["train"].rows], minlength=len(images.classes))
+    unseen = [name for name, count in zip(images.classes, shown, strict=True) if not count]
+    if unseen:
+        raise ConvlensError(
+            f"no readable training image of: {', '.join(unseen)}; every class needs at least one; "
+            "add images, or leave the class out",
+            code="class-without-images",
+        )
+    return pixels
+
+
+def _fresh_classifier(recipe: Recipe, classes: int) -> Classifier:
+    """The network as it is before the first step: its weights are drawn from the run's seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(derived_seed(recipe.seed, slot=Stream.WEIGHTS))
+        return build(recipe.model, recipe.input, classes=classes)
+
+
+def _train(
+    recipe: Recipe,
+    images: ImageSet,
+    pixels: Mapping[str, Pixels],
+    classifier: Classifier,
+    folder: Path,
+    *,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Train in place; returns what there is to say about it."""
+    settings = recipe.training
+    train, val = (
+        PixelBatches(
+            pixels[split],
+            images.labels,
+            batch_size=settings.batch_size,
+            seed=recipe.seed,
+            shuffle=split == "train",
+        )
+        for split in ("train", "val")
+    )
+    state = TrainingState.start(classifier, settings)
+    keep_best = KeepBest()
+    remember: dict[str, Callback] = {"best": keep_best} if settings.keep == "best" else {}
+    checkpoint = folder / "checkpoint"
+    if load_checkpoint(checkpoint, state, remember):
+        reporter.say(f"going on from epoch {state.epoch + 1}, image {state.samples_seen:,}")
+    progress = Progress(reporter, epochs=settings.epochs, samples=train.samples)
+    save = SaveCheckpoint(checkpoint, every_seconds=settings.checkpoint_seconds, remember=remember)
+    history = WriteHistory(folder / "history.jsonl")
+    started = perf_counter()
+    try:
+        callbacks = (*remember.values(), history, save, progress)
+        fit(state, train, val, settings=settings, seed=recipe.seed, callbacks=callbacks)
+    finally:
+        progress.close()
+    seconds = sum(record.seconds for record in state.history)
+    return {
+        "model": recipe.model.name or "layers",
+        "seconds": perf_counter() - started,
+        "images_per_second": train.samples * len(state.history) / seconds,
+        "epochs": len(state.history),
+        "best_epoch": keep_best.epoch or len(state.history),
+    }
+
+
+def _measure(
+    predictor: Predictor, images: ImageSet, pixels: Mapping[str, Pixels], reporter: Reporter
+) -> dict[str, Any]:
+    """The figures on validation and test images, None for a split that is not there."""
+    figures: dict[str, Any] = {}
+    for split in ("val", "test"):
+        own = pixels[split]
+        figures[split] = None
+        if len(own.rows):
+            probabilities = predictor.probabilities(own.array, reporter=reporter)
+            labels = images.labels[own.rows]
+            figures[split] = measure(probabilities, labels, classes=images.classes).as_json()
+    return figures
+
+
+def _environment(
+    images: ImageSet, pixels: Mapping[str, Pixels], device: torch.device
+) -> dict[str, Any]:
+    skipped = [*images.skipped, *(file for own in pixels.values() for file in own.skipped)]
+    return {
+        "convlens": __version__,
+        "machine": describe_machine(device),
+        "data": {
+            "name": images.name,
+            "fingerprint": images.fingerprint(),
+            "images": images.counts(),
+            "notes": list(images.notes),
+            "skipped": [{"path": file.path, "reason": file.reason} for file in skipped],
+        },
+    }
+
+
+def _provenance(recipe: Recipe, images: ImageSet, folder: Path) -> dict[str, Any]:
+    return {
+        "run": folder.name,
+        "source": recipe.source,
+        "seed": recipe.seed,
+        "data": images.fingerprint(),
+        "made": datetime.now().astimezone().isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,100 @@
+"""What a recipe leaves open is chosen from the data, by rules that are stated."""
+
+from collections import Counter
+from typing import Any
+
+from convlens.core.errors import ConvlensError
+from convlens.core.settings import Asked, merge, validated
+from convlens.data import ImageSet, read_header
+from convlens.recipe.recipe import Recipe
+
+THUMBNAIL = 64
+"""The longest side, in pixels, up to which images are used at the size they have."""
+
+PHOTOGRAPH = 128
+"""The side that larger images are brought to: a laptop then trains in minutes, not hours."""
+
+LOOKED_AT = 256
+
+
+def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
+    """Fill in what is not asked for.
+
+    The rules:
+
+    - the input is as large as the images where they all have one size of at most 64 pixels a side,
+      else 128×128; it is grey where all images looked at are;
+    - the network is `standard` for inputs of up to 64 pixels, `resnet18` beyond;
+    - a batch is 64 images, or as many as make 10 steps an epoch, but at least 8;
+    - the epochs are as many as show the network 600,000 images, between 12 and 40.
+
+    Args:
+        asked: what the user has said.
+        images: what it is to be trained on.
+
+    Returns:
+        The complete recipe, and a sentence for each choice made.
+
+    Raises:
+        ConvlensError: what is asked for is not valid.
+    """
+    reasons: list[str] = []
+    parts: dict[str, Any] = {}
+    parts["input"] = _input(asked.get("input", {}), images, reasons)
+    given = merge(parts, {key: asked[key] for key in ("input",) if key in asked})["input"]
+    side = max(given["height"], given["width"])
+    parts["model"] = _model(asked.get("model", {}), side, reasons)
+    parts["training"] = _training(asked.get("training", {}), images, reasons)
+    return validated(Recipe, merge(parts, asked), what="the recipe"), tuple(reasons)
+
+
+def _input(asked: Asked, images: ImageSet, reasons: list[str]) -> dict[str, Any]:
+    (height, width), channels, same = _look(images)
+    chosen: dict[str, Any] = {"height": height, "width": width, "channels": channels}
+    why = "every image has that size" if same else f"photographs are brought to {PHOTOGRAPH} pixels"
+    if not {"height", "width"} & set(asked):
+        reasons.append(f"input {height}×{width}×{asked.get('channels', channels)}: {why}")
+    return chosen
+
+
+def _look(images: ImageSet) -> tuple[tuple[int, int], int, bool]:
+    """Size, channels, and whether the size is that of every image looked at."""
+    if images.arrays is not None:
+        height, width, channels = images.arrays.shape[1:]
+        same = max(height, width) <= THUMBNAIL
+        return (height, width) if same else (PHOTOGRAPH, PHOTOGRAPH), channels, same
+    paths = images.paths or ()
+    sizes: Counter[tuple[int, int]] = Counter()
+    grey = True
+    for path in paths[:: max(1, len(paths) // LOOKED_AT)]:
+        try:
+            header = read_header(path)
+        except ConvlensError:
+            continue  # the reading of the pixels names it
+        sizes[header.height, header.width] += 1
+        grey = grey and header.channels == 1
+    size = next(iter(sizes), (PHOTOGRAPH, PHOTOGRAPH))
+    same = len(sizes) == 1 and max(size) <= THUMBNAIL
+    return size if same else (PHOTOGRAPH, PHOTOGRAPH), 1 if grey and sizes else 3, same
+
+
+def _model(asked: Asked, side: int, reasons: list[str]) -> dict[str, Any]:
+    if "name" in asked or asked.get("layers"):
+        return {}
+    if side <= THUMBNAIL:
+        reasons.append(f"network standard: it suits images of up to {THUMBNAIL} pixels")
+        return {"name": "standard"}
+    reasons.append(f"network resnet18: it suits images of more than {THUMBNAIL} pixels")
+    return {"name": "resnet18"}
+
+
+def _training(asked: Asked, images: ImageSet, reasons: list[str]) -> dict[str, Any]:
+    samples = len(images.splits["train"])
+    chosen = {
+        "batch_size": max(8, min(64, samples // 10)),
+        "epochs": max(12, min(40, round(600_000 / max(1, samples)))),
+    }
+    for key, what in (("epochs", "epochs"), ("batch_size", "images a step")):
+        if key not in asked:
+            reasons.append(f"{chosen[key]} {what}: for {samples:,} training images")
+    return chosen

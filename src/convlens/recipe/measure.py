@@ -1,0 +1,57 @@
+"""Measuring a bundle on labelled images."""
+
+from pathlib import Path
+from typing import Any
+
+from convlens.core.errors import ConvlensError
+from convlens.core.reporter import Reporter
+from convlens.data import ImageSet, open_for_evaluation, open_source, read_pixels
+from convlens.evaluation import Figures, measure
+from convlens.prediction import Bundle, Predictor, load_bundle
+from convlens.recipe.recipe import ARRAYS
+from convlens.recipe.run import Run
+
+
+def measure_bundle(path: Path, source: Any, *, device: str, reporter: Reporter) -> Figures:
+    """Measure a bundle on a source, or on the test images that its run kept apart.
+
+    Args:
+        path: a run's folder, or a bundle's.
+        source: labelled images; None for the run's own test images.
+        device: where to compute.
+        reporter: whom to tell.
+
+    Raises:
+        ConvlensError: there is no bundle, no source, or no image that can be read.
+    """
+    bundle = load_bundle(path)
+    if source is None:
+        images = _own_images(path, bundle, reporter)
+    else:
+        images = open_for_evaluation(source, classes=bundle.classes, reporter=reporter)
+    pixels = read_pixels(images, images.splits["test"], bundle.input_spec, reporter=reporter)
+    if not len(pixels.rows):
+        raise ConvlensError(
+            f"there are no test images in {images.name}; pass a SOURCE of labelled images",
+            code="no-images",
+        )
+    probabilities = Predictor(bundle, device=device).probabilities(pixels.array, reporter=reporter)
+    return measure(probabilities, images.labels[pixels.rows], classes=bundle.classes)
+
+
+def _own_images(path: Path, bundle: Bundle, reporter: Reporter) -> ImageSet:
+    run = Run(path)
+    if not (path / "recipe.toml").is_file() or run.recipe.source == ARRAYS:
+        raise ConvlensError(
+            f"{path} does not say which images it was trained on; pass a SOURCE of labelled "
+            "images: convlens evaluate RUN SOURCE",
+            code="no-source",
+        )
+    recipe = run.recipe
+    images = open_source(recipe.source, seed=recipe.seed, settings=recipe.data, reporter=reporter)
+    if images.fingerprint() != bundle.provenance.get("data"):
+        reporter.warn(
+            f"{recipe.source} is not as it was when this run was trained: some of these test "
+            "images may have been training images then"
+        )
+    return images

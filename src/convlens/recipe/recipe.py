@@ -1,0 +1,45 @@
+"""The recipe: what is asked, complete enough to run it again."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field
+
+from convlens.core.files import write_text
+from convlens.core.input_spec import InputSpec
+from convlens.data import DataSettings
+from convlens.models import ModelSpec
+from convlens.training import TrainingSettings
+
+ARRAYS = "arrays"
+
+
+class Recipe(BaseModel):
+    """One complete description of a run; its parts stand beside their owners.
+
+    Attributes:
+        source: what the images come from; ``"arrays"`` for arrays handed over in Python.
+        seed: fixes every draw of the run.
+        data: how the source is read and split.
+        input: how a file becomes a tensor.
+        model: the network.
+        training: how it is trained.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    data: DataSettings = DataSettings()
+    input: InputSpec
+    model: ModelSpec
+    training: TrainingSettings = TrainingSettings()
+
+    def to_toml(self) -> str:
+        """The recipe as TOML, every value written out; what is None is left out."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    def save(self, path: Path) -> None:
+        """Write the recipe atomically."""
+        write_text(path, self.to_toml())

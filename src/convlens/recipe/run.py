@@ -1,0 +1,129 @@
+"""A run: what happened, in a folder."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from convlens.core.errors import ConvlensError
+from convlens.core.files import read_json, write_error
+from convlens.core.settings import read_toml, validated
+from convlens.prediction import Predictor, load_bundle
+from convlens.recipe.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, finished or not.
+
+    Attributes:
+        folder: where it is.
+
+    Example:
+        >>> run = Run(Path("runs/plants"))                 # doctest: +SKIP
+        >>> run.predictor().predict("leaf.jpg")[0].top[0]  # doctest: +SKIP
+        Guess(name='tulsi', probability=0.97)
+    """
+
+    folder: Path
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle's folder."""
+        return self.folder / "bundle"
+
+    @property
+    def recipe(self) -> Recipe:
+        """What was asked.
+
+        Raises:
+            ConvlensError: this is not a run's folder.
+        """
+        path = self.folder / "recipe.toml"
+        if not path.is_file():
+            raise ConvlensError(
+                f"{self.folder} is not a run: it has no recipe.toml; pass a folder that "
+                "'convlens train' made",
+                code="no-run",
+            )
+        return validated(Recipe, read_toml(path), what=str(path))
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One record an epoch; see `convlens.training.EpochRecord`."""
+        path = self.folder / "history.jsonl"
+        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+        return [json.loads(line) for line in lines]
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The final figures with their intervals, by split, and the speed.
+
+        Raises:
+            ConvlensError: the run has not finished.
+        """
+        figures: dict[str, Any] = read_json(self.folder / "metrics.json")
+        return figures
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, hardware and data of the run, the images left out among them."""
+        facts: dict[str, Any] = read_json(self.folder / "environment.json")
+        return facts
+
+    def predictor(self, *, device: str = "auto") -> Predictor:
+        """The trained network, ready to classify images."""
+        return Predictor(load_bundle(self.folder), device=device)
+
+    def summary(self) -> dict[str, Any]:
+        """What ``convlens train --json`` prints."""
+        metrics = self.metrics
+        test = metrics["test"]
+        return {
+            "run": str(self.folder),
+            "bundle": str(self.bundle),
+            "model": metrics["model"],
+            "seconds": metrics["seconds"],
+            "images_per_second": metrics["images_per_second"],
+            "test": test and {key: test[key] for key in ("accuracy", "interval", "n")},
+        }
+
+
+def new_run_folder(out: Path | None, *, name: str, model: str) -> Path:
+    """Make the folder of a new run.
+
+    Args:
+        out: the folder to make; None for ``runs/DATE-TIME-NAME-MODEL``.
+        name: what the images are called.
+        model: what the network is called.
+
+    Raises:
+        ConvlensError: it holds something already, or cannot be written to.
+    """
+    folder = out or _free(Path("runs"), f"{_now()}-{_slug(name)}-{_slug(model)}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        occupied = any(folder.iterdir())
+    except OSError as error:
+        raise write_error(folder, error) from error
+    if occupied:
+        raise ConvlensError(
+            f"{folder} is not empty; give --out a new folder, so that no work is lost",
+            code="not-empty",
+        )
+    return folder
+
+
+def _free(parent: Path, name: str) -> Path:
+    candidates = (parent / (name + (f"-{i}" if i else "")) for i in range(1000))
+    return next(folder for folder in candidates if not folder.exists())
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+
+
+def _slug(name: str) -> str:
+    kept = "".join(c if c.isalnum() or c in "._" else "-" for c in name.lower())
+    return kept.strip("-.")[:40] or "run"

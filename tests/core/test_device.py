@@ -1,0 +1,22 @@
+import pytest
+import torch
+
+from convlens.core.device import choose_device, describe_machine, usable_cores
+from convlens.core.errors import ConvlensError
+
+
+def test_auto_is_a_device_this_machine_has() -> None:
+    torch.zeros(1, device=choose_device("auto"))
+
+
+@pytest.mark.parametrize("name", ["gpu", "tpu", ""])
+def test_an_unknown_device_lists_those_there_are(name: str) -> None:
+    with pytest.raises(ConvlensError, match="this machine has: .*cpu"):
+        choose_device(name)
+
+
+def test_a_machine_is_described_by_what_a_figure_depends_on() -> None:
+    facts = describe_machine(torch.device("cpu"))
+    assert facts["cores"] == usable_cores() >= 1
+    assert facts["torch"] == torch.__version__
+    assert facts["device"] == "cpu"
