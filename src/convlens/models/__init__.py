@@ -1,0 +1,57 @@
+"""Networks: the classic families, the layer notation, pretrained weights, and your own.
+
+Every network is a `convlens.core.classifier.Classifier`: named stages and a head.
+
+Example:
+    >>> from convlens.core.input_spec import InputSpec
+    >>> from convlens.models import ModelSpec, build
+    >>> spec = ModelSpec(layers="conv 16 3 same relu, maxpool 2, globalavgpool, dense")
+    >>> net = build(spec, InputSpec(height=32, width=32), classes=5)
+    >>> [name for name, _ in net.stages.named_children()]
+    ['normalise', 'block1']
+
+The names here are imported on first use: `known_models` answers without loading torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convlens.models.assemble import (
+        build,
+        build_architecture,
+        notes,
+        published_form,
+        training_head,
+        uses_small_stem,
+    )
+    from convlens.models.names import known_models
+    from convlens.models.spec import ModelSpec
+
+_HOME = {
+    "ModelSpec": "spec",
+    "build": "assemble",
+    "build_architecture": "assemble",
+    "known_models": "names",
+    "notes": "assemble",
+    "published_form": "assemble",
+    "training_head": "assemble",
+    "uses_small_stem": "assemble",
+}
+
+__all__ = [
+    "ModelSpec",
+    "build",
+    "build_architecture",
+    "known_models",
+    "notes",
+    "published_form",
+    "training_head",
+    "uses_small_stem",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'convlens.models' has no attribute '{name}'")
+    return getattr(import_module(f"convlens.models.{_HOME[name]}"), name)
