@@ -1,0 +1,62 @@
+"""What was drawn, in words."""
+
+from convlens.augment.parameters import Draws
+
+
+def describe(draws: Draws, number: int) -> tuple[str, ...]:
+    """What happened to one image, a phrase for each parameter that is not at rest.
+
+    Args:
+        draws: the parameters of N images.
+        number: which of them.
+
+    Returns:
+        Phrases such as ``"turned 12° left"``; none where nothing happened.
+    """
+    return (*_geometry(draws, number), *_colour(draws, number), *_rectangles(draws, number))
+
+
+def _geometry(draws: Draws, i: int) -> list[str]:
+    said = []
+    if draws.crop_area[i] < 1 or draws.crop_aspect[i] != 1:
+        said.append(f"crop {draws.crop_area[i]:.0%}, aspect {draws.crop_aspect[i]:.2f}")
+    if draws.flip_x[i]:
+        said.append("mirrored")
+    if draws.flip_y[i]:
+        said.append("upside down")
+    if draws.rotation[i]:
+        side = "left" if draws.rotation[i] > 0 else "right"
+        said.append(f"turned {abs(draws.rotation[i]):.0f}° {side}")
+    moves = [(draws.shift_x[i], "right", "left"), (draws.shift_y[i], "down", "up")]
+    moved = [f"{abs(by):.0f} px {plus if by > 0 else minus}" for by, plus, minus in moves if by]
+    if moved:
+        said.append("moved " + ", ".join(moved))
+    if draws.shear[i]:
+        said.append(f"sheared {draws.shear[i]:.2g}°")
+    skews = [(draws.skew_x[i], "x"), (draws.skew_y[i], "y")]
+    said += [f"sheared {by:+.2f} in {axis}" for by, axis in skews if by]
+    if draws.zoom_x[i] != 1 or draws.zoom_y[i] != 1:
+        said.append(f"zoomed ×{1 / draws.zoom_x[i]:.2f} wide, ×{1 / draws.zoom_y[i]:.2f} high")
+    return said
+
+
+def _colour(draws: Draws, i: int) -> list[str]:
+    factors = ("brightness", "contrast", "saturation", "sharpness")
+    values = {name: getattr(draws, name)[i] for name in factors}
+    said = [f"{name} ×{value:.2f}" for name, value in values.items() if value != 1]
+    if draws.channel_shift[i]:
+        said.append(f"channels {draws.channel_shift[i]:+.0f}")
+    if draws.hue[i]:
+        said.append(f"hue {draws.hue[i]:+.0f}°")
+    if draws.solarise[i] < 256:
+        said.append(f"solarised from {draws.solarise[i]}")
+    if draws.posterise[i] < 8:
+        said.append(f"posterised to {draws.posterise[i]} bits")
+    switches = {"made grey": draws.grey, "autocontrast": draws.autocontrast}
+    switches["equalised"] = draws.equalise
+    return said + [name for name, on in switches.items() if on[i]]
+
+
+def _rectangles(draws: Draws, i: int) -> list[str]:
+    boxes = {"cut out": draws.cutout[i], "erased": draws.erase[i]}
+    return [f"{name} {box[2]}×{box[3]} px" for name, box in boxes.items() if box[2]]

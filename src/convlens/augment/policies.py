@@ -1,0 +1,118 @@
+"""Named policies, and the rule that chooses one."""
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from convlens.augment.settings import AugmentSettings
+from convlens.core.errors import unknown_name
+
+POLICIES: Mapping[str, AugmentSettings] = MappingProxyType(
+    {
+        # Nothing.
+        "none": AugmentSettings(),
+        # For small images: mirrored, and moved by up to an eighth of the side (4 pixels of 32).
+        "light": AugmentSettings(
+            horizontal_flip="alternate",
+            pad_crop=0.125,
+            fill_mode="reflect",
+        ),
+        # For photographs: another part of the picture, tilted a little, in another light.
+        "standard": AugmentSettings(
+            crop_area=(0.35, 1.0),
+            rotation_range=10,
+            horizontal_flip=True,
+            brightness_range=(0.8, 1.2),
+            contrast_range=(0.8, 1.2),
+            saturation_range=(0.8, 1.2),
+            fill_mode="reflect",
+        ),
+        # For many epochs: one operation of any kind besides, a part erased, and images mixed.
+        "strong": AugmentSettings(
+            crop_area=(0.2, 1.0),
+            horizontal_flip=True,
+            trivial=True,
+            erase=0.25,
+            mixup=0.2,
+            cutmix=1.0,
+            fill_mode="reflect",
+        ),
+        # As in the TrivialAugment paper: mirrored, moved, and one operation of 14.
+        "trivial": AugmentSettings(
+            horizontal_flip=True,
+            pad_crop=0.125,
+            trivial=True,
+            fill_mode="reflect",
+        ),
+    }
+)
+
+SMALL_SIDE = 64
+_SIDES = frozenset({"left", "right", "clockwise", "anticlockwise", "counterclockwise"})
+
+
+class PolicyChoice(NamedTuple):
+    """Which policy, with what settings, and why."""
+
+    name: str
+    settings: AugmentSettings
+    reason: str
+
+
+def policy(name: str, **changes: Any) -> AugmentSettings:
+    """The settings of a policy by name, with some of them changed.
+
+    Args:
+        name: a key of `POLICIES`.
+        changes: settings to put in place of the policy's own.
+
+    Raises:
+        ConvlensError: the name is unknown.
+        pydantic.ValidationError: a change is unknown or out of range.
+
+    Example:
+        >>> policy("light", horizontal_flip=False).pad_crop
+        0.125
+    """
+    if name not in POLICIES:
+        raise unknown_name("augmentation policy", name, POLICIES, code="unknown-policy")
+    return AugmentSettings(**(POLICIES[name].model_dump(exclude_defaults=True) | changes))
+
+
+def default_policy(class_names: Sequence[str], *, height: int, width: int) -> PolicyChoice:
+    """The policy for a set of images on which nobody has said otherwise.
+
+    Images of up to 64 pixels a side get ``light``, larger ones ``standard``. Where a mirror image
+    would have another meaning, there is no horizontal flip: every class is named by a number or a
+    single character (digits, letters, numbered signs), or a name speaks of a side (``turn_left``).
+
+    Args:
+        class_names: the classes.
+        height: rows of the network's input.
+        width: columns of the network's input.
+
+    Example:
+        >>> default_policy(["cat", "dog"], height=224, width=224).name
+        'standard'
+    """
+    if max(height, width) <= SMALL_SIDE:
+        name, size = "light", f"images are small ({height}x{width})"
+    else:
+        name, size = "standard", f"images are {height}x{width}"
+    handed = _why_handed(class_names)
+    if not handed:
+        return PolicyChoice(name, policy(name), size)
+    reason = f"{size}; no horizontal flip: {handed}"
+    return PolicyChoice(name, policy(name, horizontal_flip=False), reason)
+
+
+def _why_handed(class_names: Sequence[str]) -> str:
+    """Why a mirror image would have another meaning; empty where nothing says so."""
+    if all(len(name) == 1 or name.isdecimal() for name in class_names):
+        return "classes are digits, letters or numbers"
+    for name in class_names:
+        words = re.findall(r"[A-Z]?[a-z]+", name)
+        if any(word.lower() in _SIDES for word in words):
+            return f"class '{name}' speaks of a side"
+    return ""
