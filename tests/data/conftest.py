@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn  # noqa: F401 - its first import sets environment variables
 from PIL import Image
 
 from convlens.core.reporter import Task

@@ -46,7 +46,8 @@ def read_npz(path: Path) -> Labelled:
         ConvlensError: the file cannot be read, arrays are missing, or do not fit together.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ConvlensError(
                     f"{path} holds a single array; expected an .npz with X and y: "
