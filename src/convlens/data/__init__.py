@@ -12,6 +12,7 @@ decoded, a *batch* is what a step consumes.
 Nothing here loads torch before a batch is asked for, so that a mistyped folder is refused at once.
 """
 
+from convlens.data.arrays import pixels_of
 from convlens.data.image_files import find_images
 from convlens.data.image_set import SPLITS, ImageSet, Skipped
 from convlens.data.settings import DataSettings
@@ -26,4 +27,5 @@ __all__ = [
     "find_images",
     "open_for_evaluation",
     "open_source",
+    "pixels_of",
 ]

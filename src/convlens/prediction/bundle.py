@@ -26,7 +26,7 @@ from convlens.core.files import (
     write_json,
 )
 from convlens.core.input_spec import InputSpec
-from convlens.models import ModelSpec, build
+from convlens.models import ModelSpec, build_architecture
 
 FORMAT_VERSION = 1
 _MANIFEST = "bundle.json"
@@ -107,7 +107,7 @@ def load_bundle(path: str | Path) -> Bundle:
         model = ModelSpec.model_validate(manifest["model"])
         input_spec = InputSpec.model_validate(manifest["input"])
         classes = tuple(str(name) for name in manifest["classes"])
-        classifier = build(model, input_spec, classes=len(classes))
+        classifier = build_architecture(model, input_spec, classes=len(classes))
         classifier.load_state_dict(_read_weights(folder, manifest["weights"]["sha256"]))
     except (KeyError, TypeError, ValidationError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

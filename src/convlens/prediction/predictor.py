@@ -13,7 +13,7 @@ from torch import Tensor
 from convlens.core.device import choose_device
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet, Reporter
-from convlens.data import Skipped, array_pixels, decode, find_images
+from convlens.data import Skipped, decode, find_images, pixels_of
 from convlens.prediction.bundle import Bundle
 
 PIXELS_A_BATCH = 2**22
@@ -93,7 +93,9 @@ class Predictor:
         if isinstance(images, Sequence) and images and isinstance(images[0], str | Path):
             return self._predict_files(images, top, reporter or Quiet())
         self.skipped = ()
-        pixels = array_pixels(images, channels=self.bundle.input_spec.channels)
+        pixels, notes = pixels_of(images, "the images")
+        for note in notes:
+            (reporter or Quiet()).say(note)
         fitted = np.stack([decode(image, self.bundle.input_spec) for image in pixels])
         return [self._prediction(None, row, top) for row in self.probabilities(fitted)]
 
@@ -147,7 +149,7 @@ class Predictor:
                     ]
                 task.update(start + len(chunk))
         self.skipped = tuple(unread)
-        for file in unread:
+        for file in unread[len(skipped) :]:
             reporter.warn(f"left out {file.path}: {file.reason}")
         if not predictions:
             named = "; ".join(f"{file.path}: {file.reason}" for file in unread[:3])

@@ -65,7 +65,7 @@ def carry_out(
     pixels = _read_splits(recipe, images, reporter)
     recipe.save(folder / "recipe.toml")
     write_json(folder / "environment.json", _environment(images, pixels, where))
-    classifier = _fresh_classifier(recipe, len(images.classes)).to(
+    classifier = _fresh_classifier(recipe, len(images.classes), reporter).to(
         where, memory_format=torch.channels_last
     )
     metrics = _train(recipe, images, pixels, classifier, folder, reporter=reporter)
@@ -98,11 +98,11 @@ def _read_splits(recipe: Recipe, images: ImageSet, reporter: Reporter) -> dict[s
     return pixels
 
 
-def _fresh_classifier(recipe: Recipe, classes: int) -> Classifier:
+def _fresh_classifier(recipe: Recipe, classes: int, reporter: Reporter) -> Classifier:
     """The network as it is before the first step: its weights are drawn from the run's seed."""
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(recipe.seed, slot=Stream.WEIGHTS))
-        return build(recipe.model, recipe.input, classes=classes)
+        return build(recipe.model, recipe.input, classes=classes, reporter=reporter)
 
 
 def _train(

@@ -1,0 +1,177 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from convlens.core.classifier import Classifier
+from convlens.core.errors import ConvlensError
+from convlens.training import (
+    Callback,
+    KeepBest,
+    Moment,
+    OptimiserSettings,
+    SaveCheckpoint,
+    TrainingSettings,
+    TrainingState,
+    WriteHistory,
+    fit,
+    load_checkpoint,
+)
+from tests.training.quarters import QuarterBatches
+
+Network = Callable[[], Classifier]
+
+
+class KilledError(Exception):
+    pass
+
+
+class KillAt(Callback):
+    """Ends the run without warning after a number of steps, as SIGKILL would."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on(self, moment: Moment, state: TrainingState) -> None:
+        if moment is Moment.STEP_END and state.step == self.step:
+            raise KilledError
+
+
+class Job:
+    """A run in a folder, which can be killed and gone on with."""
+
+    def __init__(self, folder: Path, network: Network, optimiser: str) -> None:
+        self.folder, self.network = folder, network
+        self.settings = TrainingSettings(
+            epochs=4,
+            batch_size=16,
+            checkpoint_seconds=1e-9,
+            optimiser=OptimiserSettings.model_validate({"name": optimiser}),
+        )
+
+    def run(self, *, kill_at: int | None = None) -> TrainingState:
+        state = TrainingState.start(self.network(), self.settings)
+        best = KeepBest()
+        checkpoint = self.folder / "checkpoint"
+        load_checkpoint(checkpoint, state, {"best": best})
+        save = SaveCheckpoint(
+            checkpoint,
+            every_seconds=self.settings.checkpoint_seconds,
+            remember={"best": best},
+        )
+        callbacks: list[Callback] = [best, WriteHistory(self.folder / "history.jsonl"), save]
+        if kill_at is not None:
+            callbacks.insert(0, KillAt(kill_at))
+        train, val = QuarterBatches(100), QuarterBatches(40, seed=1)
+        fit(state, train, val, settings=self.settings, seed=3, callbacks=callbacks)
+        return state
+
+
+def facts(state: TrainingState) -> list[dict[str, object]]:
+    timings = {"seconds", "images_per_second"}
+    return [{k: v for k, v in r.as_json().items() if k not in timings} for r in state.history]
+
+
+def same(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> bool:
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam", "adamw"])
+def test_killed_and_resumed_it_ends_with_the_same_bits(
+    tmp_path: Path, network: Network, optimiser: str
+) -> None:
+    whole = Job(tmp_path / "whole", network, optimiser).run()
+    job = Job(tmp_path / "killed", network, optimiser)
+    for step in (1, 5, 7, 8, 14, 20, 27):
+        with pytest.raises(KilledError):
+            job.run(kill_at=step)
+    resumed = job.run()
+    assert facts(resumed) == facts(whole)
+    assert same(resumed.classifier.state_dict(), whole.classifier.state_dict())
+    momenta, expected = (state.optimiser.state_dict()["state"] for state in (resumed, whole))
+    assert momenta.keys() == expected.keys()
+    assert all(same(momenta[number], expected[number]) for number in expected)
+    lines = (tmp_path / "killed" / "history.jsonl").read_text().splitlines()
+    assert len(lines) == 4
+
+
+def test_a_finished_run_resumes_to_itself(tmp_path: Path, network: Network) -> None:
+    job = Job(tmp_path, network, "adamw")
+    first, again = job.run(), job.run()
+    assert first.step == again.step
+    for name, tensor in first.classifier.state_dict().items():
+        assert torch.equal(tensor, again.classifier.state_dict()[name])
+
+
+def test_best_weights_come_back_at_the_end(tmp_path: Path, network: Network) -> None:
+    best = KeepBest()
+    state = TrainingState.start(network(), TrainingSettings())
+    kept: dict[str, torch.Tensor] = {}
+    for epoch, loss in enumerate([0.9, 0.4, 0.6, 0.4], start=1):
+        with torch.no_grad():
+            for parameter in state.classifier.parameters():
+                parameter.fill_(epoch)
+        state.history.append(record(epoch, loss))
+        state.epoch = epoch
+        best.on(Moment.EPOCH_END, state)
+        if epoch == 2:
+            kept = {n: t.clone() for n, t in state.classifier.state_dict().items()}
+    best.on(Moment.RUN_END, state)
+    assert best.epoch == 2, "the first of equals is kept"
+    for name, tensor in state.classifier.state_dict().items():
+        assert torch.equal(tensor, kept[name])
+
+
+def test_no_checkpoint_is_a_fresh_start(tmp_path: Path, network: Network) -> None:
+    state = TrainingState.start(network(), TrainingSettings())
+    assert not load_checkpoint(tmp_path / "none", state)
+
+
+@pytest.mark.parametrize("harm", ["cut", "json", "other network", "no tensors"])
+def test_a_checkpoint_that_cannot_be_used_is_refused(
+    tmp_path: Path, network: Network, harm: str
+) -> None:
+    job = Job(tmp_path, network, "adamw")
+    job.run()
+    folder = tmp_path / "checkpoint"
+    if harm == "cut":
+        weights = folder / "state.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif harm == "json":
+        (folder / "state.json").write_text("{")
+    elif harm == "no tensors":
+        (folder / "state.safetensors").unlink()
+    else:
+        job.network = lambda: Classifier(
+            {"block1": torch.nn.Conv2d(1, 3, 3)}, torch.nn.Flatten(), network().input_spec
+        )
+    with pytest.raises(ConvlensError, match="damaged"):
+        job.run()
+
+
+def test_an_older_checkpoint_survives_a_kill_while_saving(tmp_path: Path, network: Network) -> None:
+    job = Job(tmp_path, network, "sgd")
+    whole = job.run()
+    (tmp_path / "checkpoint").rename(tmp_path / "checkpoint.old")
+    resumed = job.run()
+    assert resumed.step == whole.step
+    shutil.rmtree(tmp_path / "checkpoint.old", ignore_errors=True)
+
+
+def record(epoch: int, val_loss: float):  # type: ignore[no-untyped-def]
+    from convlens.training import EpochRecord
+
+    return EpochRecord(
+        phase="all",
+        epoch=epoch,
+        step=epoch,
+        seconds=1.0,
+        learning_rate=0.1,
+        train_loss=1.0,
+        train_accuracy=0.5,
+        val_loss=val_loss,
+        val_accuracy=0.5,
+        images_per_second=1.0,
+    )

@@ -1,0 +1,170 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from convlens.core.batch import Batch
+from convlens.core.classifier import Classifier
+from convlens.core.errors import WorkFailedError
+from convlens.training import (
+    Callback,
+    Moment,
+    OptimiserSettings,
+    ScheduleSettings,
+    TrainingSettings,
+    TrainingState,
+    fit,
+)
+from tests.training.quarters import QuarterBatches
+
+Network = Callable[[], Classifier]
+SETTINGS = TrainingSettings(epochs=4, batch_size=16)
+
+
+def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def test_it_learns(network: Network, train: QuarterBatches, val: QuarterBatches) -> None:
+    settings = TrainingSettings(epochs=12, batch_size=16)
+    state = TrainingState.start(network(), settings)
+    fit(state, train, val, settings=settings, seed=0)
+    last = state.history[-1]
+    assert len(state.history) == 12
+    assert last.step == state.step == 12 * 7
+    assert last.val_accuracy is not None
+    assert last.val_accuracy > 0.9
+    assert last.train_loss < state.history[0].train_loss / 2
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_a_step_is_torchs_own(name: str, network: Network, train: QuarterBatches) -> None:
+    """One epoch with every optimiser equals the loop a tutorial would write."""
+    settings = TrainingSettings(
+        epochs=1,
+        batch_size=16,
+        optimiser=OptimiserSettings.model_validate({"name": name, "weight_decay": 0.0}),
+        schedule=ScheduleSettings(name="constant", warmup=0),
+    )
+    ours, theirs = network(), network()
+    for net in (ours, theirs):
+        net.head[1].p = 0.0
+    fit(TrainingState.start(ours, settings), train, QuarterBatches(0), settings=settings, seed=0)
+
+    rate = settings.optimiser.learning_rate
+    optimiser = {
+        "sgd": lambda p: torch.optim.SGD(p, lr=rate, momentum=0.9, nesterov=True),
+        "adam": lambda p: torch.optim.Adam(p, lr=rate),
+        "adamw": lambda p: torch.optim.AdamW(p, lr=rate, weight_decay=0.0),
+    }[name](theirs.parameters())
+    theirs.train()
+    for batch in train.epoch(0):
+        optimiser.zero_grad()
+        F.cross_entropy(theirs(batch.pixels), batch.targets).backward()
+        optimiser.step()
+    for ours_weight, their_weight in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(ours_weight, their_weight, rtol=1e-4, atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(
+    network: Network, train: QuarterBatches, val: QuarterBatches
+) -> None:
+    results = []
+    for seed in (0, 0, 1):
+        state = TrainingState.start(network(), SETTINGS)
+        torch.manual_seed(len(results))
+        fit(state, train, val, settings=SETTINGS, seed=seed)
+        results.append(weights(state.classifier))
+    assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])
+    assert not all(torch.equal(results[0][name], results[2][name]) for name in results[0])
+
+
+def test_torchs_own_generator_is_left_as_it_was(
+    network: Network, train: QuarterBatches, val: QuarterBatches
+) -> None:
+    before = torch.random.get_rng_state()
+    fit(TrainingState.start(network(), SETTINGS), train, val, settings=SETTINGS, seed=0)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+class Watcher(Callback):
+    def __init__(self) -> None:
+        self.seen: list[Moment] = []
+
+    def on(self, moment: Moment, state: TrainingState) -> None:
+        self.seen.append(moment)
+        if moment is Moment.EPOCH_END and state.epoch == 2:
+            state.stopped = "enough"
+
+
+def test_every_moment_is_told_in_order_and_a_callback_may_stop(
+    network: Network, train: QuarterBatches, val: QuarterBatches
+) -> None:
+    watcher = Watcher()
+    state = TrainingState.start(network(), SETTINGS)
+    fit(state, train, val, settings=SETTINGS, seed=0, callbacks=[watcher])
+    epoch = [Moment.STEP_END] * 7 + [Moment.EPOCH_END]
+    assert watcher.seen == [Moment.RUN_START, *epoch, *epoch, Moment.RUN_END]
+    assert set(watcher.seen) == set(Moment)
+    assert (state.epoch, state.stopped) == (2, "enough")
+
+
+def test_the_transform_sees_training_batches_alone(
+    network: Network, train: QuarterBatches, val: QuarterBatches
+) -> None:
+    seen: list[int] = []
+
+    def transform(batch: Batch) -> Batch:
+        seen.extend(batch.indices.tolist())
+        return batch
+
+    settings = TrainingSettings(epochs=2, batch_size=16)
+    state = TrainingState.start(network(), settings)
+    fit(state, train, val, settings=settings, seed=0, transform=transform)
+    assert sorted(seen) == sorted(list(range(100)) * 2)
+
+
+def test_mixed_targets_are_learnt_from_and_counted_by_their_largest_part(
+    network: Network, train: QuarterBatches, val: QuarterBatches
+) -> None:
+    def transform(batch: Batch) -> Batch:
+        mixed = 0.7 * F.one_hot(batch.targets, 4) + 0.3 / 4
+        return Batch(batch.pixels, mixed, batch.indices, batch.epoch)
+
+    settings = TrainingSettings(epochs=12, batch_size=16)
+    state = TrainingState.start(network(), settings)
+    fit(state, train, val, settings=settings, seed=0, transform=transform)
+    assert state.history[-1].train_accuracy > 0.9
+
+
+def test_validation_is_the_mean_over_its_images(
+    network: Network, train: QuarterBatches, val: QuarterBatches
+) -> None:
+    settings = TrainingSettings(epochs=1, batch_size=16)
+    state = TrainingState.start(network(), settings)
+    fit(state, train, val, settings=settings, seed=0)
+    with torch.inference_mode():
+        logits = state.classifier.eval()(val.pixels)
+    record = state.history[0]
+    assert record.val_loss == pytest.approx(F.cross_entropy(logits, val.labels).item(), rel=1e-5)
+    accuracy = (logits.argmax(1) == val.labels).float().mean().item()
+    assert record.val_accuracy == pytest.approx(accuracy)
+
+
+def test_a_loss_that_is_not_finite_stops_and_says_where(
+    network: Network, train: QuarterBatches, val: QuarterBatches
+) -> None:
+    net = network()
+    with torch.no_grad():
+        net.head[2].weight.fill_(float("inf"))
+    with pytest.raises(WorkFailedError, match=r"step 1 \(epoch 1, learning rate .* batch of 16"):
+        fit(TrainingState.start(net, SETTINGS), train, val, settings=SETTINGS, seed=0)
+
+
+def test_decay_pulls_kernels_and_matrices_alone(network: Network) -> None:
+    settings = TrainingSettings(optimiser=OptimiserSettings(weight_decay=0.5))
+    groups = TrainingState.start(network(), settings).optimiser.param_groups
+    assert [group["weight_decay"] for group in groups] == [0.5, 0.0]
+    assert all(p.ndim > 1 for p in groups[0]["params"])
+    assert all(p.ndim <= 1 for p in groups[1]["params"])
