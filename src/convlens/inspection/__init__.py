@@ -1,0 +1,49 @@
+"""Seeing inside a network: what its layers compute, and where its answers come from.
+
+A look is a pure function from a network and decoded images to arrays;
+`convlens.inspection.pictures` draws what it found.
+
+Example:
+    >>> import numpy as np
+    >>> from convlens.core.input_spec import InputSpec
+    >>> from convlens.inspection import feature_maps, grad_cam
+    >>> from convlens.models import ModelSpec, build
+    >>> spec = InputSpec(height=28, width=28, channels=1)
+    >>> net = build(ModelSpec(name="simple"), spec, classes=10)
+    >>> image = np.zeros((1, 28, 28, 1), np.uint8)
+    >>> [maps.maps.shape[1:] for maps in feature_maps(net, image)]
+    [(16, 13, 13), (32, 5, 5), (64, 3, 3)]
+    >>> grad_cam(net, image).heat.shape
+    (1, 3, 3)
+"""
+
+from convlens.inspection.convolution import EXAMPLE_IMAGE, Convolution, convolution, convolve
+from convlens.inspection.feature_maps import FeatureMaps, feature_maps
+from convlens.inspection.filters import Filters, filters
+from convlens.inspection.grad_cam import GradCam, grad_cam
+from convlens.inspection.kernels import Kernel, find_kernel, known_kernels, read_matrix
+from convlens.inspection.pooling import Pooling, pool, pooling
+from convlens.inspection.shift import Following, Shift, shift
+
+__all__ = [
+    "EXAMPLE_IMAGE",
+    "Convolution",
+    "FeatureMaps",
+    "Filters",
+    "Following",
+    "GradCam",
+    "Kernel",
+    "Pooling",
+    "Shift",
+    "convolution",
+    "convolve",
+    "feature_maps",
+    "filters",
+    "find_kernel",
+    "grad_cam",
+    "known_kernels",
+    "pool",
+    "pooling",
+    "read_matrix",
+    "shift",
+]

@@ -1,0 +1,79 @@
+"""A sliding window as a moving picture."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from convlens.core.errors import ConvlensError
+from convlens.core.files import write_bytes
+from convlens.core.reporter import Reporter
+from convlens.inspection.pictures.canvas import frame
+from convlens.inspection.pictures.sliding import SlidingPicture
+
+_SECONDS = 12.0
+_SLOWEST, _FASTEST = 0.7, 0.08
+_LAST_STAYS = 1.5
+
+
+def save_animation(
+    picture: SlidingPicture, path: Path, reporter: Reporter, *, most: int = 64
+) -> tuple[int, int]:
+    """Slide the window over the image, row by row, into an animated GIF or WebP.
+
+    Args:
+        picture: what to animate; left at the last stop.
+        path: ends in ``.gif`` or ``.webp``.
+        reporter: told how far it is.
+        most: frames; of more stops than that, so many are shown, evenly spread.
+
+    Returns:
+        How many stops are shown, and how many there are.
+
+    Raises:
+        ConvlensError: the name ends otherwise, or the folder cannot be written to.
+        WorkFailedError: the disk is full.
+    """
+    form = path.suffix.lower().removeprefix(".")
+    if form not in {"gif", "webp"}:
+        raise ConvlensError(
+            f"the animation is to be {path.name}; expected a name that ends in .gif or .webp",
+            code="bad-animation",
+        )
+    rows, columns = picture.sliding.output_shape
+    stops = np.unique(np.linspace(0, rows * columns - 1, min(most, rows * columns)).round())
+    frames = []
+    with reporter.task(f"Drawing {path.name}", len(stops)) as task:
+        for number, stop in enumerate(stops.astype(int), 1):
+            picture.show(int(stop) // columns, int(stop) % columns, so_far=True)
+            frames.append(PillowImage.fromarray(frame(picture.figure)))
+            task.update(number)
+    write_bytes(path, _encode(frames, form))
+    return len(stops), rows * columns
+
+
+def _encode(frames: list[PillowImage.Image], form: str) -> bytes:
+    each = float(np.clip(_SECONDS / len(frames), _FASTEST, _SLOWEST))
+    seconds = [each] * (len(frames) - 1) + [_LAST_STAYS]
+    if form == "gif":
+        palette = _palette(frames)
+        frames = [one.quantize(palette=palette, dither=PillowImage.Dither.NONE) for one in frames]
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer,
+        format=form,
+        save_all=True,
+        append_images=frames[1:],
+        duration=[round(1000 * second) for second in seconds],
+        loop=0,
+    )
+    return buffer.getvalue()
+
+
+def _palette(frames: list[PillowImage.Image]) -> PillowImage.Image:
+    """256 colours for all frames, so that what stands still does not flicker."""
+    some = [frames[i] for i in np.linspace(0, len(frames) - 1, min(5, len(frames))).astype(int)]
+    together = PillowImage.fromarray(np.concatenate([np.asarray(one) for one in some]))
+    method = PillowImage.Quantize.MAXCOVERAGE  # the one that keeps white white
+    return together.quantize(256, method=method, dither=PillowImage.Dither.NONE)
