@@ -32,6 +32,7 @@ def train(
     model: str | None = None,
     layers: str | Sequence[str] | None = None,
     recipe: str | Path | None = None,
+    augment: str | None = None,
     epochs: int | None = None,
     size: str | int | None = None,
     seed: int | None = None,
@@ -52,6 +53,8 @@ def train(
         model: a network by name, or your own as ``"file.py:function"``.
         layers: a network in the layer notation, in place of ``model``.
         recipe: a TOML file to begin from; what is said here comes before what it says.
+        augment: what is done to training images: ``"none"``, ``"light"``, ``"standard"``,
+            ``"strong"`` or ``"trivial"``.
         epochs: passes over the training images.
         size: the network's input in pixels: 224, or ``"96x160"`` (height × width).
         seed: fixes every draw of the run; 0 by default.
@@ -75,7 +78,14 @@ def train(
     if resume is not None:
         return _resume(Path(resume), device=device, reporter=reporter)
     asked = _asked(
-        recipe, model=model, layers=layers, epochs=epochs, size=size, seed=seed, settings=settings
+        recipe,
+        model=model,
+        layers=layers,
+        augment=augment,
+        epochs=epochs,
+        size=size,
+        seed=seed,
+        settings=settings,
     )
     source = source if source is not None else asked.get("source")
     if source is None:
@@ -177,6 +187,7 @@ def _asked(
     *,
     model: str | None,
     layers: str | Sequence[str] | None,
+    augment: str | None,
     epochs: int | None,
     size: str | int | None,
     seed: int | None,
@@ -192,6 +203,9 @@ def _asked(
         asked.pop("model", None)
         named = {"name": model, "layers": layers}
         said["model"] = {key: value for key, value in named.items() if value is not None}
+    if augment is not None:
+        asked.pop("augment", None)
+        said["augment"] = {"policy": augment}
     if epochs is not None:
         said["training"] = {"epochs": epochs}
     if size is not None:

@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _verb(words: list[str]) -> str:
-    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    """The verb that was meant, followed by a space; nothing where there is none."""
+    known = {command.callback.__name__ for command in app.registered_commands if command.callback}
     known |= {group.name for group in app.registered_groups if group.name}
     return next((f"{word} " for word in words if word in known), "")

@@ -28,6 +28,10 @@ def train(
     recipe: Annotated[
         Path | None, typer.Option(help="A TOML file to begin from; options come before it.")
     ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(help="Of training images: none, light, standard, strong or trivial."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images.")] = None,
     size: Annotated[
         str | None, typer.Option(help="The network's input in pixels: 224, or 96x160 (H x W).")
@@ -57,6 +61,7 @@ def train(
         model=model,
         layers=layers,
         recipe=recipe,
+        augment=augment,
         epochs=epochs,
         size=size,
         seed=seed,

@@ -62,7 +62,7 @@ class Predictor:
         self.classes = bundle.classes
         self.skipped: tuple[Skipped, ...] = ()
         self._device = choose_device(device)
-        self._network = bundle.classifier.to(self._device, memory_format=torch.channels_last)
+        self._network = bundle.classifier.to(self._device).to(memory_format=torch.channels_last)
 
     def predict(
         self,

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from convlens import __version__
+from convlens.augment import AugmentSettings, make_transform
+from convlens.core.batch import BatchTransform
 from convlens.core.classifier import Classifier
 from convlens.core.device import choose_device, describe_machine
 from convlens.core.draws import Stream, derived_seed
@@ -65,9 +67,8 @@ def carry_out(
     pixels = _read_splits(recipe, images, reporter)
     recipe.save(folder / "recipe.toml")
     write_json(folder / "environment.json", _environment(images, pixels, where))
-    classifier = _fresh_classifier(recipe, len(images.classes), reporter).to(
-        where, memory_format=torch.channels_last
-    )
+    classifier = _fresh_classifier(recipe, len(images.classes), reporter)
+    classifier = classifier.to(where).to(memory_format=torch.channels_last)
     metrics = _train(recipe, images, pixels, classifier, folder, reporter=reporter)
     bundle = Bundle(
         classifier=classifier,
@@ -84,7 +85,13 @@ def carry_out(
 def _read_splits(recipe: Recipe, images: ImageSet, reporter: Reporter) -> dict[str, Pixels]:
     """Every split's pixels; a class that no readable training image shows is an error."""
     pixels = {
-        split: read_pixels(images, images.splits[split], recipe.input, reporter=reporter)
+        split: read_pixels(
+            images,
+            images.splits[split],
+            recipe.input,
+            margin=recipe.augment.margin if split == "train" else 0.0,
+            reporter=reporter,
+        )
         for split in SPLITS
     }
     shown = np.bincount(images.labels[pixels["train"].rows], minlength=len(images.classes))
@@ -138,7 +145,15 @@ def _train(
     started = perf_counter()
     try:
         callbacks = (*remember.values(), history, save, progress)
-        fit(state, train, val, settings=settings, seed=recipe.seed, callbacks=callbacks)
+        fit(
+            state,
+            train,
+            val,
+            settings=settings,
+            seed=recipe.seed,
+            transform=_transform(recipe, len(images.classes)),
+            callbacks=callbacks,
+        )
     finally:
         progress.close()
     seconds = sum(record.seconds for record in state.history)
@@ -149,6 +164,19 @@ def _train(
         "epochs": len(state.history),
         "best_epoch": keep_best.epoch or len(state.history),
     }
+
+
+def _transform(recipe: Recipe, classes: int) -> BatchTransform | None:
+    """The augmentation of the recipe; None where it does nothing."""
+    if recipe.augment == AugmentSettings():
+        return None
+    return make_transform(
+        recipe.augment,
+        seed=recipe.seed,
+        classes=classes,
+        height=recipe.input.height,
+        width=recipe.input.width,
+    )
 
 
 def _measure(

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from convlens.augment import default_policy, policy
 from convlens.core.errors import ConvlensError
 from convlens.core.settings import Asked, merge, validated
 from convlens.data import ImageSet, read_header
@@ -25,6 +26,7 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
     - the input is as large as the images where they all have one size of at most 64 pixels a side,
       else 128×128; it is grey where all images looked at are;
     - the network is `standard` for inputs of up to 64 pixels, `resnet18` beyond;
+    - training images are augmented by the policy that `convlens.augment.default_policy` chooses;
     - a batch is 64 images, or as many as make 10 steps an epoch, but at least 8;
     - the epochs are as many as show the network 600,000 images, between 12 and 40.
 
@@ -42,7 +44,9 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
     parts: dict[str, Any] = {}
     parts["input"] = _input(asked.get("input", {}), images, reasons)
     given = merge(parts, {key: asked[key] for key in ("input",) if key in asked})["input"]
-    side = max(given["height"], given["width"])
+    height, width = given["height"], given["width"]
+    side = max(height, width)
+    asked = _with_policy(asked, images, height, width, reasons)
     parts["model"] = _model(asked.get("model", {}), side, reasons)
     parts["training"] = _training(asked.get("training", {}), images, reasons)
     return validated(Recipe, merge(parts, asked), what="the recipe"), tuple(reasons)
@@ -86,6 +90,22 @@ def _model(asked: Asked, side: int, reasons: list[str]) -> dict[str, Any]:
         return {"name": "standard"}
     reasons.append(f"network resnet18: it suits images of more than {THUMBNAIL} pixels")
     return {"name": "resnet18"}
+
+
+def _with_policy(
+    asked: Asked, images: ImageSet, height: int, width: int, reasons: list[str]
+) -> Asked:
+    """What is asked, with the augmentation's policy unfolded into its settings."""
+    said = dict(asked.get("augment", {}))
+    name = said.pop("policy", None)
+    if name is None:
+        choice = default_policy(images.classes, height=height, width=width)
+        base = choice.settings
+        if not said:
+            reasons.append(f"augmentation {choice.name}: {choice.reason}")
+    else:
+        base = policy(name)
+    return {**asked, "augment": merge(base.model_dump(mode="json"), said)}
 
 
 def _training(asked: Asked, images: ImageSet, reasons: list[str]) -> dict[str, Any]:

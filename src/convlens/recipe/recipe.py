@@ -6,6 +6,7 @@ from typing import Annotated
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field
 
+from convlens.augment import AugmentSettings
 from convlens.core.files import write_text
 from convlens.core.input_spec import InputSpec
 from convlens.data import DataSettings
@@ -23,6 +24,8 @@ class Recipe(BaseModel):
         seed: fixes every draw of the run.
         data: how the source is read and split.
         input: how a file becomes a tensor.
+        augment: what is done to training images, and to no others: there is no place here to say
+            that validation or test images are augmented.
         model: the network.
         training: how it is trained.
     """
@@ -33,6 +36,7 @@ class Recipe(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     data: DataSettings = DataSettings()
     input: InputSpec
+    augment: AugmentSettings = AugmentSettings()
     model: ModelSpec
     training: TrainingSettings = TrainingSettings()
 
