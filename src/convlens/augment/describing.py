@@ -4,7 +4,7 @@ from convlens.augment.parameters import Draws
 
 
 def describe(draws: Draws, number: int) -> tuple[str, ...]:
-    """What happened to one image, a phrase for each parameter that is not at rest.
+    """What happened to one image: a phrase for each parameter that is not at rest.
 
     Args:
         draws: the parameters of N images.
@@ -19,44 +19,62 @@ def describe(draws: Draws, number: int) -> tuple[str, ...]:
 def _geometry(draws: Draws, i: int) -> list[str]:
     said = []
     if draws.crop_area[i] < 1 or draws.crop_aspect[i] != 1:
-        said.append(f"crop {draws.crop_area[i]:.0%}, aspect {draws.crop_aspect[i]:.2f}")
+        said.append(f"{draws.crop_area[i]:.0%} of the image, aspect ×{draws.crop_aspect[i]:.2f}")
     if draws.flip_x[i]:
         said.append("mirrored")
     if draws.flip_y[i]:
         said.append("upside down")
     if draws.rotation[i]:
         side = "left" if draws.rotation[i] > 0 else "right"
-        said.append(f"turned {abs(draws.rotation[i]):.0f}° {side}")
+        said.append(f"turned {_short(draws.rotation[i])}° {side}")
     moves = [(draws.shift_x[i], "right", "left"), (draws.shift_y[i], "down", "up")]
-    moved = [f"{abs(by):.0f} px {plus if by > 0 else minus}" for by, plus, minus in moves if by]
+    moved = [f"{_short(by)} px {plus if by > 0 else minus}" for by, plus, minus in moves if by]
     if moved:
         said.append("moved " + ", ".join(moved))
     if draws.shear[i]:
-        said.append(f"sheared {draws.shear[i]:.2g}°")
-    skews = [(draws.skew_x[i], "x"), (draws.skew_y[i], "y")]
-    said += [f"sheared {by:+.2f} in {axis}" for by, axis in skews if by]
+        said.append(f"sheared {_signed(draws.shear[i], '.2g')}°")
+    skews = [(draws.skew_x[i], "sideways"), (draws.skew_y[i], "up and down")]
+    said += [f"sheared {_signed(by, '.2f')} {way}" for by, way in skews if by]
     if draws.zoom_x[i] != 1 or draws.zoom_y[i] != 1:
         said.append(f"zoomed ×{1 / draws.zoom_x[i]:.2f} wide, ×{1 / draws.zoom_y[i]:.2f} high")
     return said
 
 
 def _colour(draws: Draws, i: int) -> list[str]:
-    factors = ("brightness", "contrast", "saturation", "sharpness")
-    values = {name: getattr(draws, name)[i] for name in factors}
-    said = [f"{name} ×{value:.2f}" for name, value in values.items() if value != 1]
+    factors = {
+        "brightness": draws.brightness,
+        "contrast": draws.contrast,
+        "saturation": draws.saturation,
+        "sharpness": draws.sharpness,
+    }
+    said = [f"{name} ×{values[i]:.2f}" for name, values in factors.items() if values[i] != 1]
     if draws.channel_shift[i]:
-        said.append(f"channels {draws.channel_shift[i]:+.0f}")
+        said.append(f"channels {_signed(draws.channel_shift[i], '.0f')}")
     if draws.hue[i]:
-        said.append(f"hue {draws.hue[i]:+.0f}°")
+        said.append(f"hue {_signed(draws.hue[i], '.0f')}°")
     if draws.solarise[i] < 256:
         said.append(f"solarised from {draws.solarise[i]}")
     if draws.posterise[i] < 8:
         said.append(f"posterised to {draws.posterise[i]} bits")
-    switches = {"made grey": draws.grey, "autocontrast": draws.autocontrast}
-    switches["equalised"] = draws.equalise
+    switches = {
+        "made grey": draws.grey,
+        "autocontrast": draws.autocontrast,
+        "equalised": draws.equalise,
+    }
     return said + [name for name, on in switches.items() if on[i]]
 
 
 def _rectangles(draws: Draws, i: int) -> list[str]:
     boxes = {"cut out": draws.cutout[i], "erased": draws.erase[i]}
     return [f"{name} {box[2]}×{box[3]} px" for name, box in boxes.items() if box[2]]
+
+
+def _short(value: float) -> str:
+    """The size of a number in two digits: 12, 3.2, 3."""
+    size = abs(value)
+    return f"{size:.0f}" if size >= 10 or size == int(size) else f"{size:.1f}"
+
+
+def _signed(value: float, form: str) -> str:
+    """A number with its sign, which is a real minus."""
+    return ("−" if value < 0 else "+") + format(abs(value), form)

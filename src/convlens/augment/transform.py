@@ -139,7 +139,7 @@ def augment(
     computed = images if images.dtype == np.uint8 else images.astype(np.float32)
     draws = draw(settings, seed=seed, epoch=epoch, indices=numbers, height=height, width=width)
     done = apply(
-        as_pixels(np.ascontiguousarray(computed)),
+        as_pixels(np.require(computed, requirements=["C", "W"])),
         draws,
         height=height,
         width=width,
