@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from convlens.core import downloads
-from convlens.core.downloads import Download, fetch, matches
+from convlens.core.downloads import Download, fetch, locked, matches
 from convlens.core.errors import ConvlensError, WorkFailedError
 from convlens.core.reporter import Quiet, Task
 
@@ -329,11 +329,11 @@ def test_two_processes_at_once_fetch_it_once(server: Server, tmp_path: Path) -> 
 
 def test_a_waiting_process_says_so(server: Server, tmp_path: Path) -> None:
     heard = Heard()
-    with downloads._locked(tmp_path / ".file.bin.lock", Quiet()):
+    with locked(tmp_path / "file.bin", Quiet()):
         second = threading.Thread(target=fetch, args=(wanted(server), tmp_path, heard))
         second.start()
         while not heard.lines:
             time.sleep(0.01)
     second.join()
-    assert heard.lines == ["another process is fetching file.bin; waiting for it"]
+    assert heard.lines == ["another process is making file.bin; waiting for it"]
     assert (tmp_path / "file.bin").read_bytes() == CONTENT

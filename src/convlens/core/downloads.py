@@ -88,8 +88,7 @@ def fetch(download: Download, folder: Path, reporter: Reporter) -> Path:
     try:
         if path.exists() and matches(path, download.checksum):
             return path
-        folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder / f".{download.file_name}.lock", reporter):
+        with locked(path, reporter):
             _fetch_alone(download, path, reporter)
     except OSError as error:
         raise _cannot_write(folder, error) from error
@@ -260,11 +259,23 @@ def _cannot_write(folder: Path, error: OSError) -> ConvlensError:
 
 
 @contextmanager
-def _locked(path: Path, reporter: Reporter) -> Iterator[None]:
-    """Hold a lock that the system releases by itself if this process dies."""
-    with path.open("ab") as file:
+def locked(path: Path, reporter: Reporter) -> Iterator[None]:
+    """Hold the right to make a file in a cache; another process that wants to make it waits.
+
+    The system itself gives the right back if this process dies. An empty lock file stays beside
+    ``path``.
+
+    Raises:
+        ConvlensError: the folder cannot be made or written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.with_name(f".{path.name}.lock").open("ab")
+    except OSError as error:
+        raise _cannot_write(path.parent, error) from error
+    with file:
         if not _try_lock(file):
-            reporter.say(f"another process is fetching {path.stem[1:]}; waiting for it")
+            reporter.say(f"another process is making {path.name}; waiting for it")
             while not _try_lock(file):
                 time.sleep(0.1)
         yield

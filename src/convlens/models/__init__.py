@@ -26,26 +26,40 @@ if TYPE_CHECKING:
         uses_small_stem,
     )
     from convlens.models.names import known_models
+    from convlens.models.own_code import portable
+    from convlens.models.published import (
+        PublishedWeights,
+        imagenet_normalisation,
+        published_weights,
+    )
     from convlens.models.spec import ModelSpec
 
 _HOME = {
     "ModelSpec": "spec",
+    "PublishedWeights": "published",
     "build": "assemble",
     "build_architecture": "assemble",
+    "imagenet_normalisation": "published",
     "known_models": "names",
     "notes": "assemble",
+    "portable": "own_code",
     "published_form": "assemble",
+    "published_weights": "published",
     "training_head": "assemble",
     "uses_small_stem": "assemble",
 }
 
 __all__ = [
     "ModelSpec",
+    "PublishedWeights",
     "build",
     "build_architecture",
+    "imagenet_normalisation",
     "known_models",
     "notes",
+    "portable",
     "published_form",
+    "published_weights",
     "training_head",
     "uses_small_stem",
 ]

@@ -8,8 +8,10 @@ from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Quiet, Reporter
 from convlens.models.blocks import draw_closing, draw_he, output_shape
 from convlens.models.family import Family, Options, Shape, family_from_layers, family_named
+from convlens.models.loading import load_weights
 from convlens.models.notation import HEAD_STARTS, parse_head, parse_network
 from convlens.models.notation_build import head_from_layers
+from convlens.models.own import build_own
 from convlens.models.spec import NO_HEAD, PUBLISHED, ModelSpec
 
 SMALL_IMAGE = 64
@@ -17,7 +19,12 @@ _DEFAULTS = {"small_stem": None, "width": 1.0, "dropout": None}
 
 
 def build(
-    spec: ModelSpec, input_spec: InputSpec, *, classes: int, reporter: Reporter | None = None
+    spec: ModelSpec,
+    input_spec: InputSpec,
+    *,
+    classes: int,
+    reporter: Reporter | None = None,
+    trust_code: bool = False,
 ) -> Classifier:
     """Build the network that a description names, and load the weights that it asks for.
 
@@ -28,31 +35,38 @@ def build(
         input_spec: what it is fed.
         classes: outputs; 0 for features alone, as with the head ``"none"``.
         reporter: is told what was loaded, and sees the progress of a download.
+        trust_code: whether code that the description carries may run (see `portable`).
 
     Raises:
-        ConvlensError: the network cannot take this input, does not know an option, or does not
-            fit the weights.
+        ConvlensError: the network cannot take this input, does not know an option, does not fit
+            the weights, or brings code that is not trusted.
+        WorkFailedError: published weights could not be downloaded.
 
     Example:
         >>> net = build(ModelSpec(name="standard"), InputSpec(height=32, width=32), classes=10)
         >>> sum(p.numel() for p in net.parameters())
         815530
     """
-    net = build_architecture(spec, input_spec, classes=classes)
-    (reporter or Quiet()).say("")
+    net = build_architecture(spec, input_spec, classes=classes, trust_code=trust_code)
+    if spec.loads_weights:
+        load_weights(net, spec, reporter or Quiet())
     return net
 
 
-def build_architecture(spec: ModelSpec, input_spec: InputSpec, *, classes: int) -> Classifier:
+def build_architecture(
+    spec: ModelSpec, input_spec: InputSpec, *, classes: int, trust_code: bool = False
+) -> Classifier:
     """Build the network that a description names, with weights drawn from torch's generator.
 
     Args:
         spec: which network. Weights that it asks for are not loaded: see `build`.
         input_spec: what it is fed.
         classes: outputs; 0 for features alone, as with the head ``"none"``.
+        trust_code: whether code that the description carries may run.
 
     Raises:
-        ConvlensError: the network cannot take this input, or does not know an option.
+        ConvlensError: the network cannot take this input, does not know an option, or brings code
+            that is not trusted.
 
     Example:
         >>> spec = ModelSpec(name="simple")
@@ -60,6 +74,8 @@ def build_architecture(spec: ModelSpec, input_spec: InputSpec, *, classes: int) 
         >>> sum(p.numel() for p in net.parameters())
         98442
     """
+    if spec.is_own:
+        return build_own(spec, input_spec, classes=classes, trust_code=trust_code)
     family = _family(spec)
     options = _options(spec, family, input_spec)
     stages = nn.Sequential()

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from convlens.core.errors import ConvlensError
 from convlens.models.names import check_name, is_own
 from convlens.models.notation import parse_head, parse_network, split_layers
+from convlens.models.published import published_weights
 
 PUBLISHED = "published"
 NO_HEAD = "none"
@@ -82,6 +83,8 @@ class ModelSpec(BaseModel):
         if self.head not in {PUBLISHED, NO_HEAD}:
             parse_head(self.head)
         self._consistent()
+        if self.pretrained:
+            published_weights(self.name or "a network in the layer notation")
         return self
 
     def _consistent(self) -> None:
@@ -89,6 +92,8 @@ class ModelSpec(BaseModel):
             "pretrained and weights are both given; choose one": self.pretrained and self.weights,
             "pretrained weights need the published stem; leave small_stem out": self.pretrained
             and self.small_stem,
+            "pretrained weights are of width 1; leave width out": self.pretrained
+            and self.width != 1,
             "dropout belongs to the published head; write 'dropout RATE' in the head's own text": (
                 self.dropout is not None and self.head != PUBLISHED
             ),

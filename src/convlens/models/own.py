@@ -1,0 +1,108 @@
+"""A network in a file of the user's own: any function that returns a module."""
+
+import torch
+from torch import Tensor, nn
+
+from convlens.core.classifier import Classifier
+from convlens.core.errors import ConvlensError
+from convlens.core.input_spec import InputSpec
+from convlens.models.blocks import draw_closing, draw_he, output_shape
+from convlens.models.notation import parse_head
+from convlens.models.notation_build import head_from_layers
+from convlens.models.own_code import call, failed
+from convlens.models.spec import NO_HEAD, PUBLISHED, ModelSpec
+from convlens.models.taking_apart import Stages, take_apart
+
+
+def build_own(
+    spec: ModelSpec, input_spec: InputSpec, *, classes: int, trust_code: bool
+) -> Classifier:
+    """Run the user's function and take what it returns apart, or keep it as one opaque stage.
+
+    Args:
+        spec: its ``name`` is ``"path/to/file.py:function"``. The function is given those of
+            ``classes``, ``channels``, ``height``, ``width`` and ``input_spec`` that it names.
+        input_spec: what the network is fed.
+        classes: outputs; 0 for features alone.
+        trust_code: whether code that travelled with the description may run.
+
+    Raises:
+        ConvlensError: the code is not trusted, fails, or does not give such a network.
+    """
+    called = spec.name or ""
+    net = call(spec, input_spec, classes=classes, trust_code=trust_code)
+    sample = _sample(input_spec)
+    shape = _shape_of(net, sample, called)
+    apart = take_apart(net, sample, spec.stages)
+    if spec.stages and apart is None:
+        raise ConvlensError(
+            f"{called} cannot be cut after {', '.join(spec.stages)}: running its children in order "
+            "does not give what it gives. Name other children, or leave stages out",
+            code="bad-stages",
+        )
+    if len(shape) == 3:
+        return Classifier(_backbone(net, apart), _new_head(spec, shape, classes), input_spec)
+    if spec.head != PUBLISHED or classes == 0:
+        if apart is None:
+            raise ConvlensError(
+                f"{called} cannot be taken apart into stages and a head, so its head stays as it "
+                "is; let it return feature maps, or give it attributes 'stages' and 'head'",
+                code="bad-stages",
+            )
+        features = output_shape(nn.Sequential(*apart[0].values()), input_spec.shape)
+        return Classifier(apart[0], _new_head(spec, features, classes), input_spec)
+    if shape != (classes,):
+        raise ConvlensError(
+            f"{called} gives {shape[0]} outputs, but there are {classes} classes; let the function "
+            "take 'classes', and give as many outputs",
+            code="bad-own-model",
+        )
+    stages, head = apart or ({"network": net}, nn.Identity())
+    return Classifier(stages, head, input_spec)
+
+
+def _backbone(net: nn.Module, apart: tuple[Stages, nn.Module] | None) -> Stages:
+    """A network that gives feature maps: all of it is stages."""
+    if apart is None:
+        return {"network": net}
+    stages, rest = apart
+    return stages | ({"rest": rest} if any(True for _ in rest.children()) else {})
+
+
+def _new_head(spec: ModelSpec, features: tuple[int, ...], classes: int) -> nn.Module:
+    if spec.head == NO_HEAD or classes == 0:
+        return nn.Identity()
+    if spec.head == PUBLISHED:
+        raise ConvlensError(
+            f"{spec.name} gives feature maps, and no logits; give it a head: "
+            "--head 'globalavgpool, dense'",
+            code="bad-own-model",
+        )
+    head = head_from_layers(parse_head(spec.head), features, classes)
+    draw_he(head)
+    draw_closing(head)
+    return head
+
+
+def _sample(input_spec: InputSpec) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand((2, *input_spec.shape), generator=generator)
+
+
+def _shape_of(net: nn.Module, sample: Tensor, called: str) -> tuple[int, ...]:
+    training = net.training
+    net.eval()
+    try:
+        with torch.no_grad():
+            out = net(sample)
+    except Exception as error:
+        raise failed(f"{called}, fed {tuple(sample.shape)},", error) from error
+    finally:
+        net.train(training)
+    if not isinstance(out, Tensor) or out.dim() not in {2, 4}:
+        what = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else type(out).__name__
+        raise ConvlensError(
+            f"{called} gives {what}; let its forward give logits (N×K) or feature maps (N×C×H×W)",
+            code="bad-own-model",
+        )
+    return tuple(out.shape[1:])

@@ -1,0 +1,169 @@
+"""The text of a network in a file of the user's own: read it, carry it, run it.
+
+The file is run with the caller's word for it. A bundle that carries one carries its text and the
+SHA-256 of it, and whoever opens that bundle has to give their word again.
+"""
+
+import hashlib
+import importlib.abc
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from torch import nn
+
+from convlens.core.errors import ConvlensError
+from convlens.core.input_spec import InputSpec
+from convlens.models.spec import ModelSpec
+
+
+def portable(spec: ModelSpec) -> ModelSpec:
+    """The description as it may leave this machine: it carries its own code, and no path of ours.
+
+    Raises:
+        ConvlensError: the file of the user's own network cannot be read.
+    """
+    weights = Path(spec.weights.name) if spec.weights else None
+    if not spec.is_own or spec.name is None:
+        return spec.model_copy(update={"weights": weights})
+    path, _, function = spec.name.rpartition(":")
+    source = _source(spec)
+    return spec.model_copy(
+        update={
+            "name": f"{Path(path).name}:{function}",
+            "source": source,
+            "source_sha256": sha256(source),
+            "weights": weights,
+        }
+    )
+
+
+def sha256(source: str) -> str:
+    """The SHA-256 of a source text in UTF-8, as 64 hexadecimal digits."""
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def _source(spec: ModelSpec) -> str:
+    if spec.source is not None:
+        if sha256(spec.source) != spec.source_sha256:
+            raise ConvlensError(
+                f"the code of {spec.name} is not what it was: its SHA-256 is "
+                f"{sha256(spec.source)}, not {spec.source_sha256}; restore the bundle",
+                code="damaged-code",
+            )
+        return spec.source
+    path = Path((spec.name or "").rpartition(":")[0])
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConvlensError(
+            f"cannot read {path} ({reason}); --model takes path/to/file.py:function",
+            code="unreadable-model",
+        ) from error
+
+
+class _Loader(importlib.abc.InspectLoader):
+    """Loads a module from a text at hand."""
+
+    def __init__(self, source: str, origin: str) -> None:
+        self._source = source
+        self._origin = origin
+
+    def get_source(self, fullname: str) -> str:
+        """The text itself."""
+        del fullname
+        return self._source
+
+    def get_filename(self, fullname: str) -> str:
+        """What a traceback calls it."""
+        del fullname
+        return self._origin
+
+
+def _run(spec: ModelSpec) -> ModuleType:
+    source = _source(spec)
+    name = f"convlens_own_{sha256(source)[:16]}"
+    path = (spec.name or "").rpartition(":")[0]
+    module_spec = importlib.util.spec_from_loader(name, _Loader(source, path), origin=path)
+    if module_spec is None or module_spec.loader is None:
+        raise TypeError(f"no loader for {path}")
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[name] = module  # dataclasses look their own module up
+    try:
+        module_spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def call(spec: ModelSpec, input_spec: InputSpec, *, classes: int, trust_code: bool) -> nn.Module:
+    """Run the user's file, and the function in it.
+
+    Args:
+        spec: its ``name`` is ``"path/to/file.py:function"``. The function is given those of
+            ``classes``, ``channels``, ``height``, ``width`` and ``input_spec`` that it names.
+        input_spec: what the network is fed.
+        classes: outputs.
+        trust_code: whether code that travelled with the description may run.
+
+    Raises:
+        ConvlensError: the code is not trusted or fails, or what it returns is no module.
+    """
+    if spec.source is not None and not trust_code:
+        raise ConvlensError(
+            f"this network comes with code of its own ({spec.name}, SHA-256 {spec.source_sha256}); "
+            "read it, and pass --trust-code if you trust where it comes from",
+            code="untrusted-code",
+        )
+    called = spec.name or ""
+    path, _, function_name = called.rpartition(":")
+    offered = {
+        "classes": classes,
+        "channels": input_spec.channels,
+        "height": input_spec.height,
+        "width": input_spec.width,
+        "input_spec": input_spec,
+    }
+    try:
+        function = getattr(_run(spec), function_name, None)
+        if not callable(function):
+            raise ConvlensError(
+                f"{path} has no function '{function_name}'; --model takes path/to/file.py:function",
+                code="bad-own-model",
+            )
+        parameters = inspect.signature(function).parameters.values()
+        required = {p.name for p in parameters if p.default is p.empty and p.kind not in {2, 4}}
+        if not required <= set(offered):
+            raise ConvlensError(
+                f"{called} requires {', '.join(sorted(required - set(offered)))}; it can be given "
+                f"{', '.join(offered)}. Give the others default values",
+                code="bad-own-model",
+            )
+        net = function(**{p.name: offered[p.name] for p in parameters if p.name in offered})
+    except ConvlensError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise failed(called, error) from error
+    if not isinstance(net, nn.Module):
+        raise ConvlensError(
+            f"{called} returned a {type(net).__name__}; let it return a torch.nn.Module",
+            code="bad-own-model",
+        )
+    return net
+
+
+def failed(called: str, error: BaseException) -> ConvlensError:
+    """The error for code of the user's that raised one itself; names the line."""
+    trace, line = error.__traceback__, None
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").startswith("convlens_own_"):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    where = f" (line {line})" if line else ""
+    return ConvlensError(
+        f"{called} failed{where}: {type(error).__name__}: {error}", code="bad-own-model"
+    )
