@@ -22,8 +22,12 @@ from convlens.inspection.feature_maps import FeatureMaps, feature_maps
 from convlens.inspection.filters import Filters, filters
 from convlens.inspection.grad_cam import GradCam, grad_cam
 from convlens.inspection.kernels import Kernel, find_kernel, known_kernels, read_matrix
+from convlens.inspection.layers import Layer
 from convlens.inspection.pooling import Pooling, pool, pooling
+from convlens.inspection.shape_errors import check_input
 from convlens.inspection.shift import Following, Shift, shift
+from convlens.inspection.trace import Trace, trace
+from convlens.inspection.training_memory import TrainingMemory
 
 __all__ = [
     "EXAMPLE_IMAGE",
@@ -33,8 +37,12 @@ __all__ = [
     "Following",
     "GradCam",
     "Kernel",
+    "Layer",
     "Pooling",
     "Shift",
+    "Trace",
+    "TrainingMemory",
+    "check_input",
     "convolution",
     "convolve",
     "feature_maps",
@@ -46,4 +54,5 @@ __all__ = [
     "pooling",
     "read_matrix",
     "shift",
+    "trace",
 ]

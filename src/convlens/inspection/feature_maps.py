@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convlens.core.classifier import Classifier
-from convlens.inspection.recording import Pixels, as_input, as_maps, record, stage_names
+from convlens.inspection.recording import Pixels, as_input, as_maps, chosen_layers, record
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def feature_maps(
         >>> feature_maps(net, np.zeros((2, 8, 8, 1), np.uint8))[0].maps.shape
         (2, 4, 6, 6)
     """
-    names = tuple(layers) or stage_names(classifier)
+    names = chosen_layers(classifier, layers)
     _, outputs = record(classifier, as_input(classifier, pixels), names)
     found = {name: as_maps(name, outputs[name]) for name in names}
     return tuple(FeatureMaps(name, maps, dead_channels(maps)) for name, maps in found.items())

@@ -49,8 +49,9 @@ def filters(classifier: Classifier, *, layer: str | None = None) -> Filters:
     wanted = layer.removeprefix("stages.") if layer else ""
     inside = [name for name in convolutions if not wanted or f"{name}.".startswith(f"{wanted}.")]
     if not inside:
+        where = f"layer '{layer}'" if layer else "the network"
         raise ConvlensError(
-            f"layer '{layer or 'the network'}' holds no convolution; "
+            f"{where} holds no convolution; "
             f"expected one of: {', '.join(list(convolutions)[:12]) or 'none is there'}",
             code="no-filters",
         )

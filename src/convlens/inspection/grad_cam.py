@@ -13,9 +13,9 @@ from convlens.core.errors import ConvlensError
 from convlens.inspection.recording import (
     Pixels,
     as_input,
-    as_maps,
     held_in_eval,
     last_stage,
+    no_feature_map,
     run_tapped,
 )
 
@@ -62,13 +62,14 @@ def grad_cam(
         ConvlensError: the layer or class is unknown, the layer gives no feature map, or the images
             do not fit.
     """
-    name = layer or last_stage(classifier)
+    name = layer.removeprefix("stages.") if layer else last_stage(classifier)
     kept: list[Tensor] = []
     x = as_input(classifier, pixels)
     with torch.inference_mode(False), torch.enable_grad(), held_in_eval(classifier):
         logits = run_tapped(classifier, x.clone(), {name: _start_of_graph(kept)})
         maps = kept[-1]
-        as_maps(name, maps.detach())
+        if maps.ndim != 4:
+            raise no_feature_map(name, maps)
         classes = _classes(logits.detach(), class_index)
         score = logits.gather(1, classes[:, None]).sum()
         gradients = _gradients(score, maps, name)

@@ -50,6 +50,18 @@ def find_layer(classifier: Classifier, name: str) -> nn.Module:
     return layer
 
 
+def chosen_layers(classifier: Classifier, layers: Sequence[str]) -> tuple[str, ...]:
+    """Each layer once, by its shortest name; every stage where none is chosen.
+
+    Raises:
+        ConvlensError: one is unknown.
+    """
+    for name in layers:
+        find_layer(classifier, name)
+    names = tuple(dict.fromkeys(name.removeprefix("stages.") for name in layers))
+    return names or stage_names(classifier)
+
+
 def as_input(classifier: Classifier, pixels: Pixels) -> Tensor:
     """Decoded images as what the network is fed, on the device where its weights are.
 
@@ -119,9 +131,8 @@ def run_tapped(
 
         return replace
 
-    handles = [
-        find_layer(classifier, name).register_forward_hook(hook(name)) for name in dict(taps)
-    ]
+    modules = {name: find_layer(classifier, name) for name in taps}
+    handles = [module.register_forward_hook(hook(name)) for name, module in modules.items()]
     try:
         logits: Tensor = classifier(x)
     finally:
@@ -159,12 +170,17 @@ def as_maps(layer: str, output: Tensor) -> NDArray[np.float32]:
     if output.ndim == 2:
         output = output[:, :, None, None]
     if output.ndim != 4:
-        raise ConvlensError(
-            f"layer '{layer}' gives {output.ndim} axes ({'×'.join(map(str, output.shape))}); "
-            "expected a feature map N×C×h×w or a vector N×D",
-            code="no-feature-map",
-        )
+        raise no_feature_map(layer, output)
     return output.float().cpu().numpy()
+
+
+def no_feature_map(layer: str, output: Tensor) -> ConvlensError:
+    """The error for a layer whose output has no places to look at."""
+    return ConvlensError(
+        f"layer '{layer}' gives {output.ndim} axes ({'×'.join(map(str, output.shape))}); "
+        "expected a feature map of four, N×C×h×w: name a stage, or a layer inside one",
+        code="no-feature-map",
+    )
 
 
 def _layers(classifier: Classifier) -> dict[str, nn.Module]:

@@ -1,5 +1,6 @@
 """Move an image pixel by pixel: do the feature maps follow, and does the answer hold?"""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
-from convlens.inspection.recording import Pixels, as_input, as_maps, record, stage_names
+from convlens.inspection.recording import Pixels, as_input, as_maps, chosen_layers, record
+from convlens.inspection.trace import trace
 
 Axis: TypeAlias = Literal["x", "y"]
 _AT_ONCE = 8
@@ -24,7 +26,8 @@ class Following:
         channel: the channel shown, the one that varies most over the unmoved image.
         maps: S×h×w float32, that channel at every offset.
         agreement: (S,) cosine similarity, over all channels, of the moved image's maps with the
-            unmoved image's maps moved along, where both are known: 1 where the maps follow exactly.
+            unmoved image's maps moved along, where both are known: 1 where the maps follow exactly;
+            NaN where nothing can be compared.
     """
 
     layer: str
@@ -76,32 +79,27 @@ def shift(
     Raises:
         ConvlensError: the reach is out of range, a layer is unknown, or the image does not fit.
     """
-    side = pixels.shape[1 if axis == "x" else 0]
+    along = 1 if axis == "x" else 0
+    side = pixels.shape[along]
     if not 1 <= reach < side:
         raise ConvlensError(
             f"the image is to move by {reach} pixels; expected 1 to {side - 1}", code="bad-reach"
         )
-    names = tuple(layers) or stage_names(classifier)
+    names = chosen_layers(classifier, layers)
     offsets = np.arange(-reach, reach + 1)
     moved = np.stack([move(pixels, int(offset), axis) for offset in offsets])
-    still = _maps(classifier, pixels[None], names)[1]
-    channels = {name: int(still[name][0].std(axis=(1, 2)).argmax()) for name in names}
-    shown: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
-    agreement: dict[str, list[float]] = {name: [] for name in names}
+    _, still = _maps(classifier, pixels[None], names)
+    jumps = _jumps(classifier, names)
+    watched = {name: _Watched(still[name][0], jumps[name], axis) for name in names}
     logits = []
     for start in range(0, len(offsets), _AT_ONCE):
-        some, maps = _maps(classifier, moved[start : start + _AT_ONCE], names)
-        logits.append(some)
+        some = slice(start, start + _AT_ONCE)
+        answers, maps = _maps(classifier, moved[some], names)
+        logits.append(answers)
         for name in names:
-            shown[name].append(maps[name][:, channels[name]])
-            for offset, found in zip(offsets[start : start + _AT_ONCE], maps[name], strict=True):
-                step = offset * found.shape[2 if axis == "x" else 1] / side
-                agreement[name].append(follows(still[name][0], found, step, axis))
-    layers_found = tuple(
-        Following(name, channels[name], np.concatenate(shown[name]), np.array(agreement[name]))
-        for name in names
-    )
-    return Shift(axis, offsets, moved, np.concatenate(logits), layers_found)
+            watched[name].add(offsets[some], maps[name])
+    followings = tuple(watched[name].following(name) for name in names)
+    return Shift(axis, offsets, moved, np.concatenate(logits), followings)
 
 
 def move(pixels: Pixels, offset: int, axis: Axis) -> Pixels:
@@ -128,7 +126,8 @@ def follows(
         axis: along which.
 
     Returns:
-        1 where they agree, 0 where they have nothing in common or nothing is left to compare.
+        1 where they agree, 0 where they have nothing in common; NaN where nothing is left to
+        compare, or all of it is 0.
     """
     along = 2 if axis == "x" else 1
     side = still.shape[along]
@@ -142,7 +141,40 @@ def follows(
     expected = still.take(before, along) * (1 - part) + still.take(after, along) * part
     found = moved.take(inside, along).astype(np.float64)
     scale = np.sqrt((expected**2).sum() * (found**2).sum())
-    return float((expected * found).sum() / scale) if scale > 0 else 0.0
+    return float((expected * found).sum() / scale) if scale > 0 else math.nan
+
+
+class _Watched:
+    """What is kept of one layer while the image moves."""
+
+    def __init__(self, still: NDArray[np.float32], jump: int | None, axis: Axis) -> None:
+        self._still = still
+        self._jump = jump
+        self._axis = axis
+        self._channel = int(still.std(axis=(1, 2)).argmax())
+        self._shown: list[NDArray[np.float32]] = []
+        self._agreement: list[float] = []
+
+    def add(self, offsets: NDArray[np.int64], maps: NDArray[np.float32]) -> None:
+        self._shown.append(maps[:, self._channel])
+        for offset, moved in zip(offsets, maps, strict=True):
+            step = math.nan if self._jump is None else offset / self._jump
+            self._agreement.append(follows(self._still, moved, step, self._axis))
+
+    def following(self, layer: str) -> Following:
+        maps = np.concatenate(self._shown)
+        return Following(layer, self._channel, maps, np.array(self._agreement))
+
+
+def _jumps(classifier: Classifier, names: Sequence[str]) -> dict[str, int | None]:
+    """Pixels between neighbouring units of each layer, read off its last row in the trace."""
+    rows = trace(classifier, classifier.input_spec.shape).layers
+    return {
+        name: next(
+            (row.jump for row in reversed(rows) if f"{row.name}.".startswith(f"{name}.")), None
+        )
+        for name in names
+    }
 
 
 def _maps(
