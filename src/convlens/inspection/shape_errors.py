@@ -1,0 +1,83 @@
+"""Shape errors in words: the trace up to the layer that fails, the sum, and what would mend it."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from convlens.core.errors import ConvlensError
+from convlens.inspection.diagnosis import Case, Diagnosis, diagnose
+from convlens.inspection.formulas import Shape, in_words
+from convlens.inspection.forward_pass import Failure, ForwardPass, watch
+from convlens.inspection.image_shape import count, expected_channels, mend_batch, refuse_spreading
+from convlens.inspection.layers import Layer, layers_of
+from convlens.inspection.working_size import WorkingSize
+
+_SHOWN = 24
+
+
+def check_input(module: nn.Module, shape: Sequence[int]) -> None:
+    """Refuse a batch that a network cannot take, and say why.
+
+    Args:
+        module: any module that takes a batch of images; left as it was.
+        shape: the batch's, as it would be handed over.
+
+    Raises:
+        ConvlensError: it does not fit. The text shows the trace up to the layer that fails, the sum
+            that fails, and what would mend it.
+
+    Example:
+        >>> check_input(nn.Conv2d(1, 16, 3), (28, 28))
+        Traceback (most recent call last):
+        convlens.core.errors.ConvlensError: 28×28 (H×W) has neither a batch nor a channel axis; to mend it: x[None, None]
+    """
+    shape = tuple(shape)
+    passed = watch(module, shape)
+    if passed.failure is not None:
+        raise explain(module, shape, passed)
+    refuse_spreading(module, shape[1] if len(shape) == 4 else 0)
+
+
+def explain(module: nn.Module, shape: Shape, passed: ForwardPass) -> ConvlensError:
+    """The error for a forward pass that broke off.
+
+    Args:
+        module: the network.
+        shape: of the batch that it was given.
+        passed: its run, which failed.
+    """
+    failure = passed.failure
+    assert failure is not None  # noqa: S101 - the caller has seen it
+    channels = expected_channels(module)
+    axes = mend_batch(shape, channels) if channels else None
+    layers = layers_of(passed.outermost) if passed.outermost else ()
+    if axes:
+        problem, remedy = axes
+        return ConvlensError(f"{problem}; to mend it: {remedy}", code="shape-mismatch")
+    sizes = WorkingSize(module, shape[1] if len(shape) == 4 else channels or 1)
+    diagnosis = diagnose(Case(failure, layers, sizes))
+    return ConvlensError(
+        "\n".join(_lines(shape, layers, failure, diagnosis)), code="shape-mismatch"
+    )
+
+
+def _lines(
+    shape: Shape, layers: tuple[Layer, ...], failure: Failure, diagnosis: Diagnosis
+) -> list[str]:
+    kind = type(failure.call.module).__name__
+    name = failure.call.name.removeprefix("stages.") or kind
+    own = [layer for layer in layers if not layer.follows]
+    rows = [(layer.name, in_words(layer.output_shape), layer.formula) for layer in own]
+    rows = [("input", in_words(shape[1:]), ""), *rows, (name, "", diagnosis.sum)]
+    hidden = max(len(rows) - _SHOWN, 0)
+    left_out = [f"  … {count(hidden, 'row')} before"] if hidden else []
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return [
+        f"'{name}' ({kind}) fails: {diagnosis.problem}",
+        *left_out,
+        *(
+            f"  {row:{widths[0]}}  {output:{widths[1]}}  {told}".rstrip()
+            for row, output, told in rows[hidden:]
+        ),
+        f"to mend it: {'; or '.join(diagnosis.remedies)}",
+    ]
