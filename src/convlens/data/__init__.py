@@ -9,23 +9,51 @@ decoded, a *batch* is what a step consumes.
     images.splits["val"]             # sorted image numbers
     images.counts()["train"]         # {"daisy": 410, "rose": 398, "tulip": 520}
 
+    spec = InputSpec(height=224, width=224)
+    pixels = read_pixels(images, images.splits["train"], spec, reporter=Quiet())
+    pixels.array.shape               # (1328, 224, 224, 3), decoded once and kept on disk
+    batches = PixelBatches(pixels, images.labels, batch_size=64, seed=0)
+    for batch in batches.epoch(0):   # pixels uint8 N×C×H×W, targets, image numbers
+        ...
+
 Nothing here loads torch before a batch is asked for, so that a mistyped folder is refused at once.
 """
 
 from convlens.data.arrays import pixels_of
+from convlens.data.batches import PixelBatches
+from convlens.data.decode import decode, fit
+from convlens.data.headers import Header, ImageLimits, UnreadableImageError, read_header
 from convlens.data.image_files import find_images
 from convlens.data.image_set import SPLITS, ImageSet, Skipped
+from convlens.data.pixel_cache import CacheEntry, CacheSettings, list_entries
+from convlens.data.pixels import Pixels, read_pixels
+from convlens.data.resize import kept_shape
+from convlens.data.sampling import balanced_weights
 from convlens.data.settings import DataSettings
 from convlens.data.sources import Source, open_for_evaluation, open_source
 
 __all__ = [
     "SPLITS",
+    "CacheEntry",
+    "CacheSettings",
     "DataSettings",
+    "Header",
+    "ImageLimits",
     "ImageSet",
+    "PixelBatches",
+    "Pixels",
     "Skipped",
     "Source",
+    "UnreadableImageError",
+    "balanced_weights",
+    "decode",
     "find_images",
+    "fit",
+    "kept_shape",
+    "list_entries",
     "open_for_evaluation",
     "open_source",
     "pixels_of",
+    "read_header",
+    "read_pixels",
 ]

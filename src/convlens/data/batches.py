@@ -1,0 +1,174 @@
+"""Batches of decoded images, in an order that is a function of seed and epoch alone."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convlens.core.draws import permutation
+from convlens.core.errors import ConvlensError
+from convlens.data.ordered import ordered_map
+from convlens.data.pixels import Pixels
+from convlens.data.sampling import weighted_sample
+
+if TYPE_CHECKING:
+    from convlens.core.batch import Batch
+
+LastBatch: TypeAlias = Literal["keep", "drop", "fill"]
+
+
+class PixelBatches:
+    """Gathers batches of decoded images; `convlens.core.batch.Batches`.
+
+    The order of an epoch's samples depends on ``seed`` and the epoch, never on the batch size, on
+    how many processes share the work, or on where a run was interrupted.
+
+    Args:
+        pixels: decoded images.
+        labels: (N,) int64 class numbers of the whole image set, by image number.
+        batch_size: samples a batch and process.
+        seed: the run's seed.
+        shuffle: False gives the images in the order of ``pixels``, whatever the epoch.
+        last: what becomes of samples that do not fill a batch: "keep" gives a smaller batch,
+            "drop" leaves them out of this epoch, "fill" adds samples from the epoch's beginning.
+        weights: (M,) how often an image is drawn, relative to the others, for `len(pixels)` draws
+            with replacement; None for every image once.
+        rank: which process this is.
+        world_size: how many processes share every batch.
+        prefetch: batches gathered ahead, in a thread; 0 gathers as they are asked for.
+
+    Raises:
+        ConvlensError: a number is out of range, or "keep" would leave a process without samples.
+
+    Example:
+        >>> pixels = Pixels(np.zeros((5, 8, 8, 1), np.uint8), np.arange(5))
+        >>> batches = PixelBatches(pixels, np.zeros(5, np.int64), batch_size=2, seed=0)
+        >>> [len(batch) for batch in batches.epoch(0)]
+        [2, 2, 1]
+    """
+
+    def __init__(
+        self,
+        pixels: Pixels,
+        labels: NDArray[np.int64],
+        *,
+        batch_size: int,
+        seed: int,
+        shuffle: bool = True,
+        last: LastBatch = "keep",
+        weights: NDArray[np.float64] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        prefetch: int = 2,
+    ) -> None:
+        self._pixels = pixels
+        self._targets = np.asarray(labels, np.int64)[pixels.rows]
+        self._batch_size = batch_size
+        self._seed = seed
+        self._shuffle = shuffle
+        self._last = last
+        self._weights = weights
+        self._rank, self._world_size = rank, world_size
+        self._prefetch = prefetch
+        self._check()
+
+    @property
+    def samples(self) -> int:
+        """Samples an epoch, of all processes together."""
+        count = len(self._pixels)
+        if self._last == "keep":
+            return count
+        together = self._batch_size * self._world_size
+        return (count if self._last == "drop" else count + together - 1) // together * together
+
+    @property
+    def batch_size(self) -> int:
+        """Samples a batch and process; the last of an epoch may be smaller."""
+        return self._batch_size
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Which row of the pixels each sample of an epoch is, for all processes together.
+
+        Returns:
+            (`samples`,) int64.
+        """
+        count = len(self._pixels)
+        if self._weights is not None:
+            order = weighted_sample(self._weights, self._seed, epoch)
+        else:
+            order = np.arange(count)
+        if self._shuffle:
+            order = order[permutation(self._seed, epoch, count)]
+        return np.resize(order, self.samples) if count else order
+
+    def epoch(self, epoch: int, *, samples_seen: int = 0) -> Iterator["Batch"]:
+        """The batches of one epoch, from the sample numbered ``samples_seen`` on.
+
+        Args:
+            epoch: counted from 0.
+            samples_seen: how many samples of it all processes together have had.
+
+        Yields:
+            This process's share of each batch: uint8 pixels, a channels-last view of what was
+            gathered, and the images' numbers in the image set.
+        """
+        order, together = self.order(epoch), self._batch_size * self._world_size
+        shares = (
+            order[at : at + together][self._rank :: self._world_size]
+            for at in range(samples_seen, len(order), together)
+        )
+        if self._prefetch == 0:
+            yield from (self._gather(rows, epoch) for rows in shares)
+            return
+        gathered = ordered_map(
+            lambda rows: self._gather(rows, epoch), shares, threads=1, ahead=self._prefetch
+        )
+        with closing(gathered):
+            yield from gathered
+
+    def _gather(self, rows: NDArray[np.int64], epoch: int) -> "Batch":
+        # Here, not above: a source is read, and refused, in a fraction of the time torch takes.
+        import torch  # noqa: PLC0415
+
+        from convlens.core.batch import Batch  # noqa: PLC0415
+
+        pixels = torch.from_numpy(self._pixels.array.take(rows, axis=0))
+        return Batch(
+            pixels.permute(0, 3, 1, 2),
+            torch.from_numpy(self._targets[rows]),
+            torch.from_numpy(self._pixels.rows[rows]),
+            epoch,
+        )
+
+    def _check(self) -> None:
+        counts = {"batch_size": self._batch_size, "world_size": self._world_size}
+        for name, value in counts.items():
+            if value < 1:
+                raise ConvlensError(f"{name} is {value}; give at least 1", code="bad-option")
+        if not 0 <= self._rank < self._world_size:
+            raise ConvlensError(
+                f"rank is {self._rank}; with {self._world_size} processes it is from 0 to "
+                f"{self._world_size - 1}",
+                code="bad-option",
+            )
+        weights = self._weights
+        if weights is not None and (
+            weights.shape != self._pixels.rows.shape
+            or not np.isfinite(weights).all()
+            or weights.min(initial=0) < 0
+            or not weights.any()
+        ):
+            raise ConvlensError(
+                f"weights have the shape {weights.shape}; expected {len(self._pixels)} finite "
+                "numbers, one an image, none negative and not all 0",
+                code="bad-option",
+            )
+        rest = len(self._pixels) % (self._batch_size * self._world_size)
+        if self._last == "keep" and 0 < rest < self._world_size:
+            raise ConvlensError(
+                f"the last batch of {len(self._pixels):,} images has {rest}, too few for "
+                f'{self._world_size} processes; pass last="drop" or last="fill"',
+                code="bad-option",
+            )

@@ -1,0 +1,268 @@
+"""Decoded pixels on disk: one memory-mapped file for the images of a split.
+
+    <cache>/pixels/<how>/<what>/pixels.bin    M×H×W×C uint8, the images that could be read
+                                rows.bin      M×16 bytes: which image each row is of
+                                entry.json    shape, and which images could not be read, and why
+
+*How* is a hash of all that turns a file into pixels: size, resize rule, margin, our version and
+those of the decoders. *What* is a hash of the images' paths, sizes and times of change, in order.
+An entry is written beside its place and renamed, so a process killed half-way leaves only a folder
+that the next one sweeps away, and of two that write the same entry the first wins. Pixels are
+written, never stored through a memory map: on a full disk that would kill the process.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+import cv2
+import numpy as np
+import PIL
+from pydantic import BaseModel, ConfigDict, Field
+
+from convlens.core.cache_folder import cache_folder
+from convlens.core.input_spec import InputSpec
+from convlens.data.resize import Pixels8, kept_shape
+
+_VERSION = 1
+_DIGEST = 16
+_PARTIAL = ".partial"
+_ABANDONED = 7 * 24 * 3600.0  # seconds, for a writer on another machine that we cannot ask
+
+
+class CacheSettings(BaseModel):
+    """Whether and where decoded pixels are kept.
+
+    Attributes:
+        enabled: False keeps them in memory, for this process alone (``--no-cache``).
+        folder: None for ``pixels`` in the cache folder of convlens.
+        max_gigabytes: what all of it may fill (10^9 bytes); the least recently used goes first.
+
+    Example:
+        >>> CacheSettings(max_gigabytes=5).enabled
+        True
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = True
+    folder: Path | None = None
+    max_gigabytes: float = Field(default=20.0, gt=0)
+
+    @property
+    def place(self) -> Path:
+        """The folder in force."""
+        return self.folder or cache_folder("pixels")
+
+    @property
+    def max_bytes(self) -> int:
+        """The limit in bytes."""
+        return int(self.max_gigabytes * 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """The kept pixels of the images of a split.
+
+    Attributes:
+        folder: where they are.
+        shape: images that could be read, height, width, channels.
+        failed: position among the images asked for, and reason, of those that could not be read.
+        name: the image set they were first read for.
+        size: bytes that they fill.
+        used: when they were last used, in seconds since 1970.
+    """
+
+    folder: Path
+    shape: tuple[int, int, int, int]
+    failed: tuple[tuple[int, str], ...]
+    name: str
+    size: int
+    used: float
+
+    def pixels(self) -> Pixels8:
+        """The pixels, memory-mapped, read-only."""
+        mapped = np.memmap(self.folder / "pixels.bin", np.uint8, "r", shape=self.shape)
+        return mapped.view(np.ndarray)
+
+    def digests(self) -> list[bytes]:
+        """Which image each row is of: see `file_digests`."""
+        rows = (self.folder / "rows.bin").read_bytes()
+        return [rows[at : at + _DIGEST] for at in range(0, len(rows), _DIGEST)]
+
+
+def file_digests(paths: Sequence[str]) -> list[bytes]:
+    """What tells one version of a file from another: path, size, time of change; b"" if gone."""
+    return [_file_digest(path) for path in paths]
+
+
+def array_digests(images: Iterable[Pixels8]) -> list[bytes]:
+    """What tells one array from another: shape and content."""
+    return [_digest(repr(i.shape).encode() + i.tobytes()) for i in images]
+
+
+def entry_folder(place: Path, digests: Sequence[bytes], spec: InputSpec, margin: float) -> Path:
+    """Where the pixels of these images, brought to this size, are or would be."""
+    rows, columns = kept_shape(spec, margin)
+    how = [_VERSION, rows, columns, spec.channels, spec.resize, spec.height, spec.width, margin]
+    libraries = [cv2.__version__, PIL.__version__]
+    what = hashlib.blake2b(b"".join(digests), digest_size=_DIGEST).hexdigest()
+    return place / _digest(json.dumps([*how, *libraries]).encode()).hex() / what
+
+
+def open_entry(folder: Path) -> CacheEntry | None:
+    """The entry in a folder, marked as used; None where there is none that is whole."""
+    entry = _read_entry(folder)
+    if entry is not None:
+        with suppress(OSError):  # a read-only cache is not evicted either
+            os.utime(folder / "entry.json")
+    return entry
+
+
+def list_entries(place: Path) -> list[CacheEntry]:
+    """All that a cache holds, least recently used first."""
+    found = [_read_entry(file.parent) for file in place.glob("*/*/entry.json")]
+    return sorted((entry for entry in found if entry), key=lambda entry: entry.used)
+
+
+def known_rows(how: Path, digests: Sequence[bytes]) -> dict[bytes, Pixels8]:
+    """Rows that entries for other splits of the same images hold, by digest.
+
+    So adding images to a folder, another seed's split or the next fold decodes only what is new.
+
+    Args:
+        how: the folder of entries that were made in the same way.
+        digests: the images that are looked for.
+    """
+    wanted, found = set(digests), dict[bytes, Pixels8]()
+    for file in how.glob("*/entry.json"):
+        entry = _read_entry(file.parent)
+        if entry is not None:
+            rows = entry.digests()
+            pixels = entry.pixels()
+            found |= {row: pixels[at] for at, row in enumerate(rows) if row in wanted}
+    return found
+
+
+class EntryWriter:
+    """Writes an entry beside its place; leaving it unfinished leaves nothing.
+
+    Args:
+        folder: the entry's place.
+        image: height, width, channels.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
+    """
+
+    def __init__(self, folder: Path, image: tuple[int, int, int]) -> None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{socket.gethostname()}.{os.getpid()}."
+        self._folder, self._image, self._count = folder, image, 0
+        self._partial = Path(mkdtemp(prefix=prefix, suffix=_PARTIAL, dir=folder.parent))
+        self._file = (self._partial / "pixels.bin").open("wb", buffering=0)
+
+    def append(self, images: Pixels8) -> None:
+        """Write (N, H, W, C) images after those written before; raises OSError."""
+        left = memoryview(images.tobytes())
+        while left:  # one call may write less than it is given
+            left = left[self._file.write(left) or 0 :]
+        self._count += len(images)
+
+    def written(self) -> Pixels8:
+        """What was written so far, read back."""
+        images = np.fromfile(self._partial / "pixels.bin", np.uint8)
+        size = int(np.prod(self._image))
+        return images[: self._count * size].reshape(-1, *self._image)
+
+    def finish(
+        self, name: str, digests: Sequence[bytes], failed: Sequence[tuple[int, str]]
+    ) -> None:
+        """Put the entry in its place, unless another process was first; raises OSError."""
+        os.fsync(self._file.fileno())
+        (self._partial / "rows.bin").write_bytes(b"".join(digests))
+        about = {"name": name, "shape": [self._count, *self._image], "failed": list(failed)}
+        (self._partial / "entry.json").write_text(json.dumps(about, indent=2), "utf-8")
+        self._partial.chmod(0o755)
+        if _read_entry(self._folder) is None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            try:
+                self._partial.rename(self._folder)
+            except OSError:
+                if _read_entry(self._folder) is None:
+                    raise
+
+    def close(self) -> None:
+        """Remove what was not finished."""
+        self._file.close()
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+
+def make_room(place: Path, needed: int, limit: int) -> None:
+    """Remove what writers left that are no more, then the least recently used entries.
+
+    Args:
+        place: the cache's folder.
+        needed: bytes about to be written.
+        limit: bytes that the cache may fill.
+    """
+    for partial in place.glob(f"*/.*{_PARTIAL}"):
+        if _is_abandoned(partial):
+            shutil.rmtree(partial, ignore_errors=True)
+    entries = list_entries(place)
+    filled = sum(entry.size for entry in entries)
+    for entry in entries:
+        if filled + needed <= limit:
+            break
+        shutil.rmtree(entry.folder, ignore_errors=True)
+        filled -= entry.size
+
+
+def _file_digest(path: str) -> bytes:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a file a time: pathlib takes several times as long
+    except (OSError, ValueError):
+        return b""
+    name = os.fsencode(os.path.abspath(path))  # noqa: PTH100 - likewise
+    return _digest(b"%b\0%d\0%d" % (name, found.st_size, found.st_mtime_ns))
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_DIGEST).digest()
+
+
+def _read_entry(folder: Path) -> CacheEntry | None:
+    try:
+        file = folder / "entry.json"
+        about, used = json.loads(file.read_text("utf-8")), file.stat().st_mtime
+        count, height, width, channels = about["shape"]
+        failed = tuple((position, reason) for position, reason in about["failed"])
+        size = (folder / "pixels.bin").stat().st_size
+        whole = size == count * height * width * channels > 0
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    shape = count, height, width, channels
+    return CacheEntry(folder, shape, failed, about["name"], size, used) if whole else None
+
+
+def _is_abandoned(partial: Path) -> bool:
+    host, _, process = partial.name.removesuffix(_PARTIAL)[1:].rpartition(".")[0].rpartition(".")
+    try:
+        if time.time() - partial.stat().st_mtime > _ABANDONED:
+            return True
+        if os.name == "nt" or host != socket.gethostname() or not process.isdigit():
+            return False  # Windows would end the process that is asked
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,242 @@
+"""Images decoded once: in threads, kept on disk or in memory."""
+
+import math
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from convlens.core.errors import ConvlensError
+from convlens.core.input_spec import InputSpec
+from convlens.core.reporter import Reporter
+from convlens.data.decode import decode
+from convlens.data.headers import UnreadableImageError
+from convlens.data.image_set import ImageSet, Skipped, some
+from convlens.data.ordered import ordered_map
+from convlens.data.pixel_cache import (
+    CacheSettings,
+    array_digests,
+    entry_folder,
+    file_digests,
+    known_rows,
+    open_entry,
+)
+from convlens.data.pixel_store import PixelStore
+from convlens.data.resize import Pixels8, kept_shape
+
+_BLOCK_BYTES = 1 << 24
+_BLOCK_IMAGES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """Decoded images of a split.
+
+    Attributes:
+        array: M×H×W×C uint8; memory-mapped and read-only where it is cached.
+        rows: (M,) int64, the number in the image set of each.
+        skipped: images that could not be read, and why.
+    """
+
+    array: Pixels8
+    rows: NDArray[np.int64]
+    skipped: tuple[Skipped, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def read_pixels(
+    image_set: ImageSet,
+    numbers: NDArray[np.int64],
+    spec: InputSpec,
+    *,
+    margin: float = 0.0,
+    settings: CacheSettings | None = None,
+    reporter: Reporter,
+) -> Pixels:
+    """Decode images once and keep them; those that cannot be read are left out and named.
+
+    Without a margin each row equals `convlens.data.decode` of its file, bit for bit.
+
+    Args:
+        image_set: files or arrays.
+        numbers: which of its images, in the order wanted.
+        spec: what the network is fed.
+        margin: keep more than the network's input, for training: see `convlens.data.kept_shape`.
+        settings: whether and where the pixels are kept; None for the defaults.
+        reporter: is told of progress, and once of every image left out.
+
+    Raises:
+        ConvlensError: none of the images can be read, or the arrays do not fit the network.
+        WorkFailedError: there is room for the pixels neither on disk nor in memory.
+    """
+    numbers = np.asarray(numbers, np.int64)
+    shape = *kept_shape(spec, margin), spec.channels
+    arrays = image_set.arrays
+    if not len(numbers):
+        return Pixels(np.empty((0, *shape), np.uint8), numbers)
+    if arrays is not None and arrays.shape[1:] == shape:
+        return Pixels(arrays[numbers], numbers)
+    reading = _Reading.of(image_set, numbers, spec, margin, reporter)
+    array, failed = _kept(reading, settings or CacheSettings())
+    skipped = tuple(Skipped(reading.names[at], reason) for at, reason in failed)
+    if skipped:
+        _report(skipped, len(numbers), reporter)
+    return Pixels(array, np.delete(numbers, [at for at, _ in failed]), skipped)
+
+
+Failed = tuple[int, str]
+
+
+class _Reading(NamedTuple):
+    """What is to be read; a position counts among the images asked for.
+
+    Attributes:
+        set_name: what the image set is called.
+        names: each image's, for the user.
+        images: each image, as `decode` takes it.
+        digests: what tells it from any other; b"" where the file is not there.
+        spec: the network's input.
+        margin: as in `read_pixels`.
+        reporter: whom to tell.
+    """
+
+    set_name: str
+    names: Sequence[str]
+    images: Sequence[str | Pixels8]
+    digests: Sequence[bytes]
+    spec: InputSpec
+    margin: float
+    reporter: Reporter
+
+    @classmethod
+    def of(
+        cls,
+        image_set: ImageSet,
+        numbers: NDArray[np.int64],
+        spec: InputSpec,
+        margin: float,
+        reporter: Reporter,
+    ) -> "_Reading":
+        how = spec, margin, reporter
+        if image_set.arrays is None:
+            paths = [(image_set.paths or ())[number] for number in numbers.tolist()]
+            return cls(image_set.name, paths, paths, file_digests(paths), *how)
+        images = [image_set.arrays[number] for number in numbers]
+        names = [f"image {number}" for number in numbers.tolist()]
+        return cls(image_set.name, names, images, array_digests(images), *how)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return *kept_shape(self.spec, self.margin), self.spec.channels
+
+    @property
+    def bytes(self) -> int:
+        return len(self.images) * math.prod(self.shape)
+
+
+def _kept(reading: _Reading, settings: CacheSettings) -> tuple[Pixels8, Sequence[Failed]]:
+    """The pixels from the cache, or decoded now and kept as well as can be."""
+    if not settings.enabled:
+        return _decoded(reading, None, settings)
+    folder = entry_folder(settings.place, reading.digests, reading.spec, reading.margin)
+    entry = open_entry(folder)
+    if entry is not None:
+        return entry.pixels(), entry.failed
+    return _decoded(reading, folder, settings)
+
+
+def _decoded(
+    reading: _Reading, folder: Path | None, settings: CacheSettings
+) -> tuple[Pixels8, Sequence[Failed]]:
+    """Decode every image, in threads, in order; what another entry holds already is copied."""
+    total, failed, started = len(reading.images), list[Failed](), time.perf_counter()
+    known = known_rows(folder.parent, reading.digests) if folder else {}
+    size = max(1, min(_BLOCK_IMAGES, _BLOCK_BYTES // math.prod(reading.shape)))
+    blocks = (range(at, min(at + size, total)) for at in range(0, total, size))
+    threads = _usable_cores()
+
+    def read(block: range) -> tuple[Pixels8, list[Failed]]:
+        return _read_block(reading, block, known)
+
+    with (
+        PixelStore(
+            total, reading.shape, folder=folder, settings=settings, reporter=reading.reporter
+        ) as store,
+        _one_opencv_thread(),
+        reading.reporter.task("decoding images", total) as task,
+        closing(ordered_map(read, blocks, threads=threads, ahead=2 * threads)) as results,
+    ):
+        done = 0
+        for images, missing in results:
+            store.append(images)
+            failed += missing
+            done += len(images) + len(missing)
+            task.update(done, f"{done / (time.perf_counter() - started):,.0f} images/s")
+        _refuse_none(failed, reading)
+        gone = {at for at, _ in failed}
+        digests = [digest for at, digest in enumerate(reading.digests) if at not in gone]
+        return store.finish(reading.set_name, digests, failed), failed
+
+
+def _read_block(
+    reading: _Reading, block: range, known: Mapping[bytes, Pixels8]
+) -> tuple[Pixels8, list[Failed]]:
+    images, failed = np.empty((len(block), *reading.shape), np.uint8), list[Failed]()
+    count = 0
+    for at in block:
+        digest = reading.digests[at]
+        try:
+            found = known.get(digest)
+            if found is None:
+                found = decode(reading.images[at], reading.spec, margin=reading.margin)
+        except UnreadableImageError as error:
+            failed.append((at, error.reason))
+            continue
+        images[count] = found
+        count += 1
+    return images[:count], failed
+
+
+@contextmanager
+def _one_opencv_thread() -> Iterator[None]:
+    """OpenCV's own threads would fight with ours over the same cores."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _usable_cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else (os.cpu_count() or 1)
+
+
+def _listed(skipped: Iterable[Skipped]) -> str:
+    return some([f"{image.path} ({image.reason})" for image in skipped], limit=3)
+
+
+def _report(skipped: Sequence[Skipped], total: int, reporter: Reporter) -> None:
+    reporter.warn(
+        f"left out {len(skipped):,} of {total:,} images that cannot be read: {_listed(skipped)}"
+    )
+
+
+def _refuse_none(failed: Sequence[Failed], reading: _Reading) -> None:
+    if len(failed) == len(reading.images):
+        skipped = [Skipped(reading.names[at], reason) for at, reason in failed]
+        raise ConvlensError(
+            f"none of {len(failed):,} images can be read: {_listed(skipped)}; "
+            "are these JPEG, PNG, WebP, BMP, GIF or TIFF files, and may you read them?",
+            code="no-images",
+        )
