@@ -53,4 +53,5 @@ def weighted_sample(
     begin = uniform(own_seed, epoch, [len(weights)], Stream.ORDER)
     points = (np.arange(count) + begin) * (ends[-1] / count)
     found = np.searchsorted(ends, points, side="right")
-    return order.take(found, mode="clip")
+    drawn: NDArray[np.int64] = order.take(found, mode="clip")
+    return drawn
