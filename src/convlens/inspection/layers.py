@@ -190,12 +190,14 @@ def _steps(call: Call) -> Iterator[Step]:
 def _formula(steps: list[Step]) -> str:
     """What the steps tell, with a padding taken into the window behind it."""
     padding: Padding | None = None
-    told = []
-    for what in filter(None, (step.told for step in steps)):
+    told: list[str] = []
+    for step in steps:
+        what = step.told
         if isinstance(what, Padding):
             padding = what
-            continue
-        taken_in = padding is not None and isinstance(what, Windows)
-        told.append(formula(padding.taken_in(what) if padding and taken_in else what))
-        padding = None
+        elif what:
+            if padding and isinstance(what, Windows):
+                what = padding.taken_in(what)
+            told.append(formula(what))
+            padding = None
     return ", then ".join([*told, *([padding.formula()] if padding else [])])

@@ -27,9 +27,12 @@ def check_input(module: nn.Module, shape: Sequence[int]) -> None:
             that fails, and what would mend it.
 
     Example:
-        >>> check_input(nn.Conv2d(1, 16, 3), (28, 28))
-        Traceback (most recent call last):
-        convlens.core.errors.ConvlensError: 28×28 (H×W) has neither a batch nor a channel axis; to mend it: x[None, None]
+        >>> net = nn.Sequential(nn.Conv2d(1, 16, 3), nn.Flatten(), nn.Linear(16, 10))
+        >>> try:
+        ...     check_input(net, (60, 28, 28))
+        ... except ConvlensError as error:
+        ...     print(error)
+        60×28×28 (N×H×W) has no channel axis; the network takes N×1×H×W; to mend it: x[:, None]
     """
     shape = tuple(shape)
     passed = watch(module, shape)

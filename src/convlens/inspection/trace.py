@@ -57,6 +57,11 @@ class Trace:
         """What comes out for one image; the image's own shape where there are no layers."""
         return self.layers[-1].output_shape if self.layers else self.input_shape
 
+    @property
+    def receptive_field(self) -> int | None:
+        """Pixels that a unit of the output sees; None where it is not known."""
+        return self.layers[-1].receptive_field if self.layers else 1
+
     def training_memory(self, batch_size: int, *, averages: int = 2) -> TrainingMemory | None:
         """What a training step takes; None where the network does not run in training mode.
 
