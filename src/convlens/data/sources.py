@@ -1,6 +1,6 @@
 """Opening a source, whatever form it has."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,21 +10,22 @@ from numpy.typing import ArrayLike
 
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Reporter
+from convlens.data.archive_members import archive_name
+from convlens.data.archives import read_archive
 from convlens.data.arrays import read_arrays, read_npz
+from convlens.data.catalogue import catalogue
 from convlens.data.class_folders import read_class_folders
-from convlens.data.digits import read_digits
-from convlens.data.image_files import tell_skipped
-from convlens.data.image_set import SPLITS, ImageSet, counted, normalised, some
+from convlens.data.datasets import read_dataset
+from convlens.data.duplicates import copy_notes, joined, same_arrays, same_files
+from convlens.data.image_files import no_images, tell_skipped
+from convlens.data.image_set import SPLITS, ImageSet, Skipped, counted, normalised, some
 from convlens.data.labelled import Labelled, refuse_one_class
+from convlens.data.scan import scan
 from convlens.data.settings import DataSettings
 from convlens.data.splits import image_set, split
+from convlens.data.tables import TABLE_SUFFIXES, read_table
 
 Source = str | Path | tuple[ArrayLike, ArrayLike]
-
-_NAMED: dict[str, Callable[[], Labelled]] = {"digits": read_digits}
-_FORMS = (
-    f"a folder of class folders, an .npz file with X and y, or one of: {', '.join(sorted(_NAMED))}"
-)
 
 
 def open_source(
@@ -37,8 +38,8 @@ def open_source(
     """Open what the user points at, for training: every image labelled, and in a split.
 
     Args:
-        source: a folder of class folders, an ``.npz`` file, a name of the catalogue, or arrays
-            ``(X, y)``.
+        source: a folder of class folders, an archive of one, a table, an ``.npz`` file, a name of
+            the catalogue, or arrays ``(X, y)``.
         seed: for the splits that are to be cut.
         settings: how to read and split it.
         reporter: told what was found, done and skipped.
@@ -46,11 +47,14 @@ def open_source(
     Raises:
         ConvlensError: it is none of these, or cannot be trained on as it stands.
     """
-    labelled = _read(source, for_training=True)
+    settings = settings or DataSettings()
+    labelled = _read(source, settings, for_training=True, reporter=reporter)
+    labelled = _readable(labelled, reporter)
     refuse_one_class(
         labelled.name, labelled.classes, "labels of at least two kinds, or two class folders"
     )
-    images = split(labelled, seed=seed, settings=settings or DataSettings())
+    names = labelled.names()
+    images = split(_with_copies(labelled, names, reporter), names, seed=seed, settings=settings)
     _tell(images, reporter)
     return images
 
@@ -67,7 +71,7 @@ def open_for_evaluation(
     Args:
         source: as for `open_source`.
         classes: the network's classes; the source's are matched to them by name.
-        settings: how to read it; nothing is cut.
+        settings: what a table's columns are called; nothing is cut.
         reporter: told what was found, done and skipped.
 
     Returns:
@@ -77,8 +81,7 @@ def open_for_evaluation(
     Raises:
         ConvlensError: the source cannot be read, or has classes that the network does not know.
     """
-    del settings  # columns of tables
-    labelled = _read(source, for_training=False)
+    labelled = _read(source, settings or DataSettings(), for_training=False, reporter=reporter)
     own = labelled.in_split("test")
     labelled = labelled.take(own) if own.size else labelled
     known = {normalised(name): number for number, name in enumerate(classes)}
@@ -101,26 +104,76 @@ def open_for_evaluation(
     return images
 
 
-def _read(source: Source, *, for_training: bool) -> Labelled:
+def _read(
+    source: Source, settings: DataSettings, *, for_training: bool, reporter: Reporter
+) -> Labelled:
     if not isinstance(source, str | Path):
         return read_arrays(source)
     path = Path(source).expanduser()
-    if isinstance(source, str) and source in _NAMED:
-        labelled = _NAMED[source]()
+    if isinstance(source, str) and source in catalogue():
+        labelled = read_dataset(source, for_training=for_training, reporter=reporter)
         note = f"'{source}' is the dataset of that name; write ./{source} for the folder"
         return replace(labelled, notes=(*labelled.notes, note)) if path.exists() else labelled
     if path.is_dir():
         return read_class_folders(path, for_training=for_training)
-    if path.is_file() and path.suffix.lower() in {".npz", ".npy"}:
-        return read_npz(path)
+    if path.is_file():
+        suffix = path.suffix.lower()
+        if suffix in {".npz", ".npy"}:
+            return read_npz(path)
+        if suffix in TABLE_SUFFIXES:
+            return read_table(path, settings)
+        if archive_name(path) is not None:
+            return read_archive(path, for_training=for_training, reporter=reporter)
     if path.exists():
-        raise ConvlensError(f"{source} is a file; expected {_FORMS}", code="unknown-source")
-    nearest = get_close_matches(str(source), _NAMED, n=1)
-    hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+        raise ConvlensError(f"{source} is a file; expected {_forms()}", code="unknown-source")
+    nearest = get_close_matches(str(source), catalogue(), n=1)
+    hint = f"did you mean '{nearest[0]}'? Expected" if nearest else "expected"
     raise ConvlensError(
-        f"no such file, folder or dataset: {source}; {hint}Expected {_FORMS}",
-        code="no-such-source",
+        f"no such file, folder or dataset: {source}; {hint} {_forms()}", code="no-such-source"
     )
+
+
+def _forms() -> str:
+    return (
+        "a folder of class folders, an archive of one (.zip, .tar.gz, .tar.xz), an .npz file with "
+        "X and y, a table (.csv, .parquet) with the columns image and label, or a dataset: "
+        + ", ".join(sorted(catalogue()))
+    )
+
+
+def _readable(labelled: Labelled, reporter: Reporter) -> Labelled:
+    """Without the files whose header says that they cannot be read; with a note on the others."""
+    if labelled.paths is None:
+        return labelled
+    found = scan(labelled.paths, reporter)
+    bad = tuple(
+        Skipped(labelled.paths[number], reason) for number, reason in found.unreadable.items()
+    )
+    if len(bad) == len(labelled):
+        raise no_images(labelled.root, bad)
+    good = np.setdiff1d(np.arange(len(labelled)), list(found.unreadable))
+    left = np.bincount(labelled.labels[good], minlength=len(labelled.classes))
+    if empty := [name for name, n in zip(labelled.classes, left, strict=True) if not n]:
+        raise ConvlensError(
+            f"no image of {some(empty)} can be read ({bad[0].path}: {bad[0].reason}); expected at "
+            "least one readable image a class: replace the files, or remove the class",
+            code="class-without-images",
+        )
+    return replace(
+        labelled.take(good) if bad else labelled,
+        skipped=(*labelled.skipped, *bad),
+        notes=(found.summary(), *labelled.notes),
+    )
+
+
+def _with_copies(labelled: Labelled, names: Sequence[str], reporter: Reporter) -> Labelled:
+    """With exact copies in one group, and notes on them."""
+    first = same_arrays(names) if labelled.paths is None else same_files(labelled.paths, reporter)
+    if (first == np.arange(len(first))).all():
+        return labelled
+    groups = first if labelled.groups is None else joined(labelled.groups, first)
+    notes = (*labelled.notes, *copy_notes(labelled, first))
+    return replace(labelled, groups=groups, notes=notes)
 
 
 def _tell(images: ImageSet, reporter: Reporter) -> None:

@@ -1,6 +1,6 @@
 """From what a source gives to train, validation and test: what is missing is cut."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,41 +9,53 @@ from convlens.core.errors import ConvlensError
 from convlens.data.image_set import SPLITS, ImageSet, counted, some
 from convlens.data.labelled import UNSAID, Labelled
 from convlens.data.settings import DataSettings
+from convlens.data.splits_file import kept_splits
 from convlens.data.stratify import TEST, TRAIN, VAL, deal, draws, shares
 
 _ALL_MISSING = {"val": 0.15, "test": 0.15}
 _ONE_MISSING = {"val": 0.10, "test": 0.10}
-_SIDES = {TEST: SPLITS.index("test"), VAL: SPLITS.index("val"), TRAIN: SPLITS.index("train")}
+_SIDE_OF_SPLIT = np.array([TRAIN, VAL, TEST, -1])  # the last is for UNSAID, which is -1
+_SPLIT_OF_SIDE = np.array([SPLITS.index(name) for name in ("test", "val", "train")], np.int8)
 
 
-def split(labelled: Labelled, *, seed: int, settings: DataSettings) -> ImageSet:
+def split(
+    labelled: Labelled, names: Sequence[str], *, seed: int, settings: DataSettings
+) -> ImageSet:
     """Cut the splits that a source does not give from its training images, stratified by class.
 
     Where the source gives no splits, or training images alone, 15 % of them become validation and
     15 % test; where only one is missing, 10 % of train become that one: validation is never cut
-    from test. ``settings`` may say otherwise.
+    from test. ``settings`` may say otherwise. Images of one group stay on one side, and what a
+    file of splits names stays where that says.
 
     Args:
         labelled: what the source holds.
+        names: (N,) what its images are called, as `image_names` gives them.
         seed: the run's seed: the same seed cuts the same images.
         settings: shares of the splits to be cut.
 
     Raises:
-        ConvlensError: there is nothing to train on.
+        ConvlensError: there is nothing to train on, or the file of splits cannot be used.
     """
-    given = labelled.given.copy()
-    pool = np.flatnonzero((given == UNSAID) | (given == SPLITS.index("train")))
+    pool = np.flatnonzero(np.isin(labelled.given, (UNSAID, SPLITS.index("train"))))
     if not pool.size:
         raise ConvlensError(
             f"{labelled.name} has images in {_names_given(labelled)} only; "
             "expected images to train on: add a train split",
             code="no-train-split",
         )
+    notes = [*labelled.notes]
+    kept = np.full(len(labelled), UNSAID, np.int8)
+    if settings.splits is not None:
+        kept, note = kept_splits(labelled.name, names, settings.splits)
+        notes.append(note)
     missing = [name for name in ("val", "test") if not labelled.in_split(name).size]
     cut = _cut_shares(missing, labelled.fractions, settings)
-    given[pool] = _cut(labelled, pool, cut, seed) if any(cut.values()) else SPLITS.index("train")
-    notes = [*labelled.notes, *_notes(labelled, given, missing, cut)]
-    return image_set(labelled, given, notes=tuple(notes))
+    split_of = labelled.given.copy()
+    split_of[pool] = _cut(labelled, pool, cut, draws(names, seed), kept)
+    split_of = np.where(kept == UNSAID, split_of, kept)
+    notes += _notes(labelled, split_of, missing, cut)
+    return image_set(labelled, split_of, notes=tuple(notes))
 
 
 def image_set(
@@ -80,14 +92,18 @@ def _cut_shares(
 
 
 def _cut(
-    labelled: Labelled, pool: NDArray[np.int64], cut: Mapping[str, float], seed: int
+    labelled: Labelled,
+    pool: NDArray[np.int64],
+    cut: Mapping[str, float],
+    draw: NDArray[np.uint64],
+    kept: NDArray[np.int8],
 ) -> NDArray[np.int8]:
     labels = labelled.labels[pool]
     counts = np.bincount(labels, minlength=len(labelled.classes))
     targets = shares(counts, test=cut.get("test", 0.0), val=cut.get("val", 0.0))
     units = None if labelled.groups is None else labelled.groups[pool]
-    side = deal(labels, targets, draws(labelled.names(), seed)[pool], units)
-    return np.array([_SIDES[s] for s in range(3)], np.int8)[side]
+    placed = _SIDE_OF_SPLIT[kept[pool]]
+    return _SPLIT_OF_SIDE[deal(labels, targets, draw[pool], units, placed)]
 
 
 def _notes(

@@ -82,6 +82,7 @@ def deal(
     targets: NDArray[np.int64],
     draw: NDArray[np.uint64],
     units: NDArray[np.int64] | None = None,
+    placed: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """Deal images out to sides.
 
@@ -95,14 +96,20 @@ def deal(
             images of the class. Nothing is dealt to a side whose targets are all 0.
         draw: (N,) random numbers, one an image.
         units: (N,) equal where images must stay together; None where each is alone.
+        placed: (N,) the side of images that are dealt already, -1 for the others; an image joins
+            the members of its unit that are placed.
 
     Returns:
         (N,) int64, the side of each image. Where every unit is of one class, a class with at least
         S units is on every side that has a target for it.
     """
-    side = np.full(len(labels), -1, np.int64)
+    side = np.full(len(labels), -1, np.int64) if placed is None else placed.copy()
+    if units is not None:
+        side = _joining(side, units)
     need = targets.copy()
+    np.subtract.at(need, (labels[side >= 0], side[side >= 0]), 1)
     members = [] if units is None else _large_units(units, draw)
+    members = [unit for unit in members if side[unit[0]] < 0]
     for unit in members:
         classes, sizes = np.unique(labels[unit], return_counts=True)
         side[unit] = chosen = _best_side(targets[classes], need[classes], sizes)
@@ -120,6 +127,14 @@ def _apportion(counts: NDArray[np.int64], share: float) -> NDArray[np.int64]:
     total = int(np.ceil(counts.sum() * share - 1e-9))
     base[np.argsort(base - exact, kind="stable")[: max(0, total - int(base.sum()))]] += 1
     return base
+
+
+def _joining(side: NDArray[np.int64], units: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Images join the members of their unit that are placed: the last side where those differ."""
+    unit = np.unique(units, return_inverse=True)[1]
+    latest = np.full(len(units), -1)
+    np.maximum.at(latest, unit, side)
+    return np.where(side < 0, latest[unit], side)
 
 
 def _large_units(units: NDArray[np.int64], draw: NDArray[np.uint64]) -> list[NDArray[np.int64]]:

@@ -1,0 +1,126 @@
+"""Archives of class folders, unpacked once into the cache folder."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from convlens.core.cache_folder import cache_folder
+from convlens.core.errors import ConvlensError, WorkFailedError
+from convlens.core.reporter import Reporter
+from convlens.data.archive_members import archive_name, members
+from convlens.data.class_folders import read_class_folders
+from convlens.data.image_files import entries
+from convlens.data.labelled import SPLIT_NAMES, Labelled
+
+
+def read_archive(path: Path, *, for_training: bool, reporter: Reporter) -> Labelled:
+    """Read a zip or tar archive of class folders.
+
+    Args:
+        path: the archive; see `convlens.data.archive_members.members` for what is refused.
+        for_training: as in `read_class_folders`.
+        reporter: sees the unpacking.
+
+    Raises:
+        ConvlensError: it is damaged or refused, or what is in it cannot be used.
+        WorkFailedError: the disk is full.
+    """
+    folder = unpack(path, reporter)
+    inner = _inner(folder)
+    try:
+        labelled = read_class_folders(inner, for_training=for_training)
+    except ConvlensError as error:
+        raise ConvlensError(error.message.replace(str(folder), str(path)), code=error.code) from (
+            error
+        )
+    note = f"read from {inner.relative_to(folder)}/ in {path.name}"
+    return replace(
+        labelled,
+        name=archive_name(path) or path.stem,
+        notes=labelled.notes if inner == folder else (*labelled.notes, note),
+    )
+
+
+def unpack(path: Path, reporter: Reporter) -> Path:
+    """Unpack an archive into the cache folder, unless the same content is there already.
+
+    A folder under its own name is whole: it is filled beside its place and then renamed.
+
+    Raises:
+        ConvlensError: the archive is damaged or refused, or the cache cannot be written to.
+        WorkFailedError: the disk is full.
+    """
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        place = cache_folder("archives") / digest[:32]
+        if place.is_dir():
+            return place
+        place.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=place.parent))
+        try:
+            _fill(fresh, path, reporter)
+            _settle(fresh, place)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    except OSError as error:
+        raise _cannot_unpack(path, error) from error
+    return place
+
+
+def _fill(folder: Path, path: Path, reporter: Reporter) -> None:
+    with reporter.task(f"unpacking {path.name}", 1000) as task:
+        for member in members(path):
+            target = folder / member.name
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("xb") as file:
+                    file.writelines(member.chunks())
+            except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+                raise ConvlensError(
+                    f"{path} is refused: it holds {str(member.name)!r} twice; expected one file "
+                    "a name: pack it again",
+                    code="archive-refused",
+                ) from error
+            task.update(round(member.position * 1000), member.name.name)
+
+
+def _settle(fresh: Path, place: Path) -> None:
+    if hasattr(os, "sync"):
+        os.sync()  # once, rather than once a file: a cache may be lost, but must not be half there
+    fresh.chmod(0o755)
+    try:
+        fresh.rename(place)
+    except OSError:
+        if not place.is_dir():  # else another process was first, with the same content
+            raise
+
+
+def _inner(folder: Path) -> Path:
+    """The folder that holds the class folders: archives often wrap them in one or two more."""
+    listing = entries(folder)
+    while len(listing) == 1 and listing[0].is_dir():
+        only = Path(listing[0].path)
+        below = entries(only)
+        if only.name.casefold() in SPLIT_NAMES or not any(entry.is_dir() for entry in below):
+            break
+        folder, listing = only, below
+    return folder
+
+
+def _cannot_unpack(path: Path, error: OSError) -> ConvlensError:
+    place = cache_folder("archives")
+    if error.errno in {28, 122}:
+        return WorkFailedError(
+            f"no room left on the disk to unpack {path} into {place}; free some space, or set "
+            "CONVLENS_CACHE to a folder on another disk",
+            code="disk-full",
+        )
+    return ConvlensError(
+        f"cannot unpack {path} into {place} ({error.strerror}: {error.filename}); check that you "
+        "may read the one and write to the other, or set CONVLENS_CACHE to another folder",
+        code="not-writable",
+    )

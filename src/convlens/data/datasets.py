@@ -1,0 +1,231 @@
+"""Reading a dataset of the catalogue: fetched once, verified, then offline."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convlens.core.cache_folder import cache_folder
+from convlens.core.downloads import fetch
+from convlens.core.errors import ConvlensError
+from convlens.core.reporter import Reporter
+from convlens.data.archives import read_archive, unpack
+from convlens.data.catalogue import IDX_KINDS, Dataset, dataset
+from convlens.data.dataset_formats import read_cifar, read_idx, read_names
+from convlens.data.digits import read_digits
+from convlens.data.image_files import Walk
+from convlens.data.image_set import SPLITS
+from convlens.data.labelled import Labelled
+
+_FASHION_CLASSES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+    "Ankle boot",
+)  # fmt: skip
+_IMAGENETTE_CLASSES = {
+    "n01440764": "tench",
+    "n02102040": "English springer",
+    "n02979186": "cassette player",
+    "n03000684": "chain saw",
+    "n03028079": "church",
+    "n03394916": "French horn",
+    "n03417042": "garbage truck",
+    "n03425413": "gas pump",
+    "n03445777": "golf ball",
+    "n03888257": "parachute",
+}
+
+
+def dataset_folder(entry: Dataset) -> Path:
+    """Where the files of a dataset are kept."""
+    return cache_folder("datasets") / entry.name
+
+
+def is_fetched(entry: Dataset) -> bool:
+    """Whether all files of a dataset are there, by their sizes; reading verifies them."""
+    folder = dataset_folder(entry)
+    return all(
+        (folder / file.file_name).is_file()
+        and (file.size is None or (folder / file.file_name).stat().st_size == file.size)
+        for file in entry.files
+    )
+
+
+def fetch_dataset(name: str, reporter: Reporter) -> Path:
+    """Fetch the files of a dataset that are not there yet, and verify all of them.
+
+    Returns:
+        The folder they are in.
+
+    Raises:
+        ConvlensError: there is no dataset of that name, or the cache cannot be written to.
+        WorkFailedError: a file cannot be fetched, or is not as published.
+    """
+    entry = dataset(name)
+    for file in entry.files:
+        fetch(file, dataset_folder(entry), reporter)
+    return dataset_folder(entry)
+
+
+def read_dataset(name: str, *, for_training: bool, reporter: Reporter) -> Labelled:
+    """Read a dataset of the catalogue, fetching it first where it is not there.
+
+    Args:
+        name: one of the catalogue's.
+        for_training: whether its training images are wanted.
+        reporter: sees the fetching.
+
+    Raises:
+        ConvlensError: there is no dataset of that name, or its files are damaged.
+        WorkFailedError: a file cannot be fetched.
+    """
+    folder = fetch_dataset(name, reporter)
+    labelled = _READERS[name](folder, for_training, reporter)
+    return replace(labelled, name=name)
+
+
+def _digits(folder: Path, for_training: bool, reporter: Reporter) -> Labelled:
+    return read_digits()
+
+
+def _mnist(folder: Path, for_training: bool, reporter: Reporter) -> Labelled:
+    return _idx(folder, tuple("0123456789"))
+
+
+def _fashion_mnist(folder: Path, for_training: bool, reporter: Reporter) -> Labelled:
+    return _idx(folder, _FASHION_CLASSES)
+
+
+def _cifar10(folder: Path, for_training: bool, reporter: Reporter) -> Labelled:
+    train = [f"data_batch_{number}.bin" for number in range(1, 6)]
+    parts = {**dict.fromkeys(train, "train"), "test_batch.bin": "test"}
+    return _cifar(folder / "cifar-10-binary.tar.gz", parts, "batches.meta.txt", label_bytes=1)
+
+
+def _cifar100(folder: Path, for_training: bool, reporter: Reporter) -> Labelled:
+    parts = {"train.bin": "train", "test.bin": "test"}
+    archive = folder / "cifar-100-binary.tar.gz"
+    return _cifar(archive, parts, "fine_label_names.txt", label_bytes=2)
+
+
+def _imagenette(folder: Path, for_training: bool, reporter: Reporter) -> Labelled:
+    archive = folder / "imagenette2-160.tgz"
+    labelled = read_archive(archive, for_training=for_training, reporter=reporter)
+    names = [_IMAGENETTE_CLASSES.get(name, name) for name in labelled.classes]
+    return _sorted(labelled, names)
+
+
+def _flowers102(folder: Path, for_training: bool, reporter: Reporter) -> Labelled:
+    root = unpack(folder / "102flowers.tgz", reporter)
+    labels, split_of = read_flower_labels(folder / "imagelabels.mat", folder / "setid.mat")
+    paths = sorted(Walk(root).images(root))
+    if len(paths) != len(labels):
+        raise ConvlensError(
+            f"{folder} has {len(paths):,} images and {len(labels):,} labels; expected as many: "
+            "remove the folder, and the dataset is fetched again",
+            code="damaged-dataset",
+        )
+    classes = tuple(f"{number:03}" for number in range(1, int(labels.max()) + 1))
+    return Labelled(
+        name="flowers102",
+        classes=classes,
+        labels=labels - 1,
+        given=split_of,
+        paths=paths,
+        root=str(root),
+    )
+
+
+def read_flower_labels(
+    labels_file: Path, splits_file: Path
+) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """The class (from 1) and the split of each of the Oxford flowers, from its MATLAB files.
+
+    Source: M-E. Nilsback and A. Zisserman, "Automated flower classification over a large number of
+    classes", ICVGIP 2008; the files ``imagelabels.mat`` and ``setid.mat``.
+
+    Raises:
+        ConvlensError: a file is damaged.
+    """
+    from scipy.io import loadmat  # noqa: PLC0415 - it takes a while to import
+
+    try:
+        labels = loadmat(labels_file)["labels"].ravel().astype(np.int64)
+        splits = loadmat(splits_file)
+        split_of = np.full(len(labels), -1, np.int8)
+        for key, split in (("trnid", "train"), ("valid", "val"), ("tstid", "test")):
+            split_of[splits[key].ravel().astype(np.int64) - 1] = SPLITS.index(split)
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise ConvlensError(
+            f"{labels_file} or {splits_file} is damaged ({error}); expected the files as they are "
+            "published: remove them, and they are fetched again",
+            code="damaged-dataset",
+        ) from error
+    return labels, split_of
+
+
+def _idx(folder: Path, names: Sequence[str]) -> Labelled:
+    parts = {
+        split: tuple(read_idx(folder / f"{prefix}-{kind}-ubyte.gz") for kind in IDX_KINDS)
+        for split, prefix in (("train", "train"), ("test", "t10k"))
+    }
+    return _labelled({split: (x[..., None], y) for split, (x, y) in parts.items()}, names, folder)
+
+
+def _cifar(
+    archive: Path, parts: Mapping[str, str], names_file: str, *, label_bytes: int
+) -> Labelled:
+    found = read_cifar(archive, [*parts], label_bytes=label_bytes)
+    together = {
+        split: tuple(
+            np.concatenate([found[part][i] for part, own in parts.items() if own == split])
+            for i in (0, 1)
+        )
+        for split in ("train", "test")
+    }
+    return _labelled(together, read_names(archive, names_file), archive)
+
+
+def _labelled(
+    parts: Mapping[str, tuple[NDArray[np.generic], ...]], names: Sequence[str], where: Path
+) -> Labelled:
+    labels = np.concatenate([y for _, y in parts.values()]).astype(np.int64)
+    given = [np.full(len(x), SPLITS.index(split), np.int8) for split, (x, _) in parts.items()]
+    images = np.concatenate([x for x, _ in parts.values()]).astype(np.uint8, copy=False)
+    if len(images) != len(labels) or labels.max(initial=0) >= len(names):
+        raise ConvlensError(
+            f"{where} is damaged: its images, labels and class names do not fit together; expected "
+            "the files as they are published: remove them, and they are fetched again",
+            code="damaged-dataset",
+        )
+    unsorted = Labelled(
+        name=where.name,
+        classes=tuple(names),
+        labels=labels,
+        given=np.concatenate(given),
+        arrays=images,
+    )
+    return _sorted(unsorted, names)
+
+
+def _sorted(labelled: Labelled, names: Sequence[str]) -> Labelled:
+    """With other class names, in the order of the names."""
+    order = sorted(range(len(names)), key=names.__getitem__)
+    rank = np.argsort(order).astype(np.int64)
+    return replace(
+        labelled,
+        classes=tuple(names[number] for number in order),
+        labels=rank[labelled.labels],
+    )
+
+
+_READERS: Mapping[str, Callable[[Path, bool, Reporter], Labelled]] = {
+    "digits": _digits,
+    "mnist": _mnist,
+    "fashion-mnist": _fashion_mnist,
+    "cifar10": _cifar10,
+    "cifar100": _cifar100,
+    "imagenette": _imagenette,
+    "flowers102": _flowers102,
+}

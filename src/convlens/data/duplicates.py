@@ -1,0 +1,148 @@
+"""Files that are the same, byte for byte."""
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convlens.core.reporter import Reporter
+from convlens.data.image_set import counted, image_names, some
+from convlens.data.labelled import Labelled
+
+_TAIL = 4096
+_CHUNK = 256
+_THREADS = 8
+
+
+def same_files(paths: Sequence[str], reporter: Reporter) -> NDArray[np.int64]:
+    """Which files are exact copies of one another.
+
+    Only files of equal size are read: first their last 4 KiB, then, where those agree too, all of
+    them. A file that cannot be read is a copy of none.
+
+    Args:
+        paths: (N,) file names.
+        reporter: sees the reading.
+
+    Returns:
+        (N,) int64, for each file the number of the first that has the same content.
+    """
+    sizes = np.array([_size(path) for path in paths], np.int64)
+    _, kind, count = np.unique(sizes, return_inverse=True, return_counts=True)
+    doubtful = np.flatnonzero((sizes >= 0) & (count[kind] > 1)).tolist()
+    first = np.arange(len(paths))
+    groups: list[list[int]] = []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for read in (_tail, _whole):
+            digests = _digests(read, [paths[number] for number in doubtful], pool, reporter)
+            groups = _alike(doubtful, digests)
+            doubtful = [number for group in groups for number in group]
+    for group in groups:
+        first[group] = group[0]
+    return first
+
+
+def same_arrays(names: Sequence[str]) -> NDArray[np.int64]:
+    """As `same_files`, for images whose names are digests of their pixels."""
+    first: dict[str, int] = {}
+    return np.array([first.setdefault(name, i) for i, name in enumerate(names)], np.int64)
+
+
+def joined(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The finest grouping that keeps together what either grouping keeps together.
+
+    Args:
+        one: (N,) equal where images are together.
+        other: (N,) likewise.
+
+    Example:
+        >>> joined(np.array([0, 0, 1, 2]), np.array([5, 6, 6, 7])).tolist()
+        [0, 0, 0, 3]
+    """
+    left, right = (np.unique(grouping, return_inverse=True)[1] for grouping in (one, other))
+    unit = np.arange(len(one))
+    while True:
+        before = unit
+        for grouping in (left, right):
+            lowest = np.full(len(one), len(one))
+            np.minimum.at(lowest, grouping, unit)
+            unit = lowest[grouping]
+        if (unit == before).all():
+            return unit.astype(np.int64)
+
+
+def copy_notes(labelled: Labelled, first: NDArray[np.int64]) -> tuple[str, ...]:
+    """What there is to say about exact copies in a source.
+
+    Args:
+        labelled: what the source holds.
+        first: (N,) for each image the number of the first of its copies, as `same_files` gives it.
+    """
+    copies = np.flatnonzero(first != np.arange(len(first)))
+    names = image_names(labelled.paths, labelled.arrays, labelled.root) if copies.size else []
+    notes = []
+    if copies.size:
+        notes.append(f"{counted(len(copies))} exact copies of others: dealt to one side together")
+    for values, what in (
+        (labelled.labels, "exact copies have different classes"),
+        (labelled.given, "exact copies are in different splits of the source"),
+    ):
+        differ = copies[values[copies] != values[first[copies]]]
+        if differ.size:
+            pairs = some((f"{names[first[i]]} and {names[i]}" for i in differ), 3)
+            notes.append(f"{what}: {pairs}")
+    return tuple(notes)
+
+
+def _alike(numbers: Sequence[int], digests: Sequence[bytes]) -> list[list[int]]:
+    """The groups of two or more files with one digest; an empty digest is like no other."""
+    alike: dict[bytes, list[int]] = defaultdict(list)
+    for number, digest in zip(numbers, digests, strict=True):
+        if digest:
+            alike[digest].append(number)
+    return [group for group in alike.values() if len(group) > 1]
+
+
+def _digests(
+    read: Callable[[str], bytes], paths: list[str], pool: ThreadPoolExecutor, reporter: Reporter
+) -> list[bytes]:
+    chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
+    digests: list[bytes] = []
+    if not paths:
+        return digests
+    with reporter.task("looking for copies", len(paths)) as task:
+        for done in pool.map(lambda chunk: [read(path) for path in chunk], chunks):
+            digests += done
+            task.update(len(digests))
+    return digests
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - once a file
+    except OSError:
+        return -1
+
+
+def _tail(path: str) -> bytes:
+    try:
+        with Path(path).open("rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - _TAIL))
+            end = file.read(_TAIL)
+    except OSError:
+        return b""
+    return size.to_bytes(8, "little") + hashlib.blake2b(end, digest_size=16).digest()
+
+
+def _whole(path: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return b""

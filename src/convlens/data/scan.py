@@ -1,0 +1,153 @@
+"""Looking at every image's header: what can be read at all, how large, how turned."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convlens import __version__
+from convlens.core.cache_folder import cache_folder
+from convlens.core.errors import ConvlensError
+from convlens.core.files import replacing
+from convlens.core.reporter import Reporter
+from convlens.data.headers import UnreadableImageError, read_header
+
+_THREADS = 8
+_CHUNK = 256
+_KEPT = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """What the headers of N image files say.
+
+    Attributes:
+        widths: (N,) int32, columns as the picture is to be seen; 0 where unreadable.
+        heights: (N,) int32, rows likewise.
+        channels: (N,) uint8, samples a pixel.
+        orientations: (N,) uint8, EXIF orientation, 1 (as stored) to 8.
+        unreadable: why, for the number of each file that cannot be read.
+    """
+
+    widths: NDArray[np.int32]
+    heights: NDArray[np.int32]
+    channels: NDArray[np.uint8]
+    orientations: NDArray[np.uint8]
+    unreadable: Mapping[int, str]
+
+    def summary(self) -> str:
+        """Sizes (height x width) and what is unusual, in a line.
+
+        Example:
+            >>> one = np.array([1, 6], np.uint8)
+            >>> Scan(np.array([40, 80]), np.array([30, 60]), one, one, {}).summary()
+            'sizes 30x40 to 60x80 (median 45x60), 1 turned by EXIF, 1 grey'
+        """
+        good = self.widths > 0
+        if not good.any():
+            return "no image can be read"
+        areas = self.widths[good].astype(np.int64) * self.heights[good]
+        small, large = (
+            f"{self.heights[good][at]}x{self.widths[good][at]}"
+            for at in (areas.argmin(), len(areas) - 1 - areas[::-1].argmax())
+        )
+        middle = f"{np.median(self.heights[good]):.0f}x{np.median(self.widths[good]):.0f}"
+        same = len({*self.widths[good].tolist()}) == len({*self.heights[good].tolist()}) == 1
+        parts = [f"every image {small}" if same else f"sizes {small} to {large} (median {middle})"]
+        for what, count in (
+            ("turned by EXIF", int((self.orientations[good] > 1).sum())),
+            ("grey", int((self.channels[good] == 1).sum())),
+        ):
+            parts += [f"{count:,} {what}"] if count else []
+        return ", ".join(parts)
+
+
+def scan(paths: Sequence[str], reporter: Reporter) -> Scan:
+    """Read the header of every file, in threads; nothing is decoded.
+
+    What was found is kept in the cache folder until a file's size or time of change differs.
+
+    Args:
+        paths: (N,) file names.
+        reporter: sees the reading.
+    """
+    place = cache_folder("scans") / f"{_key(paths)}.npy"
+    kept = _load(place, len(paths))
+    if kept is None:
+        table = np.zeros((len(paths), 4), np.int32)
+        unreadable = _look(paths, range(len(paths)), table, reporter)
+        _keep(table, place)
+    else:  # whether a file may be read changes without its size or time
+        table, numbers = kept
+        unreadable = _look(paths, numbers, table, reporter)
+    channels, orientations = table[:, 2].astype(np.uint8), table[:, 3].astype(np.uint8)
+    return Scan(table[:, 0].copy(), table[:, 1].copy(), channels, orientations, unreadable)
+
+
+def _look(
+    paths: Sequence[str], numbers: Sequence[int], table: NDArray[np.int32], reporter: Reporter
+) -> dict[int, str]:
+    """Fill the rows of the table that are numbered; returns why those that stay empty do."""
+
+    def look(chunk: Sequence[int]) -> dict[int, str]:
+        unreadable = {}
+        for number in chunk:
+            try:
+                header = read_header(paths[number])
+            except UnreadableImageError as error:
+                unreadable[number] = error.reason
+            else:
+                table[number] = (header.width, header.height, header.channels, header.orientation)
+        return unreadable
+
+    chunks = [numbers[start : start + _CHUNK] for start in range(0, len(numbers), _CHUNK)]
+    unreadable: dict[int, str] = {}
+    if chunks:
+        with (
+            ThreadPoolExecutor(_THREADS) as pool,
+            reporter.task("reading headers", len(numbers)) as task,
+        ):
+            for done, found in enumerate(pool.map(look, chunks), start=1):
+                unreadable |= found
+                task.update(min(done * _CHUNK, len(numbers)))
+    return unreadable
+
+
+def _key(paths: Sequence[str]) -> str:
+    digest = hashlib.sha256(f"convlens scan {__version__}\0".encode())
+    for path in paths:
+        try:
+            found = os.stat(path)  # noqa: PTH116 - once a file
+            size, changed = found.st_size, found.st_mtime_ns
+        except OSError:
+            size = changed = -1
+        digest.update(os.fsencode(path) + f"\0{size}\0{changed}\0".encode())
+    return digest.hexdigest()[:32]
+
+
+def _load(place: Path, n: int) -> tuple[NDArray[np.int32], list[int]] | None:
+    """The table that was kept and the numbers of its empty rows; None where there is none."""
+    try:
+        with place.open("rb") as file:
+            table = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    if not isinstance(table, np.ndarray) or table.shape != (n, 4):
+        return None
+    return table, np.flatnonzero(table[:, 0] == 0).tolist()
+
+
+def _keep(table: NDArray[np.int32], place: Path) -> None:
+    """Keep what was found, and no more than the newest few: it can be made again."""
+    with suppress(ConvlensError, OSError):
+        with replacing(place) as partial, partial.open("wb") as file:
+            np.save(file, table)
+        by_age = sorted(place.parent.glob("*.npy"), key=lambda p: p.stat().st_mtime, reverse=True)
+        for old in by_age[_KEPT:]:
+            old.unlink(missing_ok=True)
