@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_bytes
 from convlens.core.reporter import Reporter
-from convlens.inspection.pictures.canvas import frame
+from convlens.inspection.pictures.canvas import Image, frame
 from convlens.inspection.pictures.sliding import SlidingPicture
 
 _SECONDS = 12.0
@@ -47,33 +47,48 @@ def save_animation(
     with reporter.task(f"Drawing {path.name}", len(stops)) as task:
         for number, stop in enumerate(stops.astype(int), 1):
             picture.show(int(stop) // columns, int(stop) % columns, so_far=True)
-            frames.append(PillowImage.fromarray(frame(picture.figure)))
+            frames.append(frame(picture.figure))
             task.update(number)
     write_bytes(path, _encode(frames, form))
     return len(stops), rows * columns
 
 
-def _encode(frames: list[PillowImage.Image], form: str) -> bytes:
+def _encode(frames: list[Image], form: str) -> bytes:
     each = float(np.clip(_SECONDS / len(frames), _FASTEST, _SLOWEST))
     seconds = [each] * (len(frames) - 1) + [_LAST_STAYS]
     if form == "gif":
         palette = _palette(frames)
-        frames = [one.quantize(palette=palette, dither=PillowImage.Dither.NONE) for one in frames]
+        images = [_indexed(one, palette) for one in frames]
+    else:
+        images = [PillowImage.fromarray(one) for one in frames]
     buffer = io.BytesIO()
-    frames[0].save(
+    images[0].save(
         buffer,
         format=form,
         save_all=True,
-        append_images=frames[1:],
+        append_images=images[1:],
         duration=[round(1000 * second) for second in seconds],
         loop=0,
     )
     return buffer.getvalue()
 
 
-def _palette(frames: list[PillowImage.Image]) -> PillowImage.Image:
-    """256 colours for all frames, so that what stands still does not flicker."""
+def _palette(frames: list[Image]) -> Image:
+    """256×3 colours, white among them, for all frames: what stands still does not flicker."""
     some = [frames[i] for i in np.linspace(0, len(frames) - 1, min(5, len(frames))).astype(int)]
-    together = PillowImage.fromarray(np.concatenate([np.asarray(one) for one in some]))
-    method = PillowImage.Quantize.MAXCOVERAGE  # the one that keeps white white
-    return together.quantize(256, method=method, dither=PillowImage.Dither.NONE)
+    together = PillowImage.fromarray(np.concatenate(some))
+    found = together.quantize(255, method=PillowImage.Quantize.MAXCOVERAGE).getpalette() or []
+    colours = np.full((256, 3), 255, np.uint8)
+    colours.reshape(-1)[: min(len(found), 765)] = found[:765]
+    return colours
+
+
+def _indexed(picture: Image, palette: Image) -> PillowImage.Image:
+    """The picture in the palette's nearest colours; Pillow's own search would miss some."""
+    codes, where = np.unique(picture @ (65536, 256, 1), return_inverse=True)
+    colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.float32)
+    known = palette.astype(np.float32)
+    nearest = ((known**2).sum(1) - 2 * colours @ known.T).argmin(1).astype(np.uint8)
+    indexed = PillowImage.fromarray(nearest[where].reshape(picture.shape[:2]), mode="P")
+    indexed.putpalette(palette.tobytes())
+    return indexed

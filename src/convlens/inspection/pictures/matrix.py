@@ -75,19 +75,21 @@ def show_matrix(
 
 
 def format_number(value: float) -> str:
-    """A number in as few characters as tell it apart.
+    """A number in as few characters as tell it apart from 0 and its neighbours.
 
     Example:
-        >>> [format_number(value) for value in (3.0, -0.125, 1 / 9, 254.6, float("-inf"))]
-        ['3', '−0.12', '0.11', '255', '−∞']
+        >>> [format_number(value) for value in (3.0, -0.125, 1 / 9, 0.004, 254.6, 1.2e7)]
+        ['3', '−0.12', '0.11', '0.004', '255', '1.2e+07']
     """
     if not np.isfinite(value):
         return "" if np.isnan(value) else "−∞" if value < 0 else "∞"
-    if value == round(value) or abs(value) >= 100:
-        text = f"{value:.0f}"
+    size = abs(value)
+    if size >= 1e5 or 0 < size < 0.01:
+        text = f"{value:.2g}"
     else:
-        text = f"{value:.2f}".rstrip("0")
-    return text.replace("-", "−")
+        text = f"{value + 0.0:.{0 if size >= 100 else 2}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.replace("-", "−", 1)
 
 
 def _scale(span: Matrix) -> tuple[bool, Normalize]:

@@ -77,7 +77,8 @@ def grid_columns(count: int) -> int:
         [3, 4, 8, 8, 3]
     """
     square = math.ceil(math.sqrt(count))
-    full = (columns for columns in range(square, 2 * square + 1) if count % columns == 0)
+    wide = range(square, int(1.6 * square) + 1)
+    full = (columns for columns in wide if count % columns == 0)
     return next(full, square) if count > 3 else count
 
 
