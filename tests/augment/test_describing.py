@@ -22,7 +22,7 @@ def test_nothing_drawn_is_nothing_said(tools):
         ({"zoom_x": 0.8, "zoom_y": 1.25}, "zoomed ×1.25 wide, ×0.80 high"),
         ({"flip_x": True}, "mirrored"),
         ({"flip_y": True}, "upside down"),
-        ({"crop_area": 0.5, "crop_aspect": 1.1}, "50% of the image, aspect ×1.10"),
+        ({"crop_area": 0.5, "crop_aspect": 1.1}, "crop 50%, aspect ×1.10"),
         ({"brightness": 1.2}, "brightness ×1.20"),
         ({"channel_shift": -12}, "channels −12"),
         ({"hue": 20}, "hue +20°"),

@@ -224,6 +224,13 @@ def test_half_precision_keeps_its_dtype(tools, photographs, dtype):
     assert (done.float() - exact).abs().max() < 0.005 * LEVEL
 
 
+def test_the_detour_of_large_images_changes_nothing(tools, photographs, monkeypatch):
+    draws = tools.at_rest(4, **EVERYTHING)
+    by_detour = warped(tools, photographs, draws, Fill("constant", 0.4))
+    monkeypatch.setattr("convlens.augment.warp._WORTH_A_DETOUR", np.inf)
+    assert np.array_equal(by_detour, warped(tools, photographs, draws, Fill("constant", 0.4)))
+
+
 def test_memory_that_is_not_channels_last_gives_the_same(tools, photographs, path):
     pixels = tools.as_batch(photographs)
     matrices = compose(

@@ -4,7 +4,7 @@ from convlens.augment.parameters import Draws
 
 
 def describe(draws: Draws, number: int) -> tuple[str, ...]:
-    """What happened to one image: a phrase for each parameter that is not at rest.
+    """What happened to one image: a phrase for each parameter that shows.
 
     Args:
         draws: the parameters of N images.
@@ -19,7 +19,7 @@ def describe(draws: Draws, number: int) -> tuple[str, ...]:
 def _geometry(draws: Draws, i: int) -> list[str]:
     said = []
     if draws.crop_area[i] < 1 or draws.crop_aspect[i] != 1:
-        said.append(f"{draws.crop_area[i]:.0%} of the image, aspect ×{draws.crop_aspect[i]:.2f}")
+        said.append(f"crop {draws.crop_area[i]:.0%}, aspect ×{draws.crop_aspect[i]:.2f}")
     if draws.flip_x[i]:
         said.append("mirrored")
     if draws.flip_y[i]:
@@ -47,7 +47,7 @@ def _colour(draws: Draws, i: int) -> list[str]:
         "saturation": draws.saturation,
         "sharpness": draws.sharpness,
     }
-    said = [f"{name} ×{values[i]:.2f}" for name, values in factors.items() if values[i] != 1]
+    said = [f"{name} ×{v[i]:.2f}" for name, v in factors.items() if round(v[i], 2) != 1]
     if draws.channel_shift[i]:
         said.append(f"channels {_signed(draws.channel_shift[i], '.0f')}")
     if draws.hue[i]:

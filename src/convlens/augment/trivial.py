@@ -26,41 +26,44 @@ class Operation:
         name: what the paper calls it.
         parameter: the attribute of `convlens.augment.Draws` that it changes; empty for none.
         kind: ``"add"``: plus or minus the amount; ``"scale"``: times 1 plus or minus it;
-            ``"lower"``: minus it, rounded down; ``"switch"``: on.
+            ``"lower"``: minus it; ``"switch"``: on.
         largest: the amount at full strength; at none it is 0.
+        whole: whether the amount is rounded down, as the paper's code does.
     """
 
     name: str
     parameter: str = ""
     kind: Kind = "switch"
     largest: float = 1.0
+    whole: bool = False
 
     def change(
         self, value: NDArray[Any], amount: NDArray[np.float64], sign: NDArray[np.float64]
     ) -> NDArray[Any]:
         """What the parameter becomes; all (M,), ``amount`` from 0 to ``largest``, sign 1 or -1."""
-        changed = {
-            "add": value + sign * amount,
-            "scale": value * (1 + sign * amount),
-            "lower": value - np.floor(amount),
+        size = np.floor(amount) if self.whole else amount
+        changed: dict[Kind, NDArray[Any]] = {
+            "add": value + sign * size,
+            "scale": value * (1 + sign * size),
+            "lower": value - size,
             "switch": np.ones(len(value)),
         }
-        return changed[self.kind].astype(value.dtype)
+        return changed[self.kind].astype(value.dtype, copy=False)
 
 
 OPERATIONS = (
     Operation("identity"),
     Operation("autocontrast", "autocontrast"),
     Operation("equalize", "equalise"),
-    Operation("rotate", "rotation", "add", 135.0),
-    Operation("solarize", "solarise", "lower", 256),
+    Operation("rotate", "rotation", "add", 135, whole=True),
+    Operation("solarize", "solarise", "lower", 256, whole=True),
     Operation("color", "saturation", "scale", 0.99),
-    Operation("posterize", "posterise", "lower", 6),
+    Operation("posterize", "posterise", "lower", 6, whole=True),
     Operation("contrast", "contrast", "scale", 0.99),
     Operation("brightness", "brightness", "scale", 0.99),
     Operation("sharpness", "sharpness", "scale", 0.99),
     Operation("shear x", "skew_x", "add", 0.99),
     Operation("shear y", "skew_y", "add", 0.99),
-    Operation("translate x", "shift_x", "add", 32.0),  # pixels, at most the side
-    Operation("translate y", "shift_y", "add", 32.0),
+    Operation("translate x", "shift_x", "add", 32, whole=True),  # pixels, at most the side
+    Operation("translate y", "shift_y", "add", 32, whole=True),
 )

@@ -33,6 +33,7 @@ _TORCH_BORDERS = MappingProxyType(
     {"nearest": "border", "constant": "zeros", "reflect": "reflection", "wrap": "zeros"}
 )
 _VALUES_A_THREAD = 1 << 18
+_WORTH_A_DETOUR = 96 * 96
 
 
 def warp(
@@ -101,16 +102,22 @@ def _warp_cv2(
     warped = np.empty((len(images), *size, images.shape[3]), images.dtype)
     value = fill.value * 255 if images.dtype == np.uint8 else fill.value
 
+    # OpenCV reads four channels twice as fast as three: for large images a detour is worth it.
+    detour = images.shape[3] == 3 and size[0] * size[1] >= _WORTH_A_DETOUR
+
     def one(number: int) -> None:
-        cv2.warpAffine(
-            images[number],
+        image, into = images[number], warped[number]
+        done = cv2.warpAffine(
+            cv2.cvtColor(image, cv2.COLOR_RGB2RGBA) if detour else image,
             matrices[number],
             size[::-1],
-            dst=warped[number],
+            dst=None if detour else into,
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=_CV2_BORDERS[fill.mode],
             borderValue=(value,) * 4,
         )
+        if detour:
+            cv2.cvtColor(done, cv2.COLOR_RGBA2RGB, dst=into)
 
     each_image(warped, one)
     return as_pixels(warped)

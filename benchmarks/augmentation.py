@@ -1,0 +1,203 @@
+"""How fast are the chapter's augmentation settings on 224×224 photographs?
+
+    python -m benchmarks.augmentation [--images 64] [--rounds 7] [--threads 1]
+
+In the same run, one process, alternated: convlens; Keras's ``ImageDataGenerator`` with the very
+settings (left out, and said so, where Keras is not installed); and the settings one after another
+with Pillow, a bilinear interpolation each. Each ends in float32 pixels in [0, 1]. Pillow fills with
+black, for it has no nearest fill, which spares it work. The table and ``results/augmentation.json``
+give the median of the rounds.
+"""
+
+import argparse
+import importlib
+import importlib.metadata
+import json
+import math
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+from convlens.augment import AugmentSettings, make_transform
+from convlens.core.batch import Batch
+from convlens.core.device import describe_machine
+
+SIDE = 224
+BATCH = 32
+SETTINGS: dict[str, Any] = {
+    "rotation_range": 20,
+    "width_shift_range": 0.2,
+    "height_shift_range": 0.2,
+    "horizontal_flip": True,
+    "zoom_range": 0.2,
+    "shear_range": 0.15,
+    "fill_mode": "nearest",
+}
+RESULT = Path(__file__).parent / "results" / "augmentation.json"
+
+Images = NDArray[np.uint8]
+Epoch = Callable[[int], None]
+
+
+def photographs(n: int) -> Images:
+    """N windows of 224×224 pixels from scikit-learn's two photographs."""
+    rng, sources = np.random.default_rng(0), load_sample_images().images
+    windows = []
+    for number in range(n):
+        source = sources[number % len(sources)]
+        top, left = (rng.integers(side - SIDE + 1) for side in source.shape[:2])
+        windows.append(source[top : top + SIDE, left : left + SIDE])
+    return np.stack(windows)
+
+
+def with_convlens(images: Images) -> Epoch:
+    """An epoch of batches through the batch transform that training is handed."""
+    settings = AugmentSettings(**SETTINGS)
+    transform = make_transform(settings, seed=0, classes=2, height=SIDE, width=SIDE)
+    pixels, indices = torch.from_numpy(images).permute(0, 3, 1, 2), torch.arange(len(images))
+
+    def epoch(number: int) -> None:
+        for start in range(0, len(images), BATCH):
+            some = slice(start, start + BATCH)
+            done = transform(Batch(pixels[some], indices[some] % 2, indices[some], number))
+            check(done.pixels.float().div_(255))
+
+    return epoch
+
+
+def with_keras(images: Images) -> Epoch | None:
+    """An epoch of Keras's generator, or None where Keras is not installed."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    try:
+        module = importlib.import_module("keras._tf_keras.keras.preprocessing.image")
+    except ImportError:
+        return None
+    generator = module.ImageDataGenerator(rescale=1 / 255, **SETTINGS)
+    batches = generator.flow(images.astype(np.float32), batch_size=BATCH, shuffle=False)
+
+    def epoch(_: int) -> None:
+        for _ in range(len(batches)):
+            check(next(batches))
+
+    return epoch
+
+
+def with_pillow(images: Images) -> Epoch:
+    """An epoch of one image after another, one setting after another."""
+    pictures = [Image.fromarray(image) for image in images]
+
+    def epoch(number: int) -> None:
+        rng = np.random.default_rng(number)
+        for start in range(0, len(pictures), BATCH):
+            done = [one_after_another(p, rng) for p in pictures[start : start + BATCH]]
+            check(np.stack(done).astype(np.float32) / 255)
+
+    return epoch
+
+
+def one_after_another(picture: Image.Image, rng: np.random.Generator) -> Images:
+    """One picture through rotation, shift, shear, zoom and flip, each done on its own."""
+    picture = picture.rotate(rng.uniform(-20, 20), Image.Resampling.BILINEAR)
+    across, down = rng.uniform(-0.2, 0.2, 2) * SIDE
+    shear = math.radians(rng.uniform(-0.15, 0.15))
+    zoom_x, zoom_y = rng.uniform(0.8, 1.2, 2)
+    middle = SIDE / 2
+    for data in (
+        (1, 0, across, 0, 1, down),
+        (1, -math.sin(shear), math.sin(shear) * middle, 0, math.cos(shear), 0),
+        (zoom_x, 0, middle * (1 - zoom_x), 0, zoom_y, middle * (1 - zoom_y)),
+    ):
+        picture = picture.transform(
+            picture.size, Image.Transform.AFFINE, data, Image.Resampling.BILINEAR
+        )
+    if rng.random() < 0.5:
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return np.asarray(picture)
+
+
+def check(batch: Any) -> None:
+    """Nobody may win by making something else."""
+    assert batch.shape[0] <= BATCH
+    assert sorted(batch.shape[1:]) == [3, SIDE, SIDE]
+    assert str(batch.dtype).endswith("float32")
+    assert 0.05 < float(batch[0].mean()) < 0.95
+
+
+def measure(epochs: dict[str, Epoch], n: int, rounds: int) -> dict[str, list[float]]:
+    """Images a second of every contender in each round, in turns; a first round is not counted."""
+    speeds: dict[str, list[float]] = {name: [] for name in epochs}
+    for number in range(rounds + 1):
+        for name, epoch in epochs.items():
+            start = time.perf_counter()
+            epoch(number)
+            if number:
+                speeds[name].append(n / (time.perf_counter() - start))
+    return speeds
+
+
+def main() -> None:
+    """Measure, print the table, write the result."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=RESULT)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    images = photographs(given.images)
+    contenders = {
+        "convlens": with_convlens(images),
+        "keras ImageDataGenerator": with_keras(images),
+        "pillow, one after another": with_pillow(images),
+    }
+    epochs = {name: epoch for name, epoch in contenders.items() if epoch}
+    speeds = measure(epochs, given.images, given.rounds)
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    print(f"{'':28}{'images/s':>10}{'convlens is':>14}")
+    for name, speed in medians.items():
+        print(f"{name:28}{speed:10.0f}{medians['convlens'] / speed:13.1f}×")
+    for name in contenders.keys() - epochs.keys():
+        print(f"{name:28}{'left out: Keras is not installed':>34}")
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(result(given, speeds, medians), indent=2) + "\n", "utf-8")
+
+
+def result(
+    given: argparse.Namespace, speeds: dict[str, list[float]], medians: dict[str, float]
+) -> dict[str, Any]:
+    """What the figures are to be read with."""
+    versions = {"numpy": np.__version__, "opencv": cv2.__version__, "pillow": PIL.__version__}
+    if "keras ImageDataGenerator" in speeds:
+        versions["keras"] = importlib.metadata.version("keras")
+        versions["scipy"] = importlib.metadata.version("scipy")
+    return {
+        "question": "images a second, the chapter's augmentation, 224x224 RGB, one process",
+        "command": " ".join(["python -m benchmarks.augmentation", *sys.argv[1:]]),
+        "settings": SETTINGS,
+        "images": given.images,
+        "batch": BATCH,
+        "rounds": given.rounds,
+        "machine": describe_machine(torch.device("cpu")),
+        "versions": versions,
+        "images_per_second": {name: round(value, 1) for name, value in medians.items()},
+        "times_convlens_is_faster": {
+            name: round(medians["convlens"] / value, 2) for name, value in medians.items()
+        },
+        "every_round": {name: [round(v, 1) for v in values] for name, values in speeds.items()},
+    }
+
+
+if __name__ == "__main__":
+    main()
