@@ -17,42 +17,60 @@ Example:
     (1, 3, 3)
 """
 
+from convlens.inspection.compare import Compared, Comparison, PublishedAccuracy, compare
 from convlens.inspection.convolution import EXAMPLE_IMAGE, Convolution, convolution, convolve
 from convlens.inspection.feature_maps import FeatureMaps, feature_maps
 from convlens.inspection.filters import Filters, filters
+from convlens.inspection.formulas import shape_in_words
 from convlens.inspection.grad_cam import GradCam, grad_cam
+from convlens.inspection.gradients import GradientNorm, gradient_by_depth
+from convlens.inspection.image_shape import parse_image_shape
 from convlens.inspection.kernels import Kernel, find_kernel, known_kernels, read_matrix
 from convlens.inspection.layers import Layer
+from convlens.inspection.named import Named, build_named, describe
 from convlens.inspection.pooling import Pooling, pool, pooling
 from convlens.inspection.shape_errors import check_input
 from convlens.inspection.shift import Following, Shift, shift
+from convlens.inspection.timing import Timing
 from convlens.inspection.trace import Trace, trace
 from convlens.inspection.training_memory import TrainingMemory
 
 __all__ = [
     "EXAMPLE_IMAGE",
+    "Compared",
+    "Comparison",
     "Convolution",
     "FeatureMaps",
     "Filters",
     "Following",
     "GradCam",
+    "GradientNorm",
     "Kernel",
     "Layer",
+    "Named",
     "Pooling",
+    "PublishedAccuracy",
     "Shift",
+    "Timing",
     "Trace",
     "TrainingMemory",
+    "build_named",
     "check_input",
+    "compare",
     "convolution",
     "convolve",
+    "describe",
     "feature_maps",
     "filters",
     "find_kernel",
     "grad_cam",
+    "gradient_by_depth",
     "known_kernels",
+    "parse_image_shape",
     "pool",
     "pooling",
     "read_matrix",
+    "shape_in_words",
     "shift",
     "trace",
 ]

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 
 from convlens.core.classifier import Normalise
-from convlens.inspection.formulas import Shape, Window, both_axes, in_words
+from convlens.inspection.formulas import Shape, Window, both_axes, shape_in_words
 from convlens.inspection.forward_pass import Failure, tensors_in
 from convlens.inspection.image_shape import channels_remedy, count
 from convlens.inspection.layers import Layer
@@ -121,8 +121,8 @@ def _dense(case: Case) -> Diagnosis | None:
     reaching = case.reaching or tuple(first.shape)
     if len(reaching) == 4:
         return Diagnosis(
-            f"it takes vectors of {taken:,}, but a {in_words(reaching[1:])} map reaches it",
-            f"{in_words(reaching[1:])} is no vector; flattened it has {prod(reaching[1:]):,}",
+            f"it takes vectors of {taken:,}, but a {shape_in_words(reaching[1:])} map reaches it",
+            f"{shape_in_words(reaching[1:])} is no vector; flattened it has {prod(reaching[1:]):,}",
             ("flatten, or global average pooling, before it",),
         )
     ending = f" = {given:,}"
@@ -143,7 +143,7 @@ def _sum(case: Case) -> Diagnosis | None:
     shapes = [tuple(tensor.shape[1:]) for tensor in case.tensors]
     if len(shapes) < 2:
         return None
-    words = [in_words(shape) for shape in shapes]
+    words = [shape_in_words(shape) for shape in shapes]
     remedies = [f"both branches to the same shape, for example {words[0]}"]
     if all(len(shape) == 3 for shape in shapes[:2]):
         strides = [max(1, -(-b // a)) for a, b in zip(shapes[0][1:], shapes[1][1:], strict=True)]
@@ -157,7 +157,7 @@ def _sum(case: Case) -> Diagnosis | None:
 
 
 def _concatenate(case: Case) -> Diagnosis | None:
-    words = [in_words(tuple(tensor.shape[1:])) for tensor in case.tensors]
+    words = [shape_in_words(tuple(tensor.shape[1:])) for tensor in case.tensors]
     return Diagnosis(
         "maps can only be joined where they agree in everything but the channels",
         " and ".join(words),
@@ -227,7 +227,7 @@ def _layer_norm(case: Case) -> Diagnosis | None:
 def _in_torchs_words(case: Case) -> Diagnosis:
     error = case.failure.error
     words = " ".join(str(error).split()) or type(error).__name__
-    shapes = " and ".join(in_words(shape[1:]) for shape in case.failure.call.given)
+    shapes = " and ".join(shape_in_words(shape[1:]) for shape in case.failure.call.given)
     return Diagnosis(
         f"it cannot work with {shapes or 'what reaches it'}",
         words if len(words) < 300 else words[:297] + "…",

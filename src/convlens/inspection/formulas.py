@@ -163,11 +163,11 @@ def channels_last(shape: Shape) -> list[int]:
     return [*shape[1:], shape[0]] if len(shape) == 3 else list(shape)
 
 
-def in_words(shape: Shape) -> str:
+def shape_in_words(shape: Shape) -> str:
     """One image's shape as it is read aloud, height first.
 
     Example:
-        >>> in_words((16, 26, 26))
+        >>> shape_in_words((16, 26, 26))
         '26×26×16'
     """
     return "×".join(f"{side:,}" for side in channels_last(shape))

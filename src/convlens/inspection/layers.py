@@ -13,7 +13,7 @@ from convlens.inspection.formulas import (
     Windows,
     channels_last,
     formula,
-    in_words,
+    shape_in_words,
 )
 from convlens.inspection.forward_pass import Call, Result, Step
 from convlens.inspection.receptive_field import Seen
@@ -160,7 +160,7 @@ def _row_of_module(call: Call) -> _Row:
     assert result is not None  # noqa: S101 - `_is_row` said so
     told = _formula(steps)
     if not told and call.given and call.given[0] != result.shape:
-        told = f"{in_words(call.given[0][1:])} → {in_words(result.shape[1:])}"
+        told = f"{shape_in_words(call.given[0][1:])} → {shape_in_words(result.shape[1:])}"
     kind = type(call.module).__name__
     return _Row(
         call.name.removeprefix("stages.") or kind.lower(),

@@ -6,7 +6,7 @@ from torch import nn
 
 from convlens.core.errors import ConvlensError
 from convlens.inspection.diagnosis import Case, Diagnosis, diagnose
-from convlens.inspection.formulas import Shape, in_words
+from convlens.inspection.formulas import Shape, shape_in_words
 from convlens.inspection.forward_pass import Failure, ForwardPass, watch
 from convlens.inspection.image_shape import count, expected_channels, mend_batch, refuse_spreading
 from convlens.inspection.layers import Layer, layers_of
@@ -70,8 +70,8 @@ def _lines(
     kind = type(failure.call.module).__name__
     name = failure.call.name.removeprefix("stages.") or kind
     own = [layer for layer in layers if not layer.follows]
-    rows = [(layer.name, in_words(layer.output_shape), layer.formula) for layer in own]
-    rows = [("input", in_words(shape[1:]), ""), *rows, (name, "", diagnosis.sum)]
+    rows = [(layer.name, shape_in_words(layer.output_shape), layer.formula) for layer in own]
+    rows = [("input", shape_in_words(shape[1:]), ""), *rows, (name, "", diagnosis.sum)]
     hidden = max(len(rows) - _SHOWN, 0)
     left_out = [f"  … {count(hidden, 'row')} before"] if hidden else []
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
