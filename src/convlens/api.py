@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from torch import nn
+
     from convlens.core.errors import ConvlensError
     from convlens.core.reporter import Reporter
     from convlens.evaluation import Figures
+    from convlens.inspection import Comparison, Named, Trace
     from convlens.prediction import Prediction, Predictor
     from convlens.recipe import Run
 
-__all__ = ["evaluate", "load", "predict", "train"]
+__all__ = ["compare", "evaluate", "inspect", "load", "predict", "train"]
 
 
 def train(
@@ -98,8 +101,10 @@ def train(
         reporter=reporter,
     )
 
+    from convlens.core.device import choose_device
     from convlens.recipe import carry_out, complete, new_run_folder
 
+    where = choose_device(device)
     asked["source"] = _source_name(source)
     complete_recipe, reasons = complete(asked, images)
     for reason in reasons:
@@ -109,7 +114,7 @@ def train(
         name=images.name,
         model=complete_recipe.model.name or "layers",
     )
-    return carry_out(complete_recipe, images, folder, device=device, reporter=reporter)
+    return carry_out(complete_recipe, images, folder, device=where, reporter=reporter)
 
 
 def evaluate(
@@ -182,6 +187,97 @@ def load(bundle: str | Path, *, device: str = "auto") -> Predictor:
     return Predictor(load_bundle(bundle), device=device)
 
 
+def inspect(
+    model: str | Path | nn.Module | None = None,
+    *,
+    layers: str | Sequence[str] | None = None,
+    input: str | None = None,  # noqa: A002 - the verb's own word
+    head: str | None = None,
+    classes: int | None = None,
+) -> Trace:
+    """A network layer by layer: shapes and how they follow, parameters, cost, receptive fields.
+
+    Args:
+        model: a network by name, your own as ``"file.py:function"``, a run's or bundle's folder, or
+            any module that takes a batch of images.
+        layers: a network in the layer notation, in place of ``model``.
+        input: the image as ``"28x28x1"``, height x width x channels; by default what the network
+            was published or trained for.
+        head: ``"none"``, or a head in the layer notation, in place of the network's own.
+        classes: outputs of the head; by default those that the network was published with, or 10.
+
+    Raises:
+        ConvlensError: the network is unknown, or cannot take such an image: the text shows where.
+
+    Example:
+        >>> found = inspect("simple")
+        >>> found.parameters, found.layers[0].formula
+        (98442, '(28 − 3 + 2·0)/1 + 1 = 26')
+    """
+    from convlens.inspection import parse_image_shape, trace
+
+    if (model is None) == (layers is None):
+        raise _not_one_network(model)
+    shape = parse_image_shape(input) if input is not None else None
+    named = _named(model, layers=layers, shape=shape, head=head, classes=classes)
+    return trace(named.network, shape or named.input_shape, notes=named.notes)
+
+
+def compare(
+    models: Sequence[str | Path],
+    *,
+    input: str | None = None,  # noqa: A002 - the verb's own word
+    head: str | None = None,
+    classes: int | None = None,
+    batch_size: int = 8,
+    repeats: int = 15,
+    gradients: bool = False,
+    device: str = "auto",
+    quiet: bool = False,
+) -> Comparison:
+    """Networks side by side: size, cost, features, published accuracy, and speed measured here.
+
+    Args:
+        models: networks by name, in the layer notation, your own as ``"file.py:function"``, or the
+            folders of runs and bundles.
+        input: the image as ``"224x224x3"``, height x width x channels; by default what all of them
+            were published or trained for, where that is the same.
+        head: ``"none"`` compares features alone; or a head in the layer notation for all of them.
+        classes: outputs of the head; by default those that each network was published with, or 10.
+        batch_size: images in the batch that throughput is measured with.
+        repeats: rounds of timing, at most.
+        gradients: also measure how much of the gradient reaches each depth at initialisation.
+        device: where to compute.
+        quiet: show nothing.
+
+    Raises:
+        ConvlensError: a network is unknown, or cannot take such an image.
+    """
+    from convlens.core.device import choose_device
+    from convlens.inspection import common_input, parse_image_shape, published_accuracy
+    from convlens.inspection import compare as side_by_side
+
+    if input is not None:
+        shape = parse_image_shape(input)
+    else:
+        looked_at = [_named(model, head=head, classes=classes) for model in models]
+        shape = common_input(named.input_shape for named in looked_at)
+    networks = {
+        str(model): _named(model, shape=shape, head=head, classes=classes, numbers=True).network
+        for model in models
+    }
+    return side_by_side(
+        networks,
+        shape,
+        batch_size=batch_size,
+        repeats=repeats,
+        top1=published_accuracy(networks),
+        gradients=gradients,
+        device=choose_device(device),
+        reporter=_reporter(quiet),
+    )
+
+
 def _asked(
     recipe: str | Path | None,
     *,
@@ -219,7 +315,35 @@ def _asked(
     return asked
 
 
+def _named(
+    model: str | Path | nn.Module | None,
+    *,
+    layers: str | Sequence[str] | None = None,
+    shape: tuple[int, ...] | None = None,
+    head: str | None = None,
+    classes: int | None = None,
+    numbers: bool = False,
+) -> Named:
+    """The network that a name, the layer notation, a file, a run or a bundle stands for."""
+    from convlens.inspection import build_named, describe, given_network, trained_network
+
+    if layers is None and isinstance(model, str | Path) and Path(model).is_dir():
+        from convlens.prediction import load_bundle
+
+        bundle = load_bundle(model)
+        return trained_network(bundle.classifier, bundle.model, head=head, classes=classes)
+    if layers is None and not isinstance(model, str | Path | None):
+        return given_network(model, shape)
+    return build_named(
+        describe(layers or str(model), written=layers is not None, head=head or "published"),
+        input_shape=shape,
+        classes=classes,
+        numbers=numbers,
+    )
+
+
 def _resume(folder: Path, *, device: str, reporter: Reporter) -> Run:
+    from convlens.core.device import choose_device
     from convlens.data import open_source
     from convlens.recipe import ARRAYS, Run, carry_out
 
@@ -227,7 +351,8 @@ def _resume(folder: Path, *, device: str, reporter: Reporter) -> Run:
     if recipe.source == ARRAYS:
         raise _no_source()
     images = open_source(recipe.source, seed=recipe.seed, settings=recipe.data, reporter=reporter)
-    return carry_out(recipe, images, folder, device=device, reporter=reporter)
+    where = choose_device(device)
+    return carry_out(recipe, images, folder, device=where, reporter=reporter)
 
 
 def _reporter(quiet: bool) -> Reporter:
@@ -246,6 +371,16 @@ def _source_name(source: Any) -> str:
         return "arrays"
     path = Path(source).expanduser()
     return str(path.resolve()) if path.exists() else str(source)
+
+
+def _not_one_network(model: Any) -> ConvlensError:
+    from convlens.core.errors import ConvlensError
+
+    given = "no network was named" if model is None else f"model is '{model}', and layers too"
+    return ConvlensError(
+        f"{given}; give a model (a name, a file of your own, a run's folder) or layers, not both",
+        code="bad-model",
+    )
 
 
 def _no_source() -> ConvlensError:

@@ -62,8 +62,8 @@ def merge(below: Asked, above: Asked) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
-        nested = isinstance(value, Mapping) and isinstance(old, Mapping)
-        merged[key] = merge(old, value) if nested else value
+        both = isinstance(value, Mapping) and isinstance(old, Mapping)
+        merged[key] = merge(old or {}, value) if both else value
     return merged
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convlens.core.device import choose_device
+from convlens.core.device import choose_device, placed
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet, Reporter
 from convlens.data import Skipped, decode, find_images, pixels_of
@@ -57,12 +57,12 @@ class Predictor:
         skipped: the files that the last `predict` could not read, with the reason.
     """
 
-    def __init__(self, bundle: Bundle, *, device: str = "auto") -> None:
+    def __init__(self, bundle: Bundle, *, device: str | torch.device = "auto") -> None:
         self.bundle = bundle
         self.classes = bundle.classes
         self.skipped: tuple[Skipped, ...] = ()
         self._device = choose_device(device)
-        self._network = bundle.classifier.to(self._device).to(memory_format=torch.channels_last)
+        self._network = placed(bundle.classifier, self._device).eval()
 
     def predict(
         self,
@@ -122,7 +122,7 @@ class Predictor:
     def _batches(self, pixels: NDArray[np.uint8]) -> Iterator[tuple[int, Tensor]]:
         size = max(1, min(256, PIXELS_A_BATCH // pixels[0].size)) if len(pixels) else 1
         for start in range(0, len(pixels), size):
-            rows = np.ascontiguousarray(pixels[start : start + size])
+            rows = np.array(pixels[start : start + size])  # a cached split is read-only
             yield start, torch.from_numpy(rows).permute(0, 3, 1, 2)
 
     @torch.inference_mode()

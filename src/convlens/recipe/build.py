@@ -1,20 +1,22 @@
 """Where the parts of a run are wired together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import nn
 
 from convlens import __version__
 from convlens.augment import AugmentSettings, make_transform
 from convlens.core.batch import BatchTransform
 from convlens.core.classifier import Classifier
-from convlens.core.device import choose_device, describe_machine
+from convlens.core.device import describe_machine, placed
 from convlens.core.draws import Stream, derived_seed
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_json
@@ -44,7 +46,7 @@ def carry_out(
     images: ImageSet,
     folder: Path,
     *,
-    device: str = "auto",
+    device: torch.device,
     reporter: Reporter,
 ) -> Run:
     """Train, measure and bundle; goes on from the folder's checkpoint where there is one.
@@ -63,12 +65,11 @@ def carry_out(
         ConvlensError: the images cannot be used, or the folder not be written to.
         WorkFailedError: the loss is not finite, or the disk is full.
     """
-    where = choose_device(device)
-    pixels = _read_splits(recipe, images, reporter)
+    with _removed_if_still_empty(folder):
+        pixels = _read_splits(recipe, images, reporter)
+        classifier = placed(_fresh_classifier(recipe, len(images.classes), reporter), device)
     recipe.save(folder / "recipe.toml")
-    write_json(folder / "environment.json", _environment(images, pixels, where))
-    classifier = _fresh_classifier(recipe, len(images.classes), reporter)
-    classifier = classifier.to(where).to(memory_format=torch.channels_last)
+    write_json(folder / "environment.json", _environment(images, pixels, device))
     metrics = _train(recipe, images, pixels, classifier, folder, reporter=reporter)
     bundle = Bundle(
         classifier=classifier,
@@ -80,6 +81,17 @@ def carry_out(
     save_bundle(replace(bundle, metrics=metrics), folder / "bundle")
     write_json(folder / "metrics.json", metrics)
     return Run(folder)
+
+
+@contextmanager
+def _removed_if_still_empty(folder: Path) -> Iterator[None]:
+    """A run that cannot begin leaves no folder behind."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
 
 
 def _read_splits(recipe: Recipe, images: ImageSet, reporter: Reporter) -> dict[str, Pixels]:
@@ -123,15 +135,19 @@ def _train(
 ) -> dict[str, Any]:
     """Train in place; returns what there is to say about it."""
     settings = recipe.training
-    train, val = (
-        PixelBatches(
-            pixels[split],
-            images.labels,
-            batch_size=settings.batch_size,
-            seed=recipe.seed,
-            shuffle=split == "train",
-        )
-        for split in ("train", "val")
+    train = PixelBatches(
+        pixels["train"],
+        images.labels,
+        batch_size=settings.batch_size,
+        seed=recipe.seed,
+        last=_last_batch(len(pixels["train"]), settings.batch_size, classifier),
+    )
+    val = PixelBatches(
+        pixels["val"],
+        images.labels,
+        batch_size=settings.batch_size,
+        seed=recipe.seed,
+        shuffle=False,
     )
     state = TrainingState.start(classifier, settings)
     keep_best = KeepBest()
@@ -164,6 +180,23 @@ def _train(
         "epochs": len(state.history),
         "best_epoch": keep_best.epoch or len(state.history),
     }
+
+
+def _last_batch(samples: int, batch_size: int, classifier: Classifier) -> Literal["keep", "fill"]:
+    """Keep the smaller last batch, unless it is a single image and has to be normalised.
+
+    Batch normalisation learns nothing from one value, and torch refuses it; such a batch is filled
+    up with images from the epoch's beginning.
+    """
+    if not any(isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d)) for m in classifier.modules()):
+        return "keep"
+    if batch_size == 1:
+        raise ConvlensError(
+            "batch_size is 1, and the network normalises over the batch, which takes 2 images or "
+            "more; pass --set training.batch_size=8, or a network without batch normalisation",
+            code="batch-too-small",
+        )
+    return "fill" if samples % batch_size == 1 else "keep"
 
 
 def _transform(recipe: Recipe, classes: int) -> BatchTransform | None:

@@ -1,0 +1,174 @@
+"""Images in, a trained network, figures with intervals, a bundle, predictions out."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import convlens as package
+from convlens.core.input_spec import InputSpec
+from convlens.data import decode
+from tests.integration.conftest import Convlens, fill
+
+
+def test_digits_from_the_command_line(tmp_path: Path, convlens: Convlens) -> None:
+    out = tmp_path / "run"
+    done = convlens("train", "digits", "--epochs", "6", "--out", out, "--json")
+    assert done.status == 0
+    assert set(done.json) == {"run", "bundle", "model", "seconds", "images_per_second", "test"}
+    assert set(done.json["test"]) == {"accuracy", "interval", "n"}
+    assert done.json["test"]["n"] == 360
+    low, high = done.json["test"]["interval"]
+    assert low < done.json["test"]["accuracy"] < high
+    assert done.json["test"]["accuracy"] > 0.5
+    assert {entry.name for entry in out.iterdir()} >= {
+        "recipe.toml",
+        "environment.json",
+        "history.jsonl",
+        "checkpoint",
+        "metrics.json",
+        "bundle",
+    }
+    assert {f.name for f in (out / "bundle").iterdir()} == {"bundle.json", "model.safetensors"}
+    assert len((out / "history.jsonl").read_text().splitlines()) == 6
+    assert tomllib.loads((out / "recipe.toml").read_text())["training"]["epochs"] == 6
+
+    again = convlens("evaluate", out, "--json")
+    assert again.status == 0
+    assert {k: again.json[k] for k in ("accuracy", "interval", "n")} == done.json["test"]
+
+
+def test_the_words_of_a_run(tmp_path: Path, convlens: Convlens) -> None:
+    out = tmp_path / "run"
+    done = convlens("train", "digits", "--epochs", "1", "--out", out)
+    assert done.status == 0
+    assert "test accuracy" in done.out
+    assert "95 % interval" in done.out
+    assert done.out.rstrip().splitlines()[-1].strip().startswith("convlens ")
+    assert str(out) in done.out
+    measured = convlens("evaluate", out)
+    assert "accuracy" in measured.out
+    assert max(map(len, measured.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_class_folders(tmp_path: Path, convlens: Convlens, suffix: str) -> None:
+    photos = fill(tmp_path / "photos", each=20, suffix=suffix)
+    done = convlens("train", photos, "--epochs", "4", "--out", tmp_path / "run", "--json")
+    assert done.status == 0
+    assert done.json["test"]["n"] == 6
+    facts = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert {s: sum(c.values()) for s, c in facts["data"]["images"].items()} == {
+        "train": 28,
+        "val": 6,
+        "test": 6,
+    }
+
+    image = next((photos / "red").iterdir())
+    guessed = convlens("predict", tmp_path / "run", image, photos / "grün", "--top", "1", "--json")
+    assert guessed.status == 0
+    assert len(guessed.json) == 21
+    assert guessed.json[0]["path"] == str(image)
+    (best,) = guessed.json[0]["top"]
+    assert set(best) == {"class", "probability"}
+    assert best["class"] in {"red", "grün"}
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_folders_that_give_their_splits(tmp_path: Path, convlens: Convlens, name: str) -> None:
+    source = tmp_path / "photos"
+    for split, each in (("train", 12), (name, 4), ("test", 5)):
+        fill(source / split, each=each)
+    done = convlens("train", source, "--epochs", "1", "--out", tmp_path / "run", "--json")
+    assert done.json["test"]["n"] == 10
+    facts = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert {s: sum(c.values()) for s, c in facts["data"]["images"].items()} == {
+        "train": 24,
+        "val": 8,
+        "test": 10,
+    }
+
+
+def test_without_a_validation_folder_one_is_cut_from_train_never_from_test(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    source = tmp_path / "photos"
+    fill(source / "train", each=20)
+    fill(source / "test", each=5)
+    done = convlens("train", source, "--epochs", "1", "--out", tmp_path / "run", "--json")
+    assert done.json["test"]["n"] == 10
+    facts = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert {s: sum(c.values()) for s, c in facts["data"]["images"].items()} == {
+        "train": 36,
+        "val": 4,
+        "test": 10,
+    }
+    assert "cut from train" in done.err
+
+
+def test_arrays_in_python_and_in_a_file(tmp_path: Path, convlens: Convlens) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(60)[:, None] % 2
+    images = rng.integers(0, 100, (60, 12, 12)) + 100 * y[:, :, None]
+    x = (images / 255).astype(np.float32)
+    run = package.train((x, y), epochs=3, out=tmp_path / "one", quiet=True)
+    assert run.metrics["test"]["n"] == 9
+    assert any("12x12x1" in note for note in run.environment["data"]["notes"])
+    np.savez(tmp_path / "photos.npz", X=images.astype(np.uint8), y=y)
+    done = convlens("train", tmp_path / "photos.npz", "--epochs", "1", "--out", tmp_path / "two")
+    assert done.status == 0
+    assert "12x12x1" in done.err
+    measured = package.evaluate(run.folder, tmp_path / "photos.npz", quiet=True)
+    assert measured.n == 60
+
+
+def test_evaluation_and_prediction_see_the_same_pixels_and_agree(tmp_path: Path) -> None:
+    photos = fill(tmp_path / "photos", classes=3, each=9, suffix="jpg")
+    big = photos / "red" / "bild 0.jpg"
+    Image.open(big).resize((90, 70)).save(big)
+    run = package.train(photos, size="24x20", epochs=1, out=tmp_path / "run", quiet=True)
+    predictor = run.predictor()
+    files = sorted(str(f) for f in photos.rglob("*.jpg"))
+    spec = predictor.bundle.input_spec
+    assert spec == InputSpec.model_validate(run.recipe.input)
+    together = predictor.probabilities(np.stack([decode(f, spec) for f in files]))
+    predicted = {p.path: {g.name: g.probability for g in p.top} for p in predictor.predict(files)}
+    for file, row in zip(files, together, strict=True):
+        alone = predictor.predict(file)[0]
+        for name, probability in zip(predictor.classes, row.tolist(), strict=True):
+            assert predicted[file][name] == pytest.approx(probability, abs=1e-5)
+            assert {g.name: g.probability for g in alone.top}[name] == pytest.approx(
+                probability, abs=1e-5
+            )
+
+
+def test_evaluate_matches_classes_by_name(tmp_path: Path, convlens: Convlens) -> None:
+    fill(tmp_path / "photos", classes=3, each=12)
+    convlens("train", tmp_path / "photos", "--epochs", "1", "--out", tmp_path / "run")
+    fill(tmp_path / "fewer", classes=2, each=4)
+    measured = convlens("evaluate", tmp_path / "run" / "bundle", tmp_path / "fewer", "--json")
+    assert measured.status == 0
+    assert measured.json["n"] == 8
+    support = {own["name"]: own["support"] for own in measured.json["classes"]}
+    assert support == {"blue": 0, "grün": 4, "red": 4}
+
+
+def test_a_recipe_runs_again_to_the_same_weights(tmp_path: Path) -> None:
+    photos = fill(tmp_path / "photos", each=12)
+    first = package.train(photos, epochs=2, seed=5, out=tmp_path / "one", quiet=True)
+    again = package.train(recipe=first.folder / "recipe.toml", out=tmp_path / "two", quiet=True)
+    assert again.recipe == first.recipe
+    ours, theirs = ((run.bundle / "model.safetensors").read_bytes() for run in (first, again))
+    assert ours == theirs
+
+
+def test_a_finished_run_that_is_resumed_stays_as_it_is(tmp_path: Path, convlens: Convlens) -> None:
+    photos = fill(tmp_path / "photos", each=12)
+    run = package.train(photos, epochs=2, out=tmp_path / "run", quiet=True)
+    before = (run.bundle / "model.safetensors").read_bytes()
+    done = convlens("train", "--resume", run.folder)
+    assert done.status == 0
+    assert (run.bundle / "model.safetensors").read_bytes() == before
