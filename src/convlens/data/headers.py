@@ -157,7 +157,7 @@ def opened(path: str | Path, limits: ImageLimits) -> Iterator[BinaryIO]:
         if not stat.S_ISREG(found.st_mode):
             raise UnreadableImageError(name, "it is not a file")
         check_bytes(found.st_size, name, limits)
-        with open(name, "rb") as file:  # noqa: PTH123 - likewise
+        with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - likewise
             yield file
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         reason = getattr(error, "strerror", None) or str(error)

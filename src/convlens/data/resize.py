@@ -2,8 +2,9 @@
 
 Sampling is antialiased. Where both sides shrink alike, whole factors are averaged first; what is
 left, from 1 to 2, takes a filter of three taps and a bilinear interpolation, which together have
-the width of Pillow's antialiased bilinear ("triangle") filter at a quarter of its cost. Where a
-side grows, or one shrinks more than twice as much as the other, Pillow resizes.
+the width of Pillow's antialiased bilinear ("triangle") filter at a quarter of its cost. Where both
+sides grow, bilinear interpolation is all. Where one grows and the other shrinks, or one shrinks
+more than twice as much as the other, Pillow resizes.
 """
 
 import math
@@ -18,7 +19,7 @@ from PIL import Image
 from convlens.core.input_spec import InputSpec
 
 CROP_FRACTION = 0.875
-_MOST_UNEVEN = 2
+_MOST_UNEVEN, _MOST_WASTE = 2, 4
 Pixels8 = NDArray[np.uint8]
 
 
@@ -105,6 +106,8 @@ def resample(image: Pixels8, box: Box, shape: tuple[int, int]) -> Pixels8:
     down = (box.bottom - box.top) / rows
     across = (box.right - box.left) / columns
     least, most = sorted((down, across))
+    if most < 1:
+        return _enlarge(image, box, shape)
     if least < 1 or most > _MOST_UNEVEN * least:
         return _with_pillow(image, box, shape)
     if least >= 2:
@@ -115,6 +118,22 @@ def resample(image: Pixels8, box: Box, shape: tuple[int, int]) -> Pixels8:
     vertical = _Axis.of(box.top, down, rows, image.shape[0])
     horizontal = _Axis.of(box.left, across, columns, image.shape[1])
     return _smooth_and_interpolate(image, vertical, horizontal)
+
+
+def _enlarge(image: Pixels8, box: Box, shape: tuple[int, int]) -> Pixels8:
+    """Interpolate the whole image and cut the box out, where that is not much more than the box.
+
+    OpenCV has no box, so the image must come out at whole pixels, as `plan` sees to it.
+    """
+    height, width = image.shape[:2]
+    down, across = (box.bottom - box.top) / shape[0], (box.right - box.left) / shape[1]
+    exact = height / down, width / across, box.top / down, box.left / across
+    rows, columns, top, left = (round(value) for value in exact)
+    unlike = max(abs(value - round(value)) for value in exact)
+    if unlike > 1e-6 or rows * columns > _MOST_WASTE * shape[0] * shape[1]:
+        return _with_pillow(image, box, shape)
+    whole = _pixels(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR), image)
+    return whole[top : top + shape[0], left : left + shape[1]]
 
 
 def _average(image: Pixels8, box: Box, block: int) -> Pixels8:
