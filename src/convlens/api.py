@@ -34,6 +34,9 @@ def train(
     *,
     model: str | None = None,
     layers: str | Sequence[str] | None = None,
+    head: str | None = None,
+    pretrained: bool = False,
+    weights: str | Path | None = None,
     recipe: str | Path | None = None,
     augment: str | None = None,
     epochs: int | None = None,
@@ -55,6 +58,10 @@ def train(
             or arrays ``(X, y)``: X of N×H×W×C or N×H×W, uint8 or floats in [0, 1]; y of N labels.
         model: a network by name, or your own as ``"file.py:function"``.
         layers: a network in the layer notation, in place of ``model``.
+        head: what follows the stages, in the layer notation: ``"globalavgpool, dense 256 relu,
+            dropout 0.5, dense"``; ``"published"`` for the one the network is published with.
+        pretrained: begin from the published ImageNet weights.
+        weights: begin from this file (safetensors or ``.pth``).
         recipe: a TOML file to begin from; what is said here comes before what it says.
         augment: what is done to training images: ``"none"``, ``"light"``, ``"standard"``,
             ``"strong"`` or ``"trivial"``.
@@ -82,8 +89,13 @@ def train(
         return _resume(Path(resume), device=device, reporter=reporter)
     asked = _asked(
         recipe,
-        model=model,
-        layers=layers,
+        model={
+            "name": model,
+            "layers": layers,
+            "head": head,
+            "pretrained": pretrained or None,
+            "weights": weights and str(weights),
+        },
         augment=augment,
         epochs=epochs,
         size=size,
@@ -121,6 +133,7 @@ def evaluate(
     run: str | Path,
     source: Any = None,
     *,
+    trust_code: bool = False,
     device: str = "auto",
     quiet: bool = False,
 ) -> Figures:
@@ -131,6 +144,7 @@ def evaluate(
         source: labelled images in any form that `train` takes, matched to the network's classes by
             name; the source's own test split where it has one, else all of it. By default the test
             images that the run kept apart.
+        trust_code: run the code that the bundle of a network of the user's own carries.
         device: where to compute.
         quiet: show nothing.
 
@@ -140,9 +154,11 @@ def evaluate(
     Raises:
         ConvlensError: there is no bundle, or the images do not fit it.
     """
+    from convlens.prediction import load_bundle
     from convlens.recipe import measure_bundle
 
-    return measure_bundle(Path(run), source, device=device, reporter=_reporter(quiet))
+    bundle = load_bundle(run, trust_code=trust_code)
+    return measure_bundle(bundle, Path(run), source, device=device, reporter=_reporter(quiet))
 
 
 def predict(
@@ -150,6 +166,7 @@ def predict(
     images: Any,
     *,
     top: int = 5,
+    trust_code: bool = False,
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Prediction]:
@@ -160,6 +177,7 @@ def predict(
         images: a path, a list of paths (folders are searched), or pixels N×H×W×C or N×H×W, uint8
             or floats in [0, 1].
         top: how many classes to name for each image.
+        trust_code: run the code that the bundle of a network of the user's own carries.
         device: where to compute.
         quiet: show nothing.
 
@@ -169,14 +187,16 @@ def predict(
     Raises:
         ConvlensError: there is no bundle, or none of the images can be read.
     """
-    return load(run, device=device).predict(images, top=top, reporter=_reporter(quiet))
+    predictor = load(run, trust_code=trust_code, device=device)
+    return predictor.predict(images, top=top, reporter=_reporter(quiet))
 
 
-def load(bundle: str | Path, *, device: str = "auto") -> Predictor:
+def load(bundle: str | Path, *, trust_code: bool = False, device: str = "auto") -> Predictor:
     """A trained network, ready to classify images.
 
     Args:
         bundle: a bundle's folder, or a run's.
+        trust_code: run the code that the bundle of a network of the user's own carries.
         device: where to compute.
 
     Raises:
@@ -184,7 +204,7 @@ def load(bundle: str | Path, *, device: str = "auto") -> Predictor:
     """
     from convlens.prediction import Predictor, load_bundle
 
-    return Predictor(load_bundle(bundle), device=device)
+    return Predictor(load_bundle(bundle, trust_code=trust_code), device=device)
 
 
 def inspect(
@@ -281,8 +301,7 @@ def compare(
 def _asked(
     recipe: str | Path | None,
     *,
-    model: str | None,
-    layers: str | Sequence[str] | None,
+    model: dict[str, Any],
     augment: str | None,
     epochs: int | None,
     size: str | int | None,
@@ -295,10 +314,9 @@ def _asked(
 
     asked = read_toml(Path(recipe)) if recipe is not None else {}
     said: dict[str, Any] = {}
-    if model is not None or layers is not None:
+    if model["name"] is not None or model["layers"] is not None:
         asked.pop("model", None)
-        named = {"name": model, "layers": layers}
-        said["model"] = {key: value for key, value in named.items() if value is not None}
+    said["model"] = {key: value for key, value in model.items() if value is not None}
     if augment is not None:
         asked.pop("augment", None)
         said["augment"] = {"policy": augment}

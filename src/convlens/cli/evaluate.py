@@ -5,18 +5,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.output import JsonOption, percent, print_json, stdout
+from convlens.cli.output import JsonOption, TrustCodeOption, percent, print_json, stdout
 
 if TYPE_CHECKING:
     from convlens.evaluation import Figures
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run's folder, or a bundle's.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or a bundle's.")],
     source: Annotated[
         str | None,
-        typer.Argument(help="Labelled images; by default the test images that the run kept apart."),
+        typer.Argument(
+            metavar="SOURCE",
+            help="Labelled images; by default the test images that the run kept apart.",
+        ),
     ] = None,
+    trust_code: TrustCodeOption = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -26,7 +30,7 @@ def evaluate(
     """
     from convlens import api
 
-    figures = api.evaluate(run, source, device=device)
+    figures = api.evaluate(run, source, trust_code=trust_code, device=device)
     if as_json:
         print_json(figures.as_json())
     else:

@@ -11,6 +11,10 @@ from rich.markup import escape
 JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")
 ]
+TrustCodeOption: TypeAlias = Annotated[
+    bool,
+    typer.Option("--trust-code", help="Run the code that the bundle of an own network carries."),
+]
 
 
 def stdout() -> Console:
@@ -38,7 +42,5 @@ def fail(message: str, *, code: str, status: int, as_json: bool) -> NoReturn:
     if as_json:
         print_json({"error": {"code": code, "message": message}})
     else:
-        Console(stderr=True, highlight=False).print(
-            f"[bold red]error[/bold red] {escape(message)}", soft_wrap=True
-        )
+        Console(stderr=True, highlight=False).print(f"[bold red]error[/bold red] {escape(message)}")
     sys.exit(status)

@@ -5,13 +5,16 @@ from typing import Annotated
 
 import typer
 
-from convlens.cli.output import JsonOption, percent, print_json, stdout
+from convlens.cli.output import JsonOption, TrustCodeOption, percent, print_json, stdout
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="A run's folder, or a bundle's.")],
-    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or a bundle's.")],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Image files, or folders.")
+    ],
     top: Annotated[int, typer.Option(min=1, help="How many classes to name an image.")] = 3,
+    trust_code: TrustCodeOption = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -23,7 +26,7 @@ def predict(
 
     from convlens import api
 
-    predictions = api.predict(run, images, top=top, device=device)
+    predictions = api.predict(run, images, top=top, trust_code=trust_code, device=device)
     if as_json:
         print_json([prediction.as_json() for prediction in predictions])
         return

@@ -15,8 +15,9 @@ def train(
     source: Annotated[
         str | None,
         typer.Argument(
+            metavar="SOURCE",
             help="A folder of class folders (with or without train, val and test above them), "
-            "an archive, an .npz file, a table, or a catalogue name such as digits."
+            "an archive, an .npz file, a table, or a catalogue name such as digits.",
         ),
     ] = None,
     model: Annotated[
@@ -24,6 +25,16 @@ def train(
     ] = None,
     layers: Annotated[
         str | None, typer.Option(help='A network as text: "conv 32 3 same relu, maxpool 2, …".')
+    ] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(help='After the stages: "globalavgpool, dense 256 relu, dropout 0.5, dense".'),
+    ] = None,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Begin from the published ImageNet weights.")
+    ] = False,
+    weights: Annotated[
+        Path | None, typer.Option(help="Begin from a .safetensors or .pth file.")
     ] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="A TOML file to begin from; options come before it.")
@@ -60,6 +71,9 @@ def train(
         source,
         model=model,
         layers=layers,
+        head=head,
+        pretrained=pretrained,
+        weights=weights,
         recipe=recipe,
         augment=augment,
         epochs=epochs,

@@ -1,7 +1,8 @@
 """The bundle: all that evaluating, predicting, exporting and serving need, in one folder.
 
 ``bundle.json`` says what the network is, what it is fed and what its outputs mean;
-``model.safetensors`` holds its weights. Nothing in it can run code.
+``model.safetensors`` holds its weights. Nothing in it runs by itself: the bundle of a network of
+the user's own carries its code as text, and runs it only for a caller who says so.
 """
 
 import hashlib
@@ -26,7 +27,7 @@ from convlens.core.files import (
     write_json,
 )
 from convlens.core.input_spec import InputSpec
-from convlens.models import ModelSpec, build_architecture
+from convlens.models import ModelSpec, build_architecture, portable
 
 FORMAT_VERSION = 1
 _MANIFEST = "bundle.json"
@@ -73,7 +74,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         "format": "convlens bundle",
         "format_version": FORMAT_VERSION,
         "convlens": __version__,
-        "model": bundle.model.model_dump(mode="json"),
+        "model": portable(bundle.model).model_dump(mode="json", exclude_none=True),
         "classes": list(bundle.classes),
         "input": bundle.input_spec.model_dump(mode="json"),
         "weights": {"file": _WEIGHTS, "sha256": hashlib.sha256(weights).hexdigest()},
@@ -85,14 +86,16 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         write_json(fresh / _MANIFEST, manifest)
 
 
-def load_bundle(path: str | Path) -> Bundle:
+def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
     """Read a bundle.
 
     Args:
         path: a bundle's folder, or a run's folder with a bundle in it.
+        trust_code: run the code that the bundle of a network of the user's own carries.
 
     Raises:
-        ConvlensError: there is no bundle, it is of a newer format, or it is damaged.
+        ConvlensError: there is no bundle, it is of a newer format or damaged, or it carries code
+            that is not trusted.
     """
     folder = _find(Path(path))
     manifest = read_json(folder / _MANIFEST)
@@ -107,7 +110,9 @@ def load_bundle(path: str | Path) -> Bundle:
         model = ModelSpec.model_validate(manifest["model"])
         input_spec = InputSpec.model_validate(manifest["input"])
         classes = tuple(str(name) for name in manifest["classes"])
-        classifier = build_architecture(model, input_spec, classes=len(classes))
+        classifier = build_architecture(
+            model, input_spec, classes=len(classes), trust_code=trust_code
+        )
         classifier.load_state_dict(_read_weights(folder, manifest["weights"]["sha256"]))
     except (KeyError, TypeError, ValidationError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

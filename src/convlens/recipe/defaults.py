@@ -1,12 +1,14 @@
 """What a recipe leaves open is chosen from the data, by rules that are stated."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from convlens.augment import default_policy, policy
 from convlens.core.errors import ConvlensError
 from convlens.core.settings import Asked, merge, validated
 from convlens.data import ImageSet, read_header
+from convlens.models import ModelSpec, imagenet_normalisation, published_form, training_head
 from convlens.recipe.recipe import Recipe
 
 THUMBNAIL = 64
@@ -17,6 +19,8 @@ PHOTOGRAPH = 128
 
 LOOKED_AT = 256
 
+FINE_TUNING_RATE = 1e-4
+
 
 def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
     """Fill in what is not asked for.
@@ -26,6 +30,10 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
     - the input is as large as the images where they all have one size of at most 64 pixels a side,
       else 128×128; it is grey where all images looked at are;
     - the network is `standard` for inputs of up to 64 pixels, `resnet18` beyond;
+    - a network of a classic family gets global average pooling and one dense layer for a head, the
+      small networks keep their own;
+    - where it begins from loaded weights, pixels are normalised as ImageNet's were, and the
+      learning rate is 1e-4;
     - training images are augmented by the policy that `convlens.augment.default_policy` chooses;
     - a batch is 64 images, or as many as make 10 steps an epoch, but at least 8;
     - the epochs are as many as show the network 600,000 images, between 12 and 40.
@@ -47,8 +55,11 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
     height, width = given["height"], given["width"]
     side = max(height, width)
     asked = _with_policy(asked, images, height, width, reasons)
-    parts["model"] = _model(asked.get("model", {}), side, reasons)
-    parts["training"] = _training(asked.get("training", {}), images, reasons)
+    model = _model(asked.get("model", {}), side, reasons)
+    asked = {**asked, "model": merge(asked.get("model", {}), model)}
+    spec = validated(ModelSpec, asked["model"], what="[model]")
+    parts["input"] |= _normalisation(spec, given["channels"], reasons)
+    parts["training"] = _training(asked.get("training", {}), images, spec, reasons)
     return validated(Recipe, merge(parts, asked), what="the recipe"), tuple(reasons)
 
 
@@ -83,13 +94,27 @@ def _look(images: ImageSet) -> tuple[tuple[int, int], int, bool]:
 
 
 def _model(asked: Asked, side: int, reasons: list[str]) -> dict[str, Any]:
-    if "name" in asked or asked.get("layers"):
+    chosen: dict[str, Any] = {}
+    if not asked.get("name") and not asked.get("layers"):
+        name, size = ("standard", "up to") if side <= THUMBNAIL else ("resnet18", "more than")
+        chosen["name"] = name
+        reasons.append(f"network {name}: it suits images of {size} {THUMBNAIL} pixels")
+    spec = validated(ModelSpec, merge(chosen, asked), what="[model]")
+    if spec.is_own and spec.name is not None and spec.source is None:
+        path, _, function = spec.name.rpartition(":")
+        return {"name": f"{Path(path).expanduser().resolve()}:{function}"}
+    if "head" not in asked:
+        chosen["head"] = training_head(spec)
+    return chosen
+
+
+def _normalisation(spec: ModelSpec, channels: int, reasons: list[str]) -> dict[str, Any]:
+    """What loaded weights expect of pixels: the published ones were trained on ImageNet."""
+    if not spec.loads_weights or spec.is_own or not published_form(spec):
         return {}
-    if side <= THUMBNAIL:
-        reasons.append(f"network standard: it suits images of up to {THUMBNAIL} pixels")
-        return {"name": "standard"}
-    reasons.append(f"network resnet18: it suits images of more than {THUMBNAIL} pixels")
-    return {"name": "resnet18"}
+    mean, std = imagenet_normalisation(channels)
+    reasons.append("normalisation: ImageNet's mean and standard deviation, as the weights expect")
+    return {"mean": mean, "std": std}
 
 
 def _with_policy(
@@ -108,13 +133,18 @@ def _with_policy(
     return {**asked, "augment": merge(base.model_dump(mode="json"), said)}
 
 
-def _training(asked: Asked, images: ImageSet, reasons: list[str]) -> dict[str, Any]:
+def _training(
+    asked: Asked, images: ImageSet, spec: ModelSpec, reasons: list[str]
+) -> dict[str, Any]:
     samples = len(images.splits["train"])
-    chosen = {
+    chosen: dict[str, Any] = {
         "batch_size": max(8, min(64, samples // 10)),
         "epochs": max(12, min(40, round(600_000 / max(1, samples)))),
     }
     for key, what in (("epochs", "epochs"), ("batch_size", "images a step")):
         if key not in asked:
             reasons.append(f"{chosen[key]} {what}: for {samples:,} training images")
+    if spec.loads_weights and "learning_rate" not in asked.get("optimiser", {}):
+        chosen["optimiser"] = {"learning_rate": FINE_TUNING_RATE}
+        reasons.append(f"learning rate {FINE_TUNING_RATE}: low, so that loaded weights survive")
     return chosen

@@ -7,24 +7,26 @@ from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Reporter
 from convlens.data import ImageSet, open_for_evaluation, open_source, read_pixels
 from convlens.evaluation import Figures, measure
-from convlens.prediction import Bundle, Predictor, load_bundle
+from convlens.prediction import Bundle, Predictor
 from convlens.recipe.recipe import ARRAYS
 from convlens.recipe.run import Run
 
 
-def measure_bundle(path: Path, source: Any, *, device: str, reporter: Reporter) -> Figures:
+def measure_bundle(
+    bundle: Bundle, path: Path, source: Any, *, device: str, reporter: Reporter
+) -> Figures:
     """Measure a bundle on a source, or on the test images that its run kept apart.
 
     Args:
-        path: a run's folder, or a bundle's.
+        bundle: the trained network.
+        path: the run's folder it comes from, or its own.
         source: labelled images; None for the run's own test images.
         device: where to compute.
         reporter: whom to tell.
 
     Raises:
-        ConvlensError: there is no bundle, no source, or no image that can be read.
+        ConvlensError: there is no source, or no image that can be read.
     """
-    bundle = load_bundle(path)
     if source is None:
         images = _own_images(path, bundle, reporter)
     else:

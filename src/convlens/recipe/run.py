@@ -72,9 +72,9 @@ class Run:
         facts: dict[str, Any] = read_json(self.folder / "environment.json")
         return facts
 
-    def predictor(self, *, device: str = "auto") -> Predictor:
+    def predictor(self, *, trust_code: bool = False, device: str = "auto") -> Predictor:
         """The trained network, ready to classify images."""
-        return Predictor(load_bundle(self.folder), device=device)
+        return Predictor(load_bundle(self.folder, trust_code=trust_code), device=device)
 
     def summary(self) -> dict[str, Any]:
         """What ``convlens train --json`` prints."""
