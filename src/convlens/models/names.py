@@ -83,4 +83,13 @@ def check_name(name: str) -> None:
                 f"Known networks: {', '.join(known_models())}",
                 code="unknown-model",
             )
+    for known in FAMILIES:
+        if _folded(name) == _folded(known):
+            raise ConvlensError(
+                f"unknown model '{name}'; did you mean '{known}'?", code="unknown-model"
+            )
     raise unknown_name("model", name, known_models(), code="unknown-model")
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
