@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from convlens.augment.pictures import FirstEpochs
     from convlens.core.errors import ConvlensError
     from convlens.core.reporter import Reporter
+    from convlens.data import ImageSet
     from convlens.evaluation import Figures
     from convlens.inspection import Comparison, Named, Trace
     from convlens.prediction import Prediction, Predictor
     from convlens.recipe import Run
 
-__all__ = ["compare", "evaluate", "inspect", "load", "predict", "train"]
+__all__ = ["compare", "evaluate", "inspect", "load", "look_augment", "predict", "train"]
 
 
 def train(
@@ -298,6 +300,77 @@ def compare(
     )
 
 
+def look_augment(
+    source: Any,
+    *,
+    policy: str | None = None,
+    size: str | int | None = None,
+    number: int = 0,
+    seed: int = 0,
+    settings: Sequence[str] = (),
+    out: str | Path | None = None,
+    quiet: bool = False,
+) -> FirstEpochs:
+    """Show what training makes of an image: the original, and what its first nine epochs see.
+
+    Args:
+        source: an image file, or labelled images in any form that `train` takes.
+        policy: ``"none"``, ``"light"``, ``"standard"``, ``"strong"`` or ``"trivial"``; by default
+            the one that `train` would choose, as is all else that is not said here.
+        size: the network's input in pixels: 224, or ``"96x160"`` (height × width).
+        number: of a source, which of its training images.
+        seed: the run's seed.
+        settings: any key of the recipe as ``"part.key=value"``.
+        out: a PNG file to write; by default none.
+        quiet: show nothing.
+
+    Returns:
+        The original, the nine images, and in words what was drawn for each.
+
+    Raises:
+        ConvlensError: the source cannot be read, or what is asked for is not valid.
+    """
+    from convlens.augment.pictures import as_png, draw_sheet, first_epochs, picture_path
+    from convlens.core.errors import ConvlensError
+    from convlens.core.files import write_bytes
+    from convlens.data import decode
+    from convlens.recipe import complete
+
+    path = None if out is None else picture_path(out)
+    nothing = {"name": None, "layers": None}
+    asked = _asked(
+        None, model=nothing, augment=policy, epochs=None, size=size, seed=seed, settings=settings
+    )
+    images = _images_or_image(source, seed=seed, reporter=_reporter(quiet))
+    recipe, reasons = complete({**asked, "source": _source_name(source)}, images)
+    numbers = images.splits["train"]
+    if not 0 <= number < len(numbers):
+        raise ConvlensError(
+            f"image number {number} is asked for; {images.name} has {len(numbers):,} training "
+            f"images: give a number from 0 to {len(numbers) - 1}",
+            code="no-such-image",
+        )
+    index = int(numbers[number])
+    image = (images.paths or ())[index] if images.arrays is None else images.arrays[index]
+    found = first_epochs(
+        decode(image, recipe.input, margin=recipe.augment.margin),
+        recipe.augment,
+        original=decode(image, recipe.input),
+        seed=recipe.seed,
+        index=index,
+    )
+    if path is not None:
+        name = Path(image).name if isinstance(image, str) else f"{images.name}, image {index}"
+        chosen = [reason for reason in reasons if reason.startswith("augmentation")]
+        figure = draw_sheet(
+            found,
+            title=f"Augmentation of {name}",
+            detail=f"{chosen[0] if chosen else f'policy {policy}'}; seed {recipe.seed}",
+        )
+        write_bytes(path, as_png(figure))
+    return found
+
+
 def _asked(
     recipe: str | Path | None,
     *,
@@ -371,6 +444,29 @@ def _resume(folder: Path, *, device: str, reporter: Reporter) -> Run:
     images = open_source(recipe.source, seed=recipe.seed, settings=recipe.data, reporter=reporter)
     where = choose_device(device)
     return carry_out(recipe, images, folder, device=where, reporter=reporter)
+
+
+def _images_or_image(source: Any, *, seed: int, reporter: Reporter) -> ImageSet:
+    """Labelled images, or a single image file as if it were the only training image."""
+    import numpy as np
+
+    from convlens.core.errors import ConvlensError
+    from convlens.data import ImageSet, open_source
+
+    try:
+        return open_source(source, seed=seed, reporter=reporter)
+    except ConvlensError as error:
+        path = Path(source) if isinstance(source, str | Path) else None
+        if error.code != "unknown-source" or path is None or not path.is_file():
+            raise
+        none = np.zeros(0, np.int64)
+        return ImageSet(
+            name=path.name,
+            classes=("image",),
+            labels=np.zeros(1, np.int64),
+            splits={"train": np.zeros(1, np.int64), "val": none, "test": none},
+            paths=[str(path)],
+        )
 
 
 def _reporter(quiet: bool) -> Reporter:

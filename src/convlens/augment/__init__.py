@@ -17,6 +17,7 @@ In a run::
 
 Parameters are drawn by `draw` as a pure function of seed, epoch and sample; `compose` makes one
 affine matrix an image of the geometric ones; `apply` does what was drawn, on the batch's device.
+`convlens.augment.pictures` shows what becomes of an image.
 """
 
 from convlens.augment.describing import describe

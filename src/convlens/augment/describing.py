@@ -4,7 +4,7 @@ from convlens.augment.parameters import Draws
 
 
 def describe(draws: Draws, number: int) -> tuple[str, ...]:
-    """What happened to one image: a phrase for each parameter that shows.
+    """What happened to one image: a phrase for each parameter that shows, in the order done.
 
     Args:
         draws: the parameters of N images.
@@ -20,10 +20,6 @@ def _geometry(draws: Draws, i: int) -> list[str]:
     said = []
     if draws.crop_area[i] < 1 or draws.crop_aspect[i] != 1:
         said.append(f"crop {draws.crop_area[i]:.0%}, aspect ×{draws.crop_aspect[i]:.2f}")
-    if draws.flip_x[i]:
-        said.append("mirrored")
-    if draws.flip_y[i]:
-        said.append("upside down")
     if draws.rotation[i]:
         side = "left" if draws.rotation[i] > 0 else "right"
         said.append(f"turned {_short(draws.rotation[i])}° {side}")
@@ -37,6 +33,10 @@ def _geometry(draws: Draws, i: int) -> list[str]:
     said += [f"sheared {_signed(by, '.2f')} {way}" for by, way in skews if by]
     if draws.zoom_x[i] != 1 or draws.zoom_y[i] != 1:
         said.append(f"zoomed ×{1 / draws.zoom_x[i]:.2f} wide, ×{1 / draws.zoom_y[i]:.2f} high")
+    if draws.flip_x[i]:
+        said.append("mirrored")
+    if draws.flip_y[i]:
+        said.append("upside down")
     return said
 
 

@@ -88,7 +88,7 @@ def default_policy(class_names: Sequence[str], *, height: int, width: int) -> Po
     single character (digits, letters, numbered signs), or a name speaks of a side (``turn_left``).
 
     Args:
-        class_names: the classes.
+        class_names: the classes; none where they are not known.
         height: rows of the network's input.
         width: columns of the network's input.
 
@@ -109,7 +109,7 @@ def default_policy(class_names: Sequence[str], *, height: int, width: int) -> Po
 
 def _why_handed(class_names: Sequence[str]) -> str:
     """Why a mirror image would have another meaning; empty where nothing says so."""
-    if all(len(name) == 1 or name.isdecimal() for name in class_names):
+    if class_names and all(len(name) == 1 or name.isdecimal() for name in class_names):
         return "classes are digits, letters or numbers"
     for name in class_names:
         words = re.findall(r"[A-Z]?[a-z]+", name)

@@ -1,0 +1,191 @@
+"""One image and what training makes of it, as a picture to look at.
+
+Imported by its own name, so that training does not load matplotlib.
+"""
+
+import math
+import textwrap
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from convlens.augment.describing import describe
+from convlens.augment.drawing import draw
+from convlens.augment.settings import AugmentSettings
+from convlens.augment.transform import apply
+from convlens.augment.warp import as_arrays, as_pixels
+from convlens.core.errors import ConvlensError
+
+__all__ = ["EPOCHS", "FirstEpochs", "as_png", "draw_sheet", "first_epochs", "picture_path"]
+
+EPOCHS = 9
+
+_COLUMNS = 5
+_INK, _MUTED, _ACCENT = "#1c2333", "#667085", "#e8590c"
+_MARGIN, _GAP, _TILE = 0.35, 0.22, 2.1
+_NAME, _LINE = 0.2, 0.155
+"""Inches from a tile to its name, and from one line of its caption to the next."""
+_LETTERS = 31
+"""Of a caption, that have room below a tile."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FirstEpochs:
+    """One image, and what training sees of it in its first epochs.
+
+    Attributes:
+        original: H×W×C uint8, as validation sees it.
+        images: N×H×W×C uint8, one an epoch.
+        drawn: what was drawn for each, in phrases.
+    """
+
+    original: NDArray[np.uint8]
+    images: NDArray[np.uint8]
+    drawn: tuple[tuple[str, ...], ...]
+
+
+def first_epochs(
+    image: NDArray[np.uint8],
+    settings: AugmentSettings,
+    *,
+    original: NDArray[np.uint8],
+    seed: int = 0,
+    index: int = 0,
+) -> FirstEpochs:
+    """Augment one image as training will in its first nine epochs.
+
+    Args:
+        image: H×W×C uint8, of the original's size or with a margin.
+        settings: what may happen to it; MixUp and CutMix, which need a batch, are left out.
+        original: height×width×C uint8, the network's input as validation sees it.
+        seed: the run's seed.
+        index: which sample the image is.
+
+    Raises:
+        ConvlensError: the image is smaller than the original.
+    """
+    pixels = as_pixels(np.array(image)[None])
+    size = dict(zip(("height", "width"), original.shape[:2], strict=True))
+    images, drawn = [], []
+    for epoch in range(EPOCHS):
+        draws = draw(settings, seed=seed, epoch=epoch, indices=[index], **size)
+        images.append(as_arrays(apply(pixels, draws, fill=settings.fill, **size))[0])
+        drawn.append(describe(draws, 0))
+    return FirstEpochs(original=original, images=np.stack(images), drawn=tuple(drawn))
+
+
+def draw_sheet(found: FirstEpochs, *, title: str, detail: str = "") -> Figure:
+    """The original and what training makes of it, each with what was drawn written below.
+
+    Args:
+        found: what to draw.
+        title: the heading.
+        detail: what to know, in grey below it.
+
+    Returns:
+        A figure of five images a row.
+    """
+    captions = [["as validation sees it"], *map(_caption, found.drawn)]
+    height, width = found.original.shape[:2]
+    down = _TILE * min(1, height / width)
+    words = _NAME + _LINE * max(map(len, captions)) + _GAP
+    head = _MARGIN + (0.75 if detail else 0.5)
+    rows = math.ceil(len(captions) / _COLUMNS)
+    figure = Figure(
+        figsize=(
+            2 * _MARGIN + _COLUMNS * (_TILE + _GAP) - _GAP,
+            head + rows * (down + words) - _GAP + _MARGIN,
+        ),
+        dpi=150,
+        facecolor="white",
+    )
+    _write(figure, title, _MARGIN, _MARGIN + 0.18, size=16, weight="bold")
+    _write(figure, detail, _MARGIN, _MARGIN + 0.48, size=10.5, color=_MUTED)
+    for place, (image, lines) in enumerate(
+        zip([found.original, *found.images], captions, strict=True)
+    ):
+        row, column = divmod(place, _COLUMNS)
+        left, top = _MARGIN + column * (_TILE + _GAP), head + row * (down + words)
+        _show(_axes(figure, left, top, down), image, frame=None if place else _ACCENT)
+        name = f"epoch {place}" if place else "original"
+        _write(figure, name, left, top + down + _NAME, size=9.5, weight="bold")
+        for number, line in enumerate(lines, start=1):
+            below = top + down + _NAME + number * _LINE + 0.02
+            _write(figure, line, left, below, size=8, color=_MUTED)
+    return figure
+
+
+def as_png(figure: Figure) -> bytes:
+    """The figure as a PNG file's bytes."""
+    buffer = BytesIO()
+    with warnings.catch_warnings():
+        # A file's name in a script that the font lacks is drawn as boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def picture_path(out: str | Path) -> Path:
+    """Where the sheet is written: a PNG file, or ``augmentation.png`` in a folder.
+
+    Raises:
+        ConvlensError: the name is that of another kind of file.
+
+    Example:
+        >>> picture_path("sheet.png").name, picture_path("looks").name
+        ('sheet.png', 'augmentation.png')
+    """
+    path = Path(out)
+    if path.suffix.lower() == ".png":
+        return path
+    if path.suffix and not path.is_dir():
+        raise ConvlensError(
+            f"out is '{out}'; the sheet is a PNG file: name it {path.with_suffix('.png')}",
+            code="bad-out",
+        )
+    return path / "augmentation.png"
+
+
+def _caption(phrases: tuple[str, ...]) -> list[str]:
+    """A line for each phrase, or more where it is too long for the tile."""
+    return [
+        line for phrase in phrases or ("unchanged",) for line in textwrap.wrap(phrase, _LETTERS)
+    ]
+
+
+def _axes(figure: Figure, left: float, top: float, down: float) -> Axes:
+    """Axes for a tile at so many inches from the figure's upper left corner."""
+    width, height = figure.get_size_inches()
+    box = (left / width, 1 - (top + down) / height, _TILE / width, down / height)
+    return figure.add_axes(box, anchor="NW")
+
+
+def _show(axes: Axes, image: NDArray[np.uint8], *, frame: str | None) -> None:
+    few = max(image.shape) <= 96
+    axes.imshow(
+        image if image.shape[2] == 3 else image[..., 0],
+        cmap="gray",
+        vmin=0,
+        vmax=255,
+        interpolation="nearest" if few else "antialiased",
+    )
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in axes.spines.values():
+        side.set_visible(frame is not None)
+        side.set_color(frame or "none")
+        side.set_linewidth(2)
+
+
+def _write(figure: Figure, text: str, left: float, base: float, **style: Any) -> None:
+    """A line of text that stands at so many inches from the figure's upper left corner."""
+    width, height = figure.get_size_inches()
+    words = figure.text(left / width, 1 - base / height, text, **{"color": _INK, **style})
+    words.set_parse_math(False)

@@ -1,0 +1,63 @@
+"""``convlens look augment``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from convlens.cli.output import JsonOption, print_json, stdout
+
+
+def augment(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="IMAGE|SOURCE", help="An image file, or labelled images as for train."
+        ),
+    ],
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="none, light, standard, strong or trivial; by default what train would choose."
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="The PNG file to write, or a folder for augmentation.png.")
+    ] = Path("augmentation.png"),
+    size: Annotated[
+        str | None, typer.Option(help="The network's input in pixels: 224, or 96x160 (H x W).")
+    ] = None,
+    number: Annotated[int, typer.Option(min=0, help="Which training image of a source.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PART.KEY=VALUE", help="Any key of the recipe; repeatable."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what training makes of an image: the original and what nine epochs see of it.
+
+    Example: convlens look augment leaf.jpg --policy standard --out sheet.png
+    """
+    from rich.markup import escape
+
+    from convlens import api
+    from convlens.augment.pictures import picture_path
+
+    found = api.look_augment(
+        source,
+        policy=policy,
+        size=size,
+        number=number,
+        seed=seed,
+        settings=settings or (),
+        out=out,
+    )
+    path = picture_path(out)
+    if as_json:
+        print_json({"picture": str(path), "epochs": [list(phrases) for phrases in found.drawn]})
+        return
+    console = stdout()
+    for epoch, phrases in enumerate(found.drawn, start=1):
+        console.print(f"epoch {epoch}  {', '.join(phrases) or 'unchanged'}")
+    console.print(f"written to [bold]{escape(str(path))}[/bold]")
