@@ -21,7 +21,10 @@ Nothing here loads torch before a batch is asked for, so that a mistyped folder 
 
 from convlens.data.arrays import pixels_of
 from convlens.data.batches import PixelBatches
+from convlens.data.catalogue import Dataset, known_datasets
+from convlens.data.datasets import fetch_dataset, is_fetched
 from convlens.data.decode import decode, fit
+from convlens.data.folds import k_folds
 from convlens.data.headers import Header, ImageLimits, UnreadableImageError, read_header
 from convlens.data.image_files import find_images
 from convlens.data.image_set import SPLITS, ImageSet, Skipped
@@ -29,31 +32,41 @@ from convlens.data.pixel_cache import CacheEntry, CacheSettings, list_entries
 from convlens.data.pixels import Pixels, read_pixels
 from convlens.data.resize import kept_shape
 from convlens.data.sampling import balanced_weights
+from convlens.data.scan import Scan, scan_headers
 from convlens.data.settings import DataSettings
 from convlens.data.sources import Source, open_for_evaluation, open_source
+from convlens.data.splits_file import write_splits
 
 __all__ = [
     "SPLITS",
     "CacheEntry",
     "CacheSettings",
     "DataSettings",
+    "Dataset",
     "Header",
     "ImageLimits",
     "ImageSet",
     "PixelBatches",
     "Pixels",
+    "Scan",
     "Skipped",
     "Source",
     "UnreadableImageError",
     "balanced_weights",
     "decode",
+    "fetch_dataset",
     "find_images",
     "fit",
+    "is_fetched",
+    "k_folds",
     "kept_shape",
+    "known_datasets",
     "list_entries",
     "open_for_evaluation",
     "open_source",
     "pixels_of",
     "read_header",
     "read_pixels",
+    "scan_headers",
+    "write_splits",
 ]

@@ -9,6 +9,7 @@ import gzip
 import lzma
 import re
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -37,6 +38,11 @@ _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
+    struct.error,
+    ValueError,
+    IndexError,
+    OverflowError,
+    NotImplementedError,  # zipfile's word for a way of packing that it does not know
 )
 
 
@@ -159,22 +165,10 @@ def _zip_members(path: Path, file: IO[bytes], limits: ArchiveLimits) -> Iterator
         for info in listed:
             name = _safe_name(path, info.filename, limits)
             if not info.is_dir() and name is not None:
-                with _opened(path, archive, info) as content:
+                with archive.open(info) as content:
                     position = done / max(1, total)
                     yield Member(name, position, archive=path, file=content, size=info.file_size)
             done += info.file_size
-
-
-@contextmanager
-def _opened(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
-    try:
-        content = archive.open(info)
-    except NotImplementedError as error:
-        raise _refused(path, info.filename, f"is packed in a way not known here ({error})") from (
-            error
-        )
-    with content:
-        yield content
 
 
 def _tar_members(path: Path, file: IO[bytes], limits: ArchiveLimits) -> Iterator[Member]:

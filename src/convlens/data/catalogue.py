@@ -47,7 +47,7 @@ class Dataset(BaseModel):
         return sum(file.size or 0 for file in self.files)
 
 
-def catalogue() -> Mapping[str, Dataset]:
+def known_datasets() -> Mapping[str, Dataset]:
     """The datasets that can be named, by their names."""
     return _BY_NAME
 

@@ -4,6 +4,7 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from struct import error as StructError
 from struct import unpack
 
 import numpy as np
@@ -41,7 +42,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
             if size > _IDX_LIMIT:
                 raise _damaged(path, f"it claims {size:,} values")
             values = file.read(size + 1)
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+    except (OSError, EOFError, zlib.error, StructError, ValueError) as error:
         raise _damaged(path, str(error)) from error
     if len(values) != size:
         raise _damaged(path, f"it says {size:,} values and holds {len(values):,} or more")

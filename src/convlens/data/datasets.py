@@ -149,6 +149,7 @@ def read_flower_labels(
         ConvlensError: a file is damaged.
     """
     from scipy.io import loadmat  # noqa: PLC0415 - it takes a while to import
+    from scipy.io.matlab import MatReadError  # noqa: PLC0415
 
     try:
         labels = loadmat(labels_file)["labels"].ravel().astype(np.int64)
@@ -156,7 +157,7 @@ def read_flower_labels(
         split_of = np.full(len(labels), -1, np.int8)
         for key, split in (("trnid", "train"), ("valid", "val"), ("tstid", "test")):
             split_of[splits[key].ravel().astype(np.int64) - 1] = SPLITS.index(split)
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+    except (OSError, MatReadError, ValueError, KeyError, IndexError, TypeError) as error:
         raise ConvlensError(
             f"{labels_file} or {splits_file} is damaged ({error}); expected the files as they are "
             "published: remove them, and they are fetched again",

@@ -131,7 +131,7 @@ def _size(path: str) -> int:
 
 def _tail(path: str) -> bytes:
     try:
-        with Path(path).open("rb", buffering=0) as file:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - once a file: pathlib is slow
             size = os.fstat(file.fileno()).st_size
             file.seek(max(0, size - _TAIL))
             end = file.read(_TAIL)

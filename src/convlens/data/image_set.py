@@ -121,7 +121,7 @@ def image_names(
     if arrays is not None:
         return [hashlib.blake2b(a.tobytes(), digest_size=8).hexdigest() for a in arrays]
     prefix = os.path.join(root, "") if root else ""  # noqa: PTH118 - pathlib takes 10 times as long
-    return [normalised(Path(p.removeprefix(prefix)).as_posix()) for p in paths or ()]
+    return [normalised(path.removeprefix(prefix).replace(os.sep, "/")) for path in paths or ()]
 
 
 def normalised(name: str) -> str:
@@ -131,7 +131,7 @@ def normalised(name: str) -> str:
         >>> len(normalised("e\u0301"))
         1
     """
-    return unicodedata.normalize("NFC", name)
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def some(names: Iterable[str], limit: int = 5) -> str:

@@ -68,7 +68,7 @@ class Scan:
         return ", ".join(parts)
 
 
-def scan(paths: Sequence[str], reporter: Reporter) -> Scan:
+def scan_headers(paths: Sequence[str], reporter: Reporter) -> Scan:
     """Read the header of every file, in threads; nothing is decoded.
 
     What was found is kept in the cache folder until a file's size or time of change differs.

@@ -13,14 +13,14 @@ from convlens.core.reporter import Reporter
 from convlens.data.archive_members import archive_name
 from convlens.data.archives import read_archive
 from convlens.data.arrays import read_arrays, read_npz
-from convlens.data.catalogue import catalogue
+from convlens.data.catalogue import known_datasets
 from convlens.data.class_folders import read_class_folders
 from convlens.data.datasets import read_dataset
 from convlens.data.duplicates import copy_notes, joined, same_arrays, same_files
 from convlens.data.image_files import no_images, tell_skipped
 from convlens.data.image_set import SPLITS, ImageSet, Skipped, counted, normalised, some
 from convlens.data.labelled import Labelled, refuse_one_class
-from convlens.data.scan import scan
+from convlens.data.scan import scan_headers
 from convlens.data.settings import DataSettings
 from convlens.data.splits import image_set, split
 from convlens.data.tables import TABLE_SUFFIXES, read_table
@@ -110,7 +110,7 @@ def _read(
     if not isinstance(source, str | Path):
         return read_arrays(source)
     path = Path(source).expanduser()
-    if isinstance(source, str) and source in catalogue():
+    if isinstance(source, str) and source in known_datasets():
         labelled = read_dataset(source, for_training=for_training, reporter=reporter)
         note = f"'{source}' is the dataset of that name; write ./{source} for the folder"
         return replace(labelled, notes=(*labelled.notes, note)) if path.exists() else labelled
@@ -126,7 +126,7 @@ def _read(
             return read_archive(path, for_training=for_training, reporter=reporter)
     if path.exists():
         raise ConvlensError(f"{source} is a file; expected {_forms()}", code="unknown-source")
-    nearest = get_close_matches(str(source), catalogue(), n=1)
+    nearest = get_close_matches(str(source), known_datasets(), n=1)
     hint = f"did you mean '{nearest[0]}'? Expected" if nearest else "expected"
     raise ConvlensError(
         f"no such file, folder or dataset: {source}; {hint} {_forms()}", code="no-such-source"
@@ -137,7 +137,7 @@ def _forms() -> str:
     return (
         "a folder of class folders, an archive of one (.zip, .tar.gz, .tar.xz), an .npz file with "
         "X and y, a table (.csv, .parquet) with the columns image and label, or a dataset: "
-        + ", ".join(sorted(catalogue()))
+        + ", ".join(sorted(known_datasets()))
     )
 
 
@@ -145,7 +145,7 @@ def _readable(labelled: Labelled, reporter: Reporter) -> Labelled:
     """Without the files whose header says that they cannot be read; with a note on the others."""
     if labelled.paths is None:
         return labelled
-    found = scan(labelled.paths, reporter)
+    found = scan_headers(labelled.paths, reporter)
     bad = tuple(
         Skipped(labelled.paths[number], reason) for number, reason in found.unreadable.items()
     )

@@ -1,0 +1,248 @@
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from convlens.core.errors import ConvlensError
+from convlens.data import DataSettings, open_for_evaluation, open_source
+from convlens.data.image_set import SPLITS
+from convlens.data.tables import read_table
+
+
+@pytest.fixture
+def table(tmp_path, write_image):
+    """Writes a CSV of the text given, beside images a.png to f.png."""
+    for name in "abcdef":
+        write_image(tmp_path / "images" / f"{name}.png")
+
+    def write(text, name="plants.csv", encoding="utf-8"):
+        (tmp_path / name).write_text(text, encoding)
+        return tmp_path / name
+
+    return write
+
+
+def read(path, **settings):
+    return read_table(path, DataSettings(**settings))
+
+
+def refusal(path, **settings):
+    with pytest.raises(ConvlensError) as caught:
+        read(path, **settings)
+    assert caught.value.exit_status == 2
+    return caught.value
+
+
+def test_a_table_is_read(table):
+    found = read(table("image,label\nimages/a.png,rose\nimages/b.png,daisy\nimages/c.png,rose\n"))
+    assert found.name == "plants"
+    assert found.classes == ("daisy", "rose")
+    assert found.labels.tolist() == [1, 0, 1]
+    assert found.names() == ["images/a.png", "images/b.png", "images/c.png"]
+    assert found.groups is None
+    assert (found.given == -1).all()
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_every_common_dialect(table, separator, encoding, ending):
+    lines = ["image,label", "images/a.png,élan", 'images/b.png,"two words"']
+    text = ending.join(line.replace(",", separator) for line in lines)
+    assert read(table(text, encoding=encoding)).classes == ("two words", "élan")
+
+
+def test_splits_and_groups(table):
+    found = read(
+        table(
+            "image,label,split,group\nimages/a.png,x,train,p1\nimages/b.png,y,train,p1\n"
+            "images/c.png,x,Validation,p2\nimages/d.png,y,test,\nimages/e.png,y,test,\n"
+        )
+    )
+    assert [SPLITS[i] for i in found.given] == ["train", "train", "val", "test", "test"]
+    assert found.groups[0] == found.groups[1]
+    assert len(set(found.groups.tolist())) == 4
+
+
+def test_other_columns_by_name(table):
+    path = table("file,species,fold\nimages/a.png,x,train\nimages/b.png,y,test\n")
+    found = read(path, image_column="file", label_column="species", split_column="fold")
+    assert found.classes == ("x", "y")
+    assert len(found.in_split("test")) == 1
+
+
+@pytest.mark.parametrize("asked", ["label_column", "image_column", "group_column", "split_column"])
+def test_a_missing_column_lists_those_there(table, asked):
+    error = refusal(table("image,label\nimages/a.png,x\n"), **{asked: "species"})
+    assert error.code == "no-such-column"
+    kind = asked.removesuffix("_column")
+    assert f"{kind} column 'species' is not in" in error.message
+    assert "(columns: image, label)" in error.message
+    assert f"--set data.{asked}=NAME" in error.message
+
+
+def test_a_column_that_is_there_twice(table):
+    assert "twice" in refusal(table("image,label,label\nimages/a.png,x,y\n")).message
+
+
+def test_rows_without_a_file_or_a_label_are_named(table, tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    found = read(
+        table(
+            "image,label\nimages/a.png,x\nimages/gone.png,x\nimages/b.png,\n,x\nfolder.png,x\n"
+            "images/c.png,y\na\0b.png,x\n"
+        )
+    )
+    assert len(found) == 2
+    assert [(s.path, s.reason) for s in found.skipped] == [
+        ("images/gone.png", "row 3: no such file"),
+        ("images/b.png", "row 4: no label"),
+        ("(no file name)", "row 5: no such file"),
+        ("folder.png", "row 6: no such file"),
+        ("a\0b.png", "row 8: no such file"),
+    ]
+
+
+def test_a_table_whose_files_are_all_missing(table):
+    error = refusal(table("image,label\ngone/a.png,x\ngone/b.png,y\n"))
+    assert error.code == "no-images"
+    assert "row 2: no such file" in error.message
+
+
+def test_conflicting_rows_are_refused_with_their_numbers(table):
+    for columns, one, two in (
+        ("label", "x", "y"),
+        ("label,split", "x,train", "x,test"),
+        ("label,group", "x,p1", "x,p2"),
+    ):
+        text = f"image,{columns}\nimages/a.png,{one}\nimages/../images/a.png,{two}\n"
+        error = refusal(table(text))
+        assert error.code == "conflicting-rows"
+        assert "row 2" in error.message
+        assert "row 3" in error.message
+
+
+def test_a_file_named_twice_counts_once(table):
+    found = read(table("image,label\nimages/a.png,x\nimages/b.png,y\n./images/a.png,x\n"))
+    assert len(found) == 2
+    assert found.notes == ("1 row of plants.csv named a file that an earlier row names",)
+
+
+def test_a_group_in_two_splits_is_refused(table):
+    error = refusal(
+        table("image,label,split,group\nimages/a.png,x,train,p1\nimages/b.png,y,test,p1\n")
+    )
+    assert error.code == "group-straddles"
+    assert "'p1' in train (row 2) and in test (row 3)" in error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "columns: none"),
+        ("image,label\n", "no images"),
+        ("image,label\nimages/a.png,x,y\n", "line 2 of"),
+        ('image,label\nimages/a.png,"x\n', "is no table at line"),
+        ("image,label,split\nimages/a.png,x,treno\n", "the split 'treno'"),
+        ("image,label,split\nimages/a.png,x,train\nimages/b.png,x,\n", "1 row of"),
+        ("image,label\nimages/a.png,Cat\nimages/b.png,cat\n", "'Cat' and 'cat'"),
+    ],
+)
+def test_tables_that_cannot_be_used(table, text, words):
+    assert words in refusal(table(text)).message
+
+
+def test_a_table_in_another_encoding(table):
+    error = refusal(table("image,label\nimages/a.png,élan\n", encoding="latin-1"))
+    assert "save it as CSV UTF-8" in error.message
+
+
+def test_paths_as_windows_writes_them(table):
+    assert len(read(table("image,label\nimages\\a.png,x\n"))) == 1
+
+
+def test_absolute_paths(table, tmp_path):
+    found = read(table(f"image,label\n{tmp_path / 'images' / 'a.png'},x\n"))
+    assert found.names() == ["images/a.png"]
+
+
+def test_through_open_source_groups_stay_together(tmp_path, write_image, listener):
+    rows = ["image,label,group"]
+    for number in range(60):
+        write_image(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,{'xy'[number % 2]},plant{number // 4}")
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    images = open_source(tmp_path / "t.csv", reporter=listener)
+    side = {int(i): name for name, numbers in images.splits.items() for i in numbers}
+    assert len(side) == 60
+    assert set(side.values()) == set(SPLITS)
+    plants = {name: set() for name in SPLITS}
+    for i, path in enumerate(images.paths):
+        plants[side[i]].add(int(Path(path).stem) // 4)
+    assert not plants["train"] & plants["test"]
+    assert not plants["train"] & plants["val"]
+    assert not plants["val"] & plants["test"]
+
+
+def test_evaluation_of_a_table_with_other_columns(table, listener):
+    path = table("file,species\nimages/a.png,x\nimages/b.png,y\n")
+    settings = DataSettings(image_column="file", label_column="species")
+    images = open_for_evaluation(path, classes=["y", "x"], settings=settings, reporter=listener)
+    assert images.labels.tolist() == [1, 0]
+
+
+def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    error = refusal(tmp_path / "t.parquet")
+    assert error.code == "missing-extra"
+    assert "pip install 'convlens[parquet]'" in error.message
+
+
+def test_parquet_equals_csv(table, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    rows = {"image": ["images/a.png", "images/b.png"], "label": [1, 2], "split": ["train", None]}
+    rows["split"] = ["train", "test"]
+    parquet.write_table(pa.table(rows), tmp_path / "t.parquet")
+    as_csv = read(table("image,label,split\nimages/a.png,1,train\nimages/b.png,2,test\n"))
+    as_parquet = read(tmp_path / "t.parquet")
+    assert as_parquet.paths == as_csv.paths
+    assert as_parquet.classes == as_csv.classes
+    assert (as_parquet.given == as_csv.given).all()
+
+
+def test_a_damaged_parquet_file(tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "t.parquet").write_bytes(b"PAR1 and then nothing")
+    assert refusal(tmp_path / "t.parquet").code == "bad-table"
+
+
+def test_what_is_read_of_parquet(tmp_path, write_image, monkeypatch):
+    """Columns of values become text, nulls become empty, nested columns are left out."""
+    write_image(tmp_path / "a.png")
+
+    class Column(list):
+        def to_pylist(self):
+            return list(self)
+
+    data = {"image": Column(["a.png", None]), "label": Column([3, 3]), "blob": Column([{}, {}])}
+    fields = [types.SimpleNamespace(name=name, type=name == "blob") for name in data]
+
+    class Table(dict):
+        schema = property(lambda self: fields)
+        column_names = property(list)
+
+    arrow = types.ModuleType("pyarrow")
+    arrow.ArrowException = ValueError
+    arrow.types = types.SimpleNamespace(is_nested=bool)
+    parquet = types.ModuleType("pyarrow.parquet")
+    parquet.read_table = lambda path: Table(data)
+    monkeypatch.setitem(sys.modules, "pyarrow", arrow)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", parquet)
+    found = read(tmp_path / "t.parquet")
+    assert found.classes == ("3",)
+    assert [s.reason for s in found.skipped] == ["row 2: no such file"]
