@@ -158,6 +158,6 @@ def test_shift_says_how_often_the_answer_holds(layers: int) -> None:
     words = _words(figure)
     assert "a.jpg moved by up to 3 pixels" in words
     assert "the answer is the same at 5 of 7 offsets" in words
-    assert "Positive is down" in words
+    assert "positive is down" in words
     assert "block0" in words
     assert png(figure)

@@ -9,10 +9,13 @@ Example:
 """
 
 from convlens.inspection.pictures.animation import save_animation
+from convlens.inspection.pictures.by_hand import look_convolution, look_pooling
 from convlens.inspection.pictures.canvas import frame, png, save_picture
 from convlens.inspection.pictures.feature_maps import Scale, draw_feature_maps
 from convlens.inspection.pictures.filters import draw_filters
 from convlens.inspection.pictures.grad_cam import draw_grad_cam, overlay
+from convlens.inspection.pictures.look import Look
+from convlens.inspection.pictures.looker import Looker
 from convlens.inspection.pictures.shift import draw_shift
 from convlens.inspection.pictures.sliding import (
     ConvolutionPicture,
@@ -22,6 +25,8 @@ from convlens.inspection.pictures.sliding import (
 
 __all__ = [
     "ConvolutionPicture",
+    "Look",
+    "Looker",
     "PoolingPicture",
     "Scale",
     "SlidingPicture",
@@ -30,6 +35,8 @@ __all__ = [
     "draw_grad_cam",
     "draw_shift",
     "frame",
+    "look_convolution",
+    "look_pooling",
     "overlay",
     "png",
     "save_animation",

@@ -1,6 +1,7 @@
 """The picture of a layer's feature maps, for several images side by side."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -19,6 +20,8 @@ Scale: TypeAlias = Literal["own", "shared"]
 _COLOURS = "viridis"
 _GAP = 0.3
 _BAR = 0.9
+_A_ROW = 4
+"""Images in a row."""
 
 
 def draw_feature_maps(
@@ -26,6 +29,7 @@ def draw_feature_maps(
     pixels: Pixels,
     names: Sequence[str],
     *,
+    network: str = "",
     scale: Scale = "own",
     most: int = 64,
 ) -> Figure:
@@ -35,6 +39,7 @@ def draw_feature_maps(
         found: the layer's maps.
         pixels: uint8 N×H×W×C, the images that gave them.
         names: N titles.
+        network: what to call the network.
         scale: ``"own"`` stretches each channel over its own range in all the images,
             ``"shared"`` all channels over one range, with a colour bar.
         most: how many channels to show: those that vary most.
@@ -46,40 +51,83 @@ def draw_feature_maps(
     painted = stretch(tiles, low, high)
     painted[:, np.isin(channels, found.dead)] = np.nan
 
-    count, columns = len(pixels), grid_columns(len(channels))
-    rows = -(-len(channels) // columns)
-    wide = 3.6 if count > 1 else 6.0
-    tall = wide * rows / columns * found.maps.shape[2] / found.maps.shape[3]
-    image_wide = 2.4 if count > 1 else 3.0
-    image_tall = image_wide * pixels.shape[1] / pixels.shape[2]
-    beside = count == 1
-    maps_left = image_wide + _GAP if beside else 0.0
-    maps_top = CAPTION if beside else image_tall + CAPTION + _GAP / 2
-    whole_wide = maps_left + count * (wide + _GAP) - _GAP
+    place = _Places.of(pixels, found.maps, len(channels))
+    bar = _BAR if scale == "shared" else 0
+    detail = _detail(found, channels, scale)
     sheet = Sheet(
-        whole_wide + (_BAR if scale == "shared" else 0),
-        max(maps_top + tall, CAPTION + image_tall),
+        place.whole_wide + bar,
+        place.whole_tall,
         _title(found),
-        _detail(found, channels, scale),
+        f"{network}: {detail}" if network else detail,
     )
-    for number in range(count):
-        left = number * (wide + _GAP)
-        indent = 0.0 if beside else (wide - image_wide) / 2
-        image_axes = sheet.place(left + indent, CAPTION, image_wide, image_tall)
+    for number, name in enumerate(names):
+        image_axes = sheet.place(*place.image(number))
         show_image(image_axes, pixels[number])
-        write_above(image_axes, shorten(names[number]))
+        write_above(image_axes, shorten(name))
         show_mosaic(
-            sheet.place(maps_left + left, maps_top, wide, tall),
+            sheet.place(*place.maps(number)),
             painted[number],
             channels.tolist(),
             colours=_COLOURS,
-            columns=columns,
+            columns=place.columns,
         )
     if scale == "shared":
         values = ScalarMappable(Normalize(float(low.min()), float(high.max())), _COLOURS)
-        bar = sheet.place(whole_wide + 0.2, maps_top, 0.16, min(tall, 3.0))
-        sheet.figure.colorbar(values, cax=bar).ax.tick_params(labelsize=9)
+        _, top, _, tall = place.maps(0)
+        axes = sheet.place(place.whole_wide + 0.2, top, 0.16, min(tall, 3.0))
+        sheet.figure.colorbar(values, cax=axes).ax.tick_params(labelsize=9)
     return sheet.figure
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where images and grids stand, in inches from the left margin and the heading.
+
+    One image stands beside its grid; several stand above theirs, a few to a row.
+    """
+
+    count: int
+    columns: int
+    image_size: tuple[float, float]
+    maps_size: tuple[float, float]
+
+    @classmethod
+    def of(cls, pixels: Pixels, maps: NDArray[np.float32], channels: int) -> "_Places":
+        count, columns = len(pixels), grid_columns(channels)
+        wide, image_wide = (3.6, 2.4) if count > 1 else (6.0, 3.0)
+        tall = wide * -(-channels // columns) / columns * maps.shape[2] / maps.shape[3]
+        image_tall = image_wide * pixels.shape[1] / pixels.shape[2]
+        return cls(count, columns, (image_wide, image_tall), (wide, tall))
+
+    @property
+    def whole_wide(self) -> float:
+        if self.count == 1:
+            return self.image_size[0] + _GAP + self.maps_size[0]
+        return min(self.count, _A_ROW) * (self.maps_size[0] + _GAP) - _GAP
+
+    @property
+    def whole_tall(self) -> float:
+        if self.count == 1:
+            return CAPTION + max(self.image_size[1], self.maps_size[1])
+        return -(-self.count // _A_ROW) * self._row - _GAP
+
+    @property
+    def _row(self) -> float:
+        return CAPTION + self.image_size[1] + _GAP / 2 + self.maps_size[1] + _GAP
+
+    def image(self, number: int) -> tuple[float, float, float, float]:
+        left, top, *_ = self.maps(number)
+        if self.count == 1:
+            return 0.0, top, *self.image_size
+        indent = (self.maps_size[0] - self.image_size[0]) / 2
+        return left + indent, top - _GAP / 2 - self.image_size[1], *self.image_size
+
+    def maps(self, number: int) -> tuple[float, float, float, float]:
+        if self.count == 1:
+            return self.image_size[0] + _GAP, CAPTION, *self.maps_size
+        row, column = divmod(number, _A_ROW)
+        top = row * self._row + CAPTION + self.image_size[1] + _GAP / 2
+        return column * (self.maps_size[0] + _GAP), top, *self.maps_size
 
 
 def channels_to_show(maps: NDArray[np.float32], most: int) -> NDArray[np.int64]:

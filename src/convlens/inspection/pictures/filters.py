@@ -18,7 +18,9 @@ _MOST_ROWS = 12
 _MOST_SLICES = 16
 
 
-def draw_filters(found: Filters, *, scale: Scale = "own", most: int = 64) -> Figure:
+def draw_filters(
+    found: Filters, *, network: str = "", scale: Scale = "own", most: int = 64
+) -> Figure:
     """Kernels that see colour in colour; any other by norm, negative weights blue, positive red.
 
     A filter with several input channels has a kernel for each: then a row shows one filter, the
@@ -26,15 +28,16 @@ def draw_filters(found: Filters, *, scale: Scale = "own", most: int = 64) -> Fig
 
     Args:
         found: the convolution's weights.
+        network: what to call the network.
         scale: ``"own"`` stretches each filter over its own range, ``"shared"`` all over one.
         most: how many filters to show.
     """
     if found.sees_colour or found.weights.shape[1] == 1:
-        return _grid(found, scale, most)
-    return _rows(found, scale, min(most, _MOST_ROWS))
+        return _grid(found, network, scale, most)
+    return _rows(found, network, scale, min(most, _MOST_ROWS))
 
 
-def _grid(found: Filters, scale: Scale, most: int) -> Figure:
+def _grid(found: Filters, network: str, scale: Scale, most: int) -> Figure:
     order = np.argsort(-found.norms, kind="stable")[:most]
     if found.sees_colour:
         order = np.arange(len(found.norms))[:most]
@@ -43,7 +46,7 @@ def _grid(found: Filters, scale: Scale, most: int) -> Figure:
     tall = _WIDE * -(-len(order) // columns) / columns
     tall *= found.weights.shape[2] / found.weights.shape[3]
     how = "in red, green and blue: grey is 0" if found.sees_colour else "by norm, strongest first"
-    sheet = _sheet(found, tall, f"{_count(found, len(order))}, {how}{_scale_words(scale)}")
+    sheet = _sheet(found, network, tall, f"{_count(found, len(order))}, {how}{_scale_words(scale)}")
     axes = sheet.place(0, 0.1, _WIDE, tall)
     painted = tiles.transpose(0, 2, 3, 1) if found.sees_colour else tiles[:, 0]
     show_mosaic(axes, painted, order.tolist(), colours=_COLOURS, columns=columns)
@@ -52,7 +55,7 @@ def _grid(found: Filters, scale: Scale, most: int) -> Figure:
     return sheet.figure
 
 
-def _rows(found: Filters, scale: Scale, most: int) -> Figure:
+def _rows(found: Filters, network: str, scale: Scale, most: int) -> Figure:
     order = np.argsort(-found.norms, kind="stable")[:most]
     slices = np.sqrt((found.weights[order] ** 2).sum(axis=(2, 3)))
     strongest = np.argsort(-slices, axis=1, kind="stable")[:, :_MOST_SLICES]
@@ -62,6 +65,7 @@ def _rows(found: Filters, scale: Scale, most: int) -> Figure:
     tall = _WIDE * rows / columns * found.weights.shape[2] / found.weights.shape[3]
     sheet = _sheet(
         found,
+        network,
         tall,
         f"{_count(found, rows)}, one a row, strongest first; in a row the {columns} strongest of "
         f"its {found.weights.shape[1]} kernels, numbered by input channel{_scale_words(scale)}",
@@ -98,12 +102,12 @@ def _centred(weights: NDArray[np.float32], scale: Scale) -> NDArray[np.float32]:
     return centred
 
 
-def _sheet(found: Filters, tall: float, detail: str) -> Sheet:
+def _sheet(found: Filters, network: str, tall: float, detail: str) -> Sheet:
     count, inputs, height, width = found.weights.shape
     grid = found.sees_colour or inputs == 1
     title = f"{found.layer}   {count} filters of {height}×{width}×{inputs}"
     beside = 0.0 if found.sees_colour else _BAR if grid else 2.6 + _BAR
-    return Sheet(_WIDE + beside, tall + 0.1, title, detail)
+    return Sheet(_WIDE + beside, tall + 0.1, title, f"{network}: {detail}" if network else detail)
 
 
 def _add_bar(
@@ -121,7 +125,7 @@ def _add_bar(
 
 def _count(found: Filters, shown: int) -> str:
     count = len(found.norms)
-    return f"All {count}" if shown == count else f"{shown} of {count}"
+    return f"all {count}" if shown == count else f"{shown} of {count}"
 
 
 def _scale_words(scale: Scale) -> str:

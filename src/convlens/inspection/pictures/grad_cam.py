@@ -37,6 +37,7 @@ def draw_grad_cam(
     *,
     classes: Sequence[str],
     probabilities: NDArray[np.float32],
+    network: str = "",
 ) -> Figure:
     """Each image above itself under its heat.
 
@@ -46,6 +47,7 @@ def draw_grad_cam(
         names: N titles.
         classes: K class names.
         probabilities: N×K.
+        network: what to call the network.
     """
     count, columns = len(pixels), min(len(pixels), _MOST_A_ROW)
     tall = _SIDE * pixels.shape[1] / pixels.shape[2]
@@ -55,8 +57,8 @@ def draw_grad_cam(
         columns * (_SIDE + _GAP) + _BAR,
         -(-count // columns) * (block + _GAP) - _GAP,
         f"Grad-CAM at {found.layer}",
-        f"Where the network finds its evidence for the class named; {height}×{width} places, "
-        "each image on its own scale",
+        f"Where {network or 'the network'} finds its evidence for the class named; "
+        f"{height}×{width} places, each image on its own scale",
     )
     for number in range(count):
         left = number % columns * (_SIDE + _GAP)

@@ -29,7 +29,12 @@ _COLOURS = ("#1864ab", "#e8590c", "#2b8a3e", "#862e9c", "#495057", "#c2255c")
 
 
 def draw_shift(
-    found: Shift, name: str, *, classes: Sequence[str], probabilities: NDArray[np.float32]
+    found: Shift,
+    name: str,
+    *,
+    classes: Sequence[str],
+    probabilities: NDArray[np.float32],
+    network: str = "",
 ) -> Figure:
     """The image at five offsets, each layer's maps below it, and two curves over all offsets.
 
@@ -38,6 +43,7 @@ def draw_shift(
         name: its title.
         classes: K class names.
         probabilities: S×K.
+        network: what to call the network.
     """
     stops = np.linspace(0, len(found.offsets) - 1, _SHOWN).round().astype(int)
     image_tall = _SIDE * found.pixels.shape[1] / found.pixels.shape[2]
@@ -51,8 +57,8 @@ def draw_shift(
         wide,
         curves_top + 2.9,
         f"{shorten(name)} moved by up to {reach} pixels",
-        f"Positive is {way}, the border's own pixels fill what opens up; each layer's most varied "
-        "channel below",
+        f"{network or 'The network'} while it moves: positive is {way}, the border's own pixels "
+        "fill what opens up; below, each layer's most varied channel",
     )
     for place, stop in enumerate(stops):
         axes = sheet.place(_NAMES + place * (_SIDE + _GAP), CAPTION, _SIDE, image_tall)

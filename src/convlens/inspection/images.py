@@ -1,0 +1,114 @@
+"""The user's own images, decoded to be looked at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convlens.core.errors import ConvlensError
+from convlens.core.input_spec import InputSpec
+from convlens.core.reporter import Reporter
+from convlens.data import UnreadableImageError, decode, find_images, pixels_of, read_header
+from convlens.inspection.recording import Pixels
+from convlens.inspection.sliding import Matrix, as_matrix
+
+MOST_IMAGES = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Decoded images and what to call them.
+
+    Attributes:
+        pixels: uint8 N×H×W×C.
+        names: N short names, each different where the files are.
+    """
+
+    pixels: Pixels
+    names: tuple[str, ...]
+
+
+def read_images(images: Any, spec: InputSpec, reporter: Reporter) -> Images:
+    """Decode images as the network is fed them.
+
+    Args:
+        images: a path, a list of paths (folders are searched), or pixels N×H×W×C or N×H×W.
+        spec: what the network is fed.
+        reporter: told which files could not be read.
+
+    Raises:
+        ConvlensError: a path does not exist, nothing can be read, or there are too many images to
+            show side by side.
+    """
+    if isinstance(images, str | Path):
+        images = [images]
+    if isinstance(images, Sequence) and images and isinstance(images[0], str | Path):
+        return _read_files(images, spec, reporter)
+    arrays, _ = pixels_of(images, "images")
+    _refuse_too_many(len(arrays))
+    pixels = np.stack([decode(array, spec) for array in arrays])
+    return Images(pixels, tuple(f"image {number}" for number in range(len(pixels))))
+
+
+def read_grey(image: str | Path, *, longest: int) -> Matrix:
+    """Decode an image as a matrix of grey levels from 0 to 255, its shape kept.
+
+    Args:
+        image: a file.
+        longest: pixels of its longer side, at most.
+
+    Raises:
+        ConvlensError: it cannot be read.
+    """
+    header = read_header(image)
+    part = min(1.0, longest / max(header.height, header.width))
+    spec = InputSpec(
+        height=max(1, round(header.height * part)),
+        width=max(1, round(header.width * part)),
+        channels=1,
+        resize="stretch",
+    )
+    return as_matrix(decode(image, spec)[..., 0], "image")
+
+
+def short_names(paths: Sequence[str]) -> tuple[str, ...]:
+    """Each file's name, with as many folders before it as tell all of them apart.
+
+    Example:
+        >>> short_names(["a/cat/1.jpg", "a/dog/1.jpg", "a/dog/2.jpg"])
+        ('cat/1.jpg', 'dog/1.jpg', 'dog/2.jpg')
+    """
+    parts = [Path(path).parts for path in paths]
+    deepest = max(map(len, parts), default=1)
+    for depth in range(1, deepest + 1):
+        names = tuple("/".join(one[-depth:]) for one in parts)
+        if len(set(names)) == len(set(parts)):
+            break
+    return names
+
+
+def _read_files(paths: Sequence[str | Path], spec: InputSpec, reporter: Reporter) -> Images:
+    files, _ = find_images(paths, reporter)
+    _refuse_too_many(len(files))
+    pixels, read, unread = [], [], []
+    for file in files:
+        try:
+            pixels.append(decode(file, spec))
+            read.append(file)
+        except UnreadableImageError as error:
+            unread.append(error)
+    if not pixels:
+        raise unread[0]
+    for one in unread:
+        reporter.warn(f"left out: {one.message}")
+    return Images(np.stack(pixels), short_names(read))
+
+
+def _refuse_too_many(count: int) -> None:
+    if count > MOST_IMAGES:
+        raise ConvlensError(
+            f"{count} images cannot be shown side by side; name {MOST_IMAGES} at most",
+            code="too-many-images",
+        )

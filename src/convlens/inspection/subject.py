@@ -1,0 +1,120 @@
+"""A network to look into: a trained one, or a named one with the weights asked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from convlens.core.classifier import Classifier
+from convlens.core.draws import Stream, derived_seed
+from convlens.core.errors import ConvlensError, unknown_name
+from convlens.core.input_spec import InputSpec
+from convlens.core.reporter import Reporter
+from convlens.inspection.formulas import Shape
+from convlens.models import (
+    ModelSpec,
+    build,
+    imagenet_normalisation,
+    published_form,
+    published_weights,
+)
+
+_CLASSES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A network to look into.
+
+    Attributes:
+        name: what to call it, its weights included where they are not its own training's.
+        classifier: the network, with weights.
+        classes: K class names, in the order of its logits.
+    """
+
+    name: str
+    classifier: Classifier
+    classes: tuple[str, ...]
+
+    def class_number(self, wanted: str | int) -> int:
+        """A class's number, from its name or from the number itself.
+
+        Raises:
+            ConvlensError: there is no such class.
+        """
+        if isinstance(wanted, str) and wanted in self.classes:
+            return self.classes.index(wanted)
+        if str(wanted).isdecimal() and int(wanted) < len(self.classes):
+            return int(wanted)
+        if self.classes[:1] == ("class 0",):
+            raise ConvlensError(
+                f"class is '{wanted}'; {self.name} numbers its classes from 0 to "
+                f"{len(self.classes) - 1}: pass one of those",
+                code="unknown-class",
+            )
+        raise unknown_name("class", str(wanted), self.classes, code="unknown-class")
+
+
+def named_subject(
+    model: ModelSpec,
+    *,
+    input_shape: Shape | None = None,
+    classes: int | None = None,
+    seed: int = 0,
+    reporter: Reporter,
+) -> Subject:
+    """Build a network by its description, weights and all.
+
+    Args:
+        model: which network, and which weights; drawn at random where it asks for none.
+        input_shape: channels, height, width; that of its publication by default.
+        classes: outputs; those of its publication by default, or 10.
+        seed: for the weights that are drawn.
+        reporter: is told which weights the network has.
+
+    Raises:
+        ConvlensError: its input is not known, it cannot take it, or the weights do not fit.
+        WorkFailedError: published weights could not be downloaded.
+    """
+    published = published_form(model)
+    shape = input_shape or (published[0].shape if published else None)
+    if shape is None:
+        raise ConvlensError(
+            "the network's input is not known; pass --input, for example --input 32x32x3",
+            code="no-input-shape",
+        )
+    count = classes or (published[1] if published else _CLASSES)
+    called = model.name or "a network in the layer notation"
+    with torch.random.fork_rng():
+        torch.manual_seed(derived_seed(seed, slot=Stream.WEIGHTS))
+        classifier = build(model, _input(model, shape), classes=count, reporter=reporter)
+    if not model.loads_weights:
+        reporter.warn(f"{called} has random weights: it has learnt nothing yet")
+    return Subject(
+        name=f"{called} with {_weights_in_words(model)}",
+        classifier=classifier.eval(),
+        classes=tuple(f"class {number}" for number in range(count)),
+    )
+
+
+def _input(model: ModelSpec, shape: Shape) -> InputSpec:
+    """Weights of a published network expect the published normalisation, wherever they are from."""
+    channels, height, width = shape
+    spec = InputSpec(height=height, width=width, channels=channels)
+    if not model.loads_weights or channels not in {1, 3} or not _is_published(model):
+        return spec
+    mean, std = imagenet_normalisation(channels)
+    return spec.model_copy(update={"mean": mean, "std": std})
+
+
+def _is_published(model: ModelSpec) -> bool:
+    try:
+        return bool(published_weights(model.name or ""))
+    except ConvlensError:
+        return False
+
+
+def _weights_in_words(model: ModelSpec) -> str:
+    if model.pretrained:
+        return "published ImageNet weights"
+    return f"weights from {Path(model.weights).name}" if model.weights else "random weights"
