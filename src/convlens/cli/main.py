@@ -8,7 +8,9 @@ import typer
 from typer.main import get_command
 
 from convlens import __version__
+from convlens.cli.compare import compare
 from convlens.cli.evaluate import evaluate
+from convlens.cli.inspect import inspect
 from convlens.cli.output import fail
 from convlens.cli.predict import predict
 from convlens.cli.train import train
@@ -26,6 +28,8 @@ app = typer.Typer(
 app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
+app.command()(inspect)
+app.command()(compare)
 
 
 @app.callback()

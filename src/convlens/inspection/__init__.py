@@ -27,7 +27,15 @@ from convlens.inspection.gradients import GradientNorm, gradient_by_depth
 from convlens.inspection.image_shape import parse_image_shape
 from convlens.inspection.kernels import Kernel, find_kernel, known_kernels, read_matrix
 from convlens.inspection.layers import Layer
-from convlens.inspection.named import Named, build_named, describe
+from convlens.inspection.named import (
+    Named,
+    build_named,
+    common_input,
+    describe,
+    given_network,
+    published_accuracy,
+    trained_network,
+)
 from convlens.inspection.pooling import Pooling, pool, pooling
 from convlens.inspection.shape_errors import check_input
 from convlens.inspection.shift import Following, Shift, shift
@@ -56,6 +64,7 @@ __all__ = [
     "TrainingMemory",
     "build_named",
     "check_input",
+    "common_input",
     "compare",
     "convolution",
     "convolve",
@@ -63,14 +72,17 @@ __all__ = [
     "feature_maps",
     "filters",
     "find_kernel",
+    "given_network",
     "grad_cam",
     "gradient_by_depth",
     "known_kernels",
     "parse_image_shape",
     "pool",
     "pooling",
+    "published_accuracy",
     "read_matrix",
     "shape_in_words",
     "shift",
     "trace",
+    "trained_network",
 ]

@@ -41,7 +41,7 @@ class Compared:
         parameters: learnable numbers.
         weight_bytes: what its weights take on disk, a file's few kilobytes of names aside.
         macs: multiply-adds for one image.
-        feature_shape: height, width, channels of the map that its head reads.
+        feature_shape: channels, height, width of the map that its head reads.
         receptive_field: pixels that a unit of that map sees; None where it is not known.
         top1: published accuracy on ImageNet; None where there is none.
         latency: of one image.
@@ -55,7 +55,7 @@ class Compared:
     parameters: int
     weight_bytes: int
     macs: int
-    feature_shape: tuple[int, ...]
+    feature_shape: Shape
     receptive_field: int | None
     top1: PublishedAccuracy | None
     latency: Timing
@@ -73,7 +73,7 @@ class Compared:
         """One JSON object; durations are in seconds."""
         return {
             **vars(self),
-            "feature_shape": list(self.feature_shape),
+            "feature_shape": channels_last(self.feature_shape),
             "top1": dict(vars(self.top1)) if self.top1 else None,
             "latency": self.latency.as_json(),
             "throughput": self.throughput.as_json(),
@@ -171,7 +171,7 @@ def compare(
             parameters=traces[name].parameters,
             weight_bytes=traces[name].weight_bytes,
             macs=traces[name].macs,
-            feature_shape=tuple(channels_last(features[name].output_shape)),
+            feature_shape=features[name].output_shape,
             receptive_field=features[name].receptive_field,
             top1=(top1 or {}).get(name),
             latency=latency[name],

@@ -167,7 +167,7 @@ def shape_in_words(shape: Shape) -> str:
     """One image's shape as it is read aloud, height first.
 
     Example:
-        >>> shape_in_words((16, 26, 26))
-        '26×26×16'
+        >>> shape_in_words((16, 26, 26)), shape_in_words((25088,))
+        ('26×26×16', '25,088')
     """
-    return "×".join(f"{side:,}" for side in channels_last(shape))
+    return f"{shape[0]:,}" if len(shape) == 1 else "×".join(map(str, channels_last(shape)))
