@@ -76,10 +76,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             raise _refused(path, f"it is {what}, not weights; pass a .safetensors or .pth file")
     if start.startswith(b"PK"):
         found = _read_zipped(path)
-    elif start.startswith(b"\x80") and path.suffix != ".safetensors":
-        found = _read_legacy(path)
-    elif start[8:] == b"{" or path.suffix == ".safetensors":
+    elif path.suffix == ".safetensors" or start[8:] == b"{":  # behind the length of its header
         return _read_safetensors(path)
+    elif start.startswith(b"\x80"):
+        found = _read_legacy(path)
     else:
         raise _refused(path, "it is neither safetensors nor what torch.save writes")
     return _state_dict(path, found)
