@@ -32,7 +32,19 @@ if TYPE_CHECKING:
     from convlens.prediction import Prediction, Predictor
     from convlens.recipe import Run
 
-__all__ = ["compare", "evaluate", "inspect", "load", "look_augment", "predict", "train"]
+__all__ = [
+    "compare",
+    "embed",
+    "evaluate",
+    "inspect",
+    "load",
+    "look",
+    "look_augment",
+    "look_convolution",
+    "look_pooling",
+    "predict",
+    "train",
+]
 
 
 def train(
@@ -220,6 +232,7 @@ def inspect(
     input: str | None = None,  # noqa: A002 - the verb's own word
     head: str | None = None,
     classes: int | None = None,
+    trust_code: bool = False,
 ) -> Trace:
     """A network layer by layer: shapes and how they follow, parameters, cost, receptive fields.
 
@@ -231,6 +244,7 @@ def inspect(
             was published or trained for.
         head: ``"none"``, or a head in the layer notation, in place of the network's own.
         classes: outputs of the head; by default those that the network was published with, or 10.
+        trust_code: run the code that the bundle of a network of the user's own carries.
 
     Raises:
         ConvlensError: the network is unknown, or cannot take such an image: the text shows where.
@@ -245,7 +259,9 @@ def inspect(
     if (model is None) == (layers is None):
         raise _not_one_network(model)
     shape = parse_image_shape(input) if input is not None else None
-    named = _named(model, layers=layers, shape=shape, head=head, classes=classes)
+    named = _named(
+        model, layers=layers, shape=shape, head=head, classes=classes, trust_code=trust_code
+    )
     return trace(named.network, shape or named.input_shape, notes=named.notes)
 
 
@@ -258,6 +274,7 @@ def compare(
     batch_size: int = 8,
     repeats: int = 15,
     gradients: bool = False,
+    trust_code: bool = False,
     device: str = "auto",
     quiet: bool = False,
 ) -> Comparison:
@@ -273,6 +290,7 @@ def compare(
         batch_size: images in the batch that throughput is measured with.
         repeats: rounds of timing, at most.
         gradients: also measure how much of the gradient reaches each depth at initialisation.
+        trust_code: as for `inspect`.
         device: where to compute.
         quiet: show nothing.
 
@@ -283,14 +301,13 @@ def compare(
     from convlens.inspection import common_input, parse_image_shape, published_accuracy
     from convlens.inspection import compare as side_by_side
 
+    asked: dict[str, Any] = {"head": head, "classes": classes, "trust_code": trust_code}
     if input is not None:
         shape = parse_image_shape(input)
     else:
-        looked_at = [_named(model, head=head, classes=classes) for model in models]
-        shape = common_input(named.input_shape for named in looked_at)
+        shape = common_input(_named(model, **asked).input_shape for model in models)
     networks = {
-        str(model): _named(model, shape=shape, head=head, classes=classes, numbers=True).network
-        for model in models
+        str(model): _named(model, shape=shape, numbers=True, **asked).network for model in models
     }
     return side_by_side(
         networks,
@@ -342,7 +359,7 @@ def look(
     Example:
         >>> found = look("simple", quiet=True).filters()
         >>> found.summary["layers"][0]["filters"], list(found.figures)
-        (16, ['filters-block1.conv'])
+        (16, ['filters-block1.conv1'])
     """
     from convlens.inspection.pictures import Looker
 
@@ -610,6 +627,7 @@ def _named(
     head: str | None = None,
     classes: int | None = None,
     numbers: bool = False,
+    trust_code: bool,
 ) -> Named:
     """The network that a name, the layer notation, a file, a run or a bundle stands for."""
     from convlens.inspection import build_named, describe, given_network, trained_network
@@ -617,7 +635,7 @@ def _named(
     if layers is None and isinstance(model, str | Path) and Path(model).is_dir():
         from convlens.prediction import load_bundle
 
-        bundle = load_bundle(model)
+        bundle = load_bundle(model, trust_code=trust_code)
         return trained_network(bundle.classifier, bundle.model, head=head, classes=classes)
     if layers is None and not isinstance(model, str | Path | None):
         return given_network(model, shape)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from convlens.cli.output import JsonOption, print_json, stdout
+from convlens.cli.output import JsonOption, TrustCodeOption, print_json, stdout
 from convlens.cli.quantities import short, size
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def compare(
         bool, typer.Option(help="How much of the gradient reaches the first layer.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    trust_code: TrustCodeOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Put networks side by side: size, cost, features, published accuracy, and speed here.
@@ -56,6 +57,7 @@ def compare(
         batch_size=batch_size,
         repeats=repeats,
         gradients=gradients,
+        trust_code=trust_code,
         device=device,
     )
     if as_json:
@@ -94,19 +96,29 @@ def _what_they_are(found: "Comparison") -> Table:
 
 
 def _how_fast(found: "Comparison") -> Table:
-    table = _table("one image", "middle half", f"{found.batch_size} at once", "middle half", "n")
+    table = _table(
+        "1 image, ms", "middle half", f"images/s by {found.batch_size}", "middle half", "n"
+    )
     for network in found.networks:
         one, batch = network.latency, network.throughput
-        rates = [found.batch_size / each for each in (batch.median, batch.high, batch.low)]
+        times = [_three_digits(each * 1000) for each in (one.median, one.low, one.high)]
+        rates = [
+            _three_digits(found.batch_size / each) for each in (batch.median, batch.high, batch.low)
+        ]
         table.add_row(
             network.name,
-            f"{one.median * 1000:.3g} ms",
-            f"{one.low * 1000:.3g} to {one.high * 1000:.3g}",
-            f"{rates[0]:.3g} images/s",
-            f"{rates[1]:.3g} to {rates[2]:.3g}",
-            f"{one.n}, {batch.n}",
+            times[0],
+            f"{times[1]}–{times[2]}",
+            rates[0],
+            f"{rates[1]}–{rates[2]}",
+            str(min(one.n, batch.n)),
         )
     return table
+
+
+def _three_digits(value: float) -> str:
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if rounded >= 100 else f"{rounded:g}"
 
 
 def _gradients(found: "Comparison") -> Table:
@@ -141,7 +153,7 @@ def _notes(found: "Comparison") -> "Iterator[str]":
     yield (
         f"Times: medians, measured in turns on {found.machine['processor']}, "
         f"{found.machine['threads']} threads, {found.machine['device']}, "
-        f"torch {found.machine['torch']}; n: rounds."
+        f"torch {found.machine['torch']}; n: rounds, at least."
     )
     if any(network.gradients for network in found.networks):
         yield "Gradients: size at a typical weight, with the weights that each network begins with."

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convlens.cli.layer_table import layer_table
-from convlens.cli.output import JsonOption, print_json, stdout
+from convlens.cli.output import JsonOption, TrustCodeOption, print_json, stdout
 from convlens.cli.quantities import short, size
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def inspect(
     batch_size: Annotated[
         int, typer.Option(min=1, help="For the memory that training takes.")
     ] = 32,
+    trust_code: TrustCodeOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a network layer by layer: shapes, parameters, cost and receptive fields.
@@ -53,7 +54,9 @@ def inspect(
     """
     from convlens import api
 
-    trace = api.inspect(model, layers=layers, input=input_shape, head=head, classes=classes)
+    trace = api.inspect(
+        model, layers=layers, input=input_shape, head=head, classes=classes, trust_code=trust_code
+    )
     if as_json:
         memory = trace.training_memory(batch_size)
         print_json({**trace.as_json(), "training_memory": memory.as_json() if memory else None})

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.core.classifier import Classifier
-from convlens.core.device import describe_machine
+from convlens.core.device import describe_machine, placed
 from convlens.core.reporter import Quiet, Reporter
 from convlens.inspection.formulas import Shape, channels_last
 from convlens.inspection.gradients import GradientNorm, gradient_by_depth
@@ -125,7 +125,7 @@ def compare(
     """Put networks side by side, and time them here in turns.
 
     Args:
-        networks: by name; each is moved to the device, and timed in
+        networks: by name; each is moved to the device and to channels-last memory, and timed in
             eval mode.
         input_shape: channels, height, width of one image.
         batch_size: images in the batch for throughput.
@@ -194,17 +194,21 @@ def guidance(networks: Sequence[Compared]) -> str:
     if len(networks) < 2:
         return "Name two networks or more to compare them."
     fastest = min(networks, key=lambda network: network.latency.median)
-    close = [n.name for n in networks if n.latency.overlaps(fastest.latency)]
+    close = [_quoted(n.name) for n in networks if n.latency.overlaps(fastest.latency)]
     smallest = min(networks, key=lambda network: network.weight_bytes)
-    speed = f"{fastest.name} is the fastest here"
+    speed = f"{_quoted(fastest.name)} is the fastest here"
     if len(close) > 1:
-        speed = f"{' and '.join(close)} are too close in speed here to tell apart"
-    told = [speed, f"{smallest.name} the smallest"]
+        speed = f"{', '.join(close[:-1])} and {close[-1]} are too close in speed here to tell apart"
+    told = [speed, f"{_quoted(smallest.name)} the smallest"]
     known = {n.name: n.top1.percent for n in networks if n.top1}
     if len(known) > 1:
         best = max(known, key=lambda name: known[name])
         told.append(f"{best} the most accurate on ImageNet ({known[best]:.1f} %)")
     return f"{', '.join(told)}; which is best on your images, only training them tells."
+
+
+def _quoted(name: str) -> str:
+    return f"'{name}'" if " " in name else name
 
 
 def _features(module: nn.Module) -> nn.Module:
@@ -232,7 +236,7 @@ def _forward(module: nn.Module, batch: Tensor) -> Callable[[], None]:
 def _ready(networks: Mapping[str, nn.Module], device: torch.device) -> Iterator[None]:
     modes = [(m, m.training) for network in networks.values() for m in network.modules()]
     for network in networks.values():
-        network.to(device).eval()
+        placed(network, device).eval()
     try:
         yield
     finally:
