@@ -68,8 +68,8 @@ class AugmentSettings(BaseModel):
         saturation_range: factors on the distance from each pixel's own grey; 0 is grey.
         hue_range: degrees; drawn from [-h, h], turned in the chroma plane at constant luma.
         grey: share of the images that lose their colour.
-        trivial: TrivialAugment, wide space (Müller and Hutter, arXiv 2103.10158, sections 3, 4 and
-            table 1): one operation of 14 at one strength of 31 for each image.
+        trivial: TrivialAugment, wide space (Müller and Hutter, arXiv 2103.10158, algorithm
+            1): one operation of 14 at one strength of 31 for each image.
         cutout: a length; a grey square of this side somewhere over the image (DeVries and Taylor,
             arXiv 1708.04552, section 3).
         erase: share of the images of which a rectangle becomes noise (Zhong et al., arXiv

@@ -1,10 +1,10 @@
 """TrivialAugment's operations, each as a change of one parameter.
 
 Müller and Hutter, "TrivialAugment: tuning-free yet state-of-the-art data augmentation", arXiv
-2103.10158, algorithm 1 and table 1 (wide space). Every image gets one operation, drawn uniformly,
-at one of 31 strengths, drawn uniformly. The geometric ones join the one warp, so they are
-interpolated bilinearly and filled by ``fill_mode``, where the paper's code takes the nearest pixel
-and fills with black; they turn and shear about the centre.
+2103.10158, algorithm 1, with the wide search space of the paper and its code. Every image gets one
+operation, drawn uniformly, at one of 31 strengths, drawn uniformly. The geometric ones join the
+one warp, so they are interpolated bilinearly and filled by ``fill_mode``, where the paper's code
+takes the nearest pixel and fills with black; they turn and shear about the centre.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Operation:
     Attributes:
         name: what the paper calls it.
         parameter: the attribute of `convlens.augment.Draws` that it changes; empty for none.
-        kind: ``"add"``: plus or minus the amount; ``"scale"``: times 1 plus or minus it;
+        kind: ``"add"``: plus or minus the amount; ``"scale"``: times 0.01 plus it;
             ``"lower"``: minus it; ``"switch"``: on.
         largest: the amount at full strength; at none it is 0.
         whole: whether the amount is rounded down, as the paper's code does.
@@ -44,7 +44,7 @@ class Operation:
         size = np.floor(amount) if self.whole else amount
         changed: dict[Kind, NDArray[Any]] = {
             "add": value + sign * size,
-            "scale": value * (1 + sign * size),
+            "scale": value * (0.01 + size),
             "lower": value - size,
             "switch": np.ones(len(value)),
         }
@@ -57,11 +57,11 @@ OPERATIONS = (
     Operation("equalize", "equalise"),
     Operation("rotate", "rotation", "add", 135, whole=True),
     Operation("solarize", "solarise", "lower", 256, whole=True),
-    Operation("color", "saturation", "scale", 0.99),
+    Operation("color", "saturation", "scale", 1.99),
     Operation("posterize", "posterise", "lower", 6, whole=True),
-    Operation("contrast", "contrast", "scale", 0.99),
-    Operation("brightness", "brightness", "scale", 0.99),
-    Operation("sharpness", "sharpness", "scale", 0.99),
+    Operation("contrast", "contrast", "scale", 1.99),
+    Operation("brightness", "brightness", "scale", 1.99),
+    Operation("sharpness", "sharpness", "scale", 1.99),
     Operation("shear x", "skew_x", "add", 0.99),
     Operation("shear y", "skew_y", "add", 0.99),
     Operation("translate x", "shift_x", "add", 32, whole=True),  # pixels, at most the side
