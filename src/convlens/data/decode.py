@@ -29,7 +29,7 @@ from convlens.data.headers import (
     orientation_of,
 )
 from convlens.data.jpeg import BrokenJpegError, JpegHeader, check_complete
-from convlens.data.resize import Box, Pixels8, Plan, kept_shape, plan, resample
+from convlens.data.resize import Pixels8, Plan, Size, Window, kept_shape, plan, resample
 
 BACKGROUND = (255, 255, 255)
 _SCALES = {
@@ -88,7 +88,7 @@ def decode(
         limits: what is refused from its header.
 
     Returns:
-        (height, width, channels) uint8, RGB or grey.
+        (height, width, channels) uint8, RGB or grey; an array of this size comes back as it is.
 
     Raises:
         UnreadableImageError: the file is missing, damaged, truncated, over a limit or no image.
@@ -126,7 +126,7 @@ def fit(image: Pixels8, spec: InputSpec, margin: float = 0.0) -> Pixels8:
     """
     height, width = image.shape[:2]
     seen = plan(height, width, spec, margin)
-    return _placed(resample(image, seen.box, seen.shape), seen, kept_shape(spec, margin))
+    return _placed(resample(image, seen.scaled, seen.window), seen, kept_shape(spec, margin))
 
 
 def _decode(data: bytes, name: str, spec: InputSpec, margin: float, limits: ImageLimits) -> Pixels8:
@@ -150,19 +150,19 @@ def _decode(data: bytes, name: str, spec: InputSpec, margin: float, limits: Imag
 def _decode_jpeg(data: bytes, jpeg: JpegHeader, spec: InputSpec, margin: float) -> Pixels8 | None:
     """Grey or RGB pixels at the network's size; None where OpenCV cannot decode the file.
 
-    Orientation is applied to the box before and to the pixels after: both are small.
+    Orientation is applied to the window before and to the pixels after: both are small.
     """
     turned, flip_rows, flip_columns = _ORIENTATIONS[jpeg.orientation]
     height, width = (jpeg.width, jpeg.height) if turned else (jpeg.height, jpeg.width)
     seen = plan(height, width, spec, margin)
-    box = _as_stored(seen.box, height, width, jpeg.orientation)
-    shape = seen.shape[::-1] if turned else seen.shape
-    needed = min((box.bottom - box.top) / shape[0], (box.right - box.left) / shape[1])
-    scale = next((scale for scale in _SCALES if needed >= scale), 1)
+    scaled, window = _as_stored(seen, jpeg.orientation)
+    shrink = min(jpeg.height / scaled.rows, jpeg.width / scaled.columns)
+    scale = next((scale for scale in _SCALES if shrink >= scale), 1)
     image = _decode_at_scale(data, jpeg, scale)
     if image is None:
         return None
-    pixels = resample(image, Box(*(edge / scale for edge in box)), shape)
+    extent = jpeg.height / scale, jpeg.width / scale
+    pixels = resample(image, scaled, window, extent=extent)
     if jpeg.components == 3:
         pixels = cast("Pixels8", cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
     pixels = pixels.transpose(1, 0, 2) if turned else pixels
@@ -182,15 +182,17 @@ def _decode_at_scale(data: bytes, jpeg: JpegHeader, scale: int) -> Pixels8 | Non
     return cast("Pixels8", image.reshape(*image.shape[:2], 1 if grey else 3))
 
 
-def _as_stored(box: Box, height: int, width: int, orientation: int) -> Box:
-    """Where a box of the upright image lies in the stored one."""
+def _as_stored(seen: Plan, orientation: int) -> tuple[Size, Window]:
+    """What a plan for the upright image is for the image as it is stored."""
     turned, flip_rows, flip_columns = _ORIENTATIONS[orientation]
-    top, left, bottom, right = box
+    scaled, (top, left, rows, columns), _ = seen
     if flip_rows:
-        top, bottom = height - bottom, height - top
+        top = scaled.rows - top - rows
     if flip_columns:
-        left, right = width - right, width - left
-    return Box(left, top, right, bottom) if turned else Box(top, left, bottom, right)
+        left = scaled.columns - left - columns
+    if turned:
+        return Size(*scaled[::-1]), Window(left, top, columns, rows)
+    return scaled, Window(top, left, rows, columns)
 
 
 def _decode_with_pillow(data: bytes, kind: str, name: str, limits: ImageLimits) -> Pixels8:

@@ -1,15 +1,15 @@
 """Bringing an image to the network's size: where to look, and how to sample there.
 
-Sampling is antialiased. Where both sides shrink alike, whole factors are averaged first; what is
-left, from 1 to 2, takes a filter of three taps and a bilinear interpolation, which together have
-the width of Pillow's antialiased bilinear ("triangle") filter at a quarter of its cost. Where both
-sides grow, bilinear interpolation is all. Where one grows and the other shrinks, or one shrinks
+Sampling is antialiased. Where both sides shrink alike, a filter of a few taps and a bilinear
+interpolation together have the width of Pillow's antialiased bilinear ("triangle") filter, at a
+quarter of its cost; from a factor of 4 on, blocks of pixels are averaged first. Where both sides
+grow, bilinear interpolation is all. Where one grows and the other shrinks, or one shrinks
 more than twice as much as the other, Pillow resizes.
 """
 
 import math
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -20,33 +20,40 @@ from convlens.core.input_spec import InputSpec
 
 CROP_FRACTION = 0.875
 _MOST_UNEVEN, _MOST_WASTE = 2, 4
-Pixels8 = NDArray[np.uint8]
+Pixels8: TypeAlias = NDArray[np.uint8]
 
 
-class Box(NamedTuple):
-    """A rectangle of an image, in pixels from its upper left corner."""
+class Size(NamedTuple):
+    """Rows and columns."""
 
-    top: float
-    left: float
-    bottom: float
-    right: float
+    rows: int
+    columns: int
+
+
+class Window(NamedTuple):
+    """A part of an image."""
+
+    top: int
+    left: int
+    rows: int
+    columns: int
 
 
 class Plan(NamedTuple):
-    """Which part of an image is seen, and where it lands.
+    """What is seen of an image: it is resized, a window is cut out, and that is placed on black.
 
     Attributes:
-        box: the part of the source that is seen.
-        shape: rows and columns that it is brought to.
-        corner: row and column of the output at which those begin; around them is black.
+        scaled: the size to which the whole image is resized.
+        window: the part of that which is seen.
+        corner: row and column of the output at which it begins.
     """
 
-    box: Box
-    shape: tuple[int, int]
-    corner: tuple[int, int]
+    scaled: Size
+    window: Window
+    corner: tuple[int, int] = (0, 0)
 
 
-def kept_shape(spec: InputSpec, margin: float = 0.0) -> tuple[int, int]:
+def kept_shape(spec: InputSpec, margin: float = 0.0) -> Size:
     """Rows and columns that are kept of an image.
 
     Args:
@@ -56,16 +63,17 @@ def kept_shape(spec: InputSpec, margin: float = 0.0) -> tuple[int, int]:
 
     Example:
         >>> kept_shape(InputSpec(height=224, width=224), margin=0.143)
-        (256, 256)
+        Size(rows=256, columns=256)
     """
-    return round(spec.height * (1 + margin)), round(spec.width * (1 + margin))
+    return Size(round(spec.height * (1 + margin)), round(spec.width * (1 + margin)))
 
 
 def plan(height: int, width: int, spec: InputSpec, margin: float = 0.0) -> Plan:
-    """Where an image of this size is looked at.
+    """What is seen of an image of this size.
 
-    "crop" rounds as the published evaluation of pretrained weights does (resize the short side to
-    a whole number of pixels, then cut the centre). With a margin it keeps the whole short side.
+    "crop" rounds as the published evaluation of pretrained weights does: the short side is resized
+    to a whole number of pixels, then the centre is cut out. With a margin the whole short side is
+    kept.
 
     Args:
         height: rows of the image.
@@ -74,72 +82,73 @@ def plan(height: int, width: int, spec: InputSpec, margin: float = 0.0) -> Plan:
         margin: as in `kept_shape`.
 
     Example:
-        >>> plan(300, 400, InputSpec(height=224, width=224)).shape
-        (224, 224)
+        >>> plan(300, 400, InputSpec(height=224, width=224)).scaled
+        Size(rows=256, columns=341)
     """
-    rows, columns = kept_shape(spec, margin)
-    whole = Box(0.0, 0.0, float(height), float(width))
-    if spec.resize == "stretch" or (height, width) == (rows, columns):
-        return Plan(whole, (rows, columns), (0, 0))
+    kept = kept_shape(spec, margin)
+    if spec.resize == "stretch" or (height, width) == kept:
+        return Plan(kept, Window(0, 0, *kept))
     if spec.resize == "pad":
-        inner = _covering(height, width, rows, columns, inside=True)
-        return Plan(whole, inner, ((rows - inner[0]) // 2, (columns - inner[1]) // 2))
+        scaled = _covering(height, width, kept, inside=True)
+        corner = (kept.rows - scaled.rows) // 2, (kept.columns - scaled.columns) // 2
+        return Plan(scaled, Window(0, 0, *scaled), corner)
     share = 1.0 if margin else CROP_FRACTION
-    scaled = _covering(height, width, round(rows / share), round(columns / share))
-    top, bottom = _centre(scaled[0], rows, height)
-    left, right = _centre(scaled[1], columns, width)
-    return Plan(Box(top, left, bottom, right), (rows, columns), (0, 0))
+    scaled = _covering(height, width, Size(round(kept.rows / share), round(kept.columns / share)))
+    top, left = round((scaled.rows - kept.rows) / 2), round((scaled.columns - kept.columns) / 2)
+    return Plan(scaled, Window(top, left, *kept))
 
 
-def resample(image: Pixels8, box: Box, shape: tuple[int, int]) -> Pixels8:
-    """Bring a box of an image to a size, antialiased.
+def resample(
+    image: Pixels8, scaled: Size, window: Window, *, extent: tuple[float, float] | None = None
+) -> Pixels8:
+    """Resize an image, antialiased, and cut out a window; nothing else is computed.
 
     Args:
         image: (H, W, C).
-        box: within the image; its borders need not be whole pixels.
-        shape: rows and columns wanted.
+        scaled: the size to which the whole image is resized.
+        window: the part of that which is returned.
+        extent: height and width of the picture in pixels of ``image``, where its last row and
+            column are only partly filled; None for those of ``image``.
 
     Returns:
-        (rows, columns, C), which may be a view of ``image``.
+        (rows, columns, C) of the window, which may be a view of ``image``.
     """
-    rows, columns = shape
-    down = (box.bottom - box.top) / rows
-    across = (box.right - box.left) / columns
+    height, width = extent or image.shape[:2]
+    down, across = height / scaled.rows, width / scaled.columns
     least, most = sorted((down, across))
-    if most < 1:
-        return _enlarge(image, box, shape)
+    wasteful = scaled.rows * scaled.columns > _MOST_WASTE * window.rows * window.columns
+    if most < 1 and not wasteful:
+        return _enlarge(image, scaled, window)
     if least < 1 or most > _MOST_UNEVEN * least:
-        return _with_pillow(image, box, shape)
-    if least >= 2:
-        block = int(least)
-        image = _average(image, box, block)
-        box = Box(*(edge / block for edge in box))
+        return _with_pillow(image, down, across, window)
+    if least >= 4:
+        block = int(least / 2)
         down, across = down / block, across / block
-    vertical = _Axis.of(box.top, down, rows, image.shape[0])
-    horizontal = _Axis.of(box.left, across, columns, image.shape[1])
+        image = _average(
+            image, block, down * (window.top + window.rows), across * (window.left + window.columns)
+        )
+    vertical = _Axis.of(down, window.top, window.rows, image.shape[0])
+    horizontal = _Axis.of(across, window.left, window.columns, image.shape[1])
     return _smooth_and_interpolate(image, vertical, horizontal)
 
 
-def _enlarge(image: Pixels8, box: Box, shape: tuple[int, int]) -> Pixels8:
-    """Interpolate the whole image and cut the box out, where that is not much more than the box.
+def _enlarge(image: Pixels8, scaled: Size, window: Window) -> Pixels8:
+    whole = cv2.resize(image, scaled[::-1], interpolation=cv2.INTER_LINEAR)
+    rows = slice(window.top, window.top + window.rows)
+    return _pixels(whole, image)[rows, window.left : window.left + window.columns]
 
-    OpenCV has no box, so the image must come out at whole pixels, as `plan` sees to it.
+
+def _average(image: Pixels8, block: int, bottom: float, right: float) -> Pixels8:
+    """Average square blocks of pixels, from the upper left corner to just beyond the window.
+
+    Args:
+        image: (H, W, C).
+        block: the side of a block.
+        bottom: where the window ends, in blocks.
+        right: likewise.
     """
-    height, width = image.shape[:2]
-    down, across = (box.bottom - box.top) / shape[0], (box.right - box.left) / shape[1]
-    exact = height / down, width / across, box.top / down, box.left / across
-    rows, columns, top, left = (round(value) for value in exact)
-    unlike = max(abs(value - round(value)) for value in exact)
-    if unlike > 1e-6 or rows * columns > _MOST_WASTE * shape[0] * shape[1]:
-        return _with_pillow(image, box, shape)
-    whole = _pixels(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR), image)
-    return whole[top : top + shape[0], left : left + shape[1]]
-
-
-def _average(image: Pixels8, box: Box, block: int) -> Pixels8:
-    """Average square blocks of pixels, from the upper left corner to just beyond the box."""
-    rows = math.ceil(min(image.shape[0], box.bottom + block) / block)
-    columns = math.ceil(min(image.shape[1], box.right + block) / block)
+    rows = min(math.ceil(bottom) + 1, math.ceil(image.shape[0] / block))
+    columns = min(math.ceil(right) + 1, math.ceil(image.shape[1] / block))
     part = image[: rows * block, : columns * block]
     missing = rows * block - part.shape[0], columns * block - part.shape[1]
     if any(missing):
@@ -156,16 +165,16 @@ def _smooth_and_interpolate(image: Pixels8, vertical: "_Axis", horizontal: "_Axi
     region = region[vertical.inner, horizontal.inner]
     if (vertical.factor, horizontal.factor) != (1, 1):
         across, down = 1 / horizontal.factor, 1 / vertical.factor
-        linear = cv2.INTER_LINEAR
-        region = _pixels(cv2.resize(region, None, None, across, down, linear), image)
+        resized = cv2.resize(region, None, None, across, down, cv2.INTER_LINEAR)
+        region = _pixels(resized, image)
     return region[vertical.ahead :, horizontal.ahead :]
 
 
 class _Axis(NamedTuple):
     """One side's part in sampling.
 
-    OpenCV samples from a whole pixel on. So that a box may begin between two, some pixels of the
-    output are made ahead of it and dropped: as many as bring the beginning to a whole pixel.
+    OpenCV samples from a whole pixel on, and a window begins anywhere. So some pixels of the output
+    are made ahead of it and dropped: as many as lead back to a whole pixel, or nearly.
 
     Attributes:
         outer: what is filtered.
@@ -183,33 +192,26 @@ class _Axis(NamedTuple):
 
     @classmethod
     @lru_cache(maxsize=4096)
-    def of(cls, start: float, factor: float, count: int, length: int) -> "_Axis":
+    def of(cls, factor: float, first: int, count: int, length: int) -> "_Axis":
         """Plan one side.
 
         Args:
-            start: where the box begins.
             factor: pixels for one of the output, at least 1.
-            count: pixels of the output in the box.
+            first: the window's first pixel of the output.
+            count: pixels of the output in the window.
             length: pixels there are.
         """
-        ahead = _ahead(start, factor)
-        first = round(start - ahead * factor)
-        made = count + ahead
+        starts = factor * np.arange(first, -1, -1)
+        near = np.flatnonzero(np.abs(starts - np.round(starts)) < 1 / 16)  # 0 is always among them
+        ahead = int(near[0])
+        start, made = round(starts[ahead]), count + ahead
         # OpenCV makes round(taken / factor) pixels; all that are there may weigh in.
-        taken = min(math.ceil(factor * (made + 0.5)) - 1, length - first)
+        taken = min(math.ceil(factor * (made + 0.5)) - 1, length - start)
         taps = _taps(factor)
         reach = len(taps) // 2
-        outer = slice(max(0, first - reach), min(length, first + taken + reach))
-        inner = slice(first - outer.start, first - outer.start + taken)
+        outer = slice(max(0, start - reach), min(length, start + taken + reach))
+        inner = slice(start - outer.start, start - outer.start + taken)
         return cls(outer, inner, taps, factor, ahead)
-
-
-def _ahead(start: float, factor: float) -> int:
-    """How many output pixels before ``start`` the nearest whole pixel lies, to a 16th."""
-    offsets = start - factor * np.arange(int(start / factor + 1e-6) + 1)
-    distances = np.abs(offsets - np.round(offsets))
-    close = np.flatnonzero(distances < 1 / 16)
-    return int(close[0] if len(close) else distances.argmin())
 
 
 def _taps(factor: float) -> tuple[float, ...]:
@@ -226,36 +228,36 @@ def _taps(factor: float) -> tuple[float, ...]:
     taps = (1 - share) * _triangle(away, below) + share * _triangle(away, below + 1)
     whole = np.rint(256 * taps).astype(int)
     whole[below] += 256 - whole.sum()
-    whole = whole[below - away[whole > 0].max() : below + away[whole > 0].max() + 1]
-    return tuple((whole / 256).tolist())
+    reach = away[whole > 0].max()
+    return tuple((whole[below - reach : below + reach + 1] / 256).tolist())
 
 
 def _triangle(away: NDArray[np.int64], half_width: int) -> NDArray[np.float64]:
     return np.maximum(0.0, half_width - away) / half_width**2
 
 
-def _with_pillow(image: Pixels8, box: Box, shape: tuple[int, int]) -> Pixels8:
+def _with_pillow(image: Pixels8, down: float, across: float, window: Window) -> Pixels8:
     height, width, channels = image.shape
-    area = (box.left, box.top, min(box.right, width), min(box.bottom, height))
-    size = shape[1], shape[0]
+    right, bottom = window.left + window.columns, window.top + window.rows
+    box = (
+        window.left * across,
+        window.top * down,
+        min(right * across, width),
+        min(bottom * down, height),
+    )
+    size = window.columns, window.rows
     planes = [image] if channels == 3 else [image[..., channel] for channel in range(channels)]
     images = [Image.fromarray(np.ascontiguousarray(plane)) for plane in planes]
-    resized = [np.asarray(i.resize(size, Image.Resampling.BILINEAR, area)) for i in images]
+    resized = [np.asarray(i.resize(size, Image.Resampling.BILINEAR, box)) for i in images]
     return resized[0] if channels == 3 else np.stack(resized, axis=-1)
 
 
-def _covering(
-    height: int, width: int, rows: int, columns: int, *, inside: bool = False
-) -> tuple[int, int]:
-    """The size, in whole pixels, at which an image just covers a shape, or just fits inside it."""
+def _covering(height: int, width: int, size: Size, *, inside: bool = False) -> Size:
+    """The size, in whole pixels, at which an image just covers a size, or just fits inside it."""
+    rows, columns = size
     if (rows * width >= columns * height) != inside:
-        return rows, max(1, rows * width // height)
-    return max(1, columns * height // width), columns
-
-
-def _centre(scaled: int, wanted: int, length: int) -> tuple[float, float]:
-    start = round((scaled - wanted) / 2)
-    return start * length / scaled, (start + wanted) * length / scaled
+        return Size(rows, max(1, rows * width // height))
+    return Size(max(1, columns * height // width), columns)
 
 
 def _pixels(image: NDArray[Any], like: Pixels8) -> Pixels8:
