@@ -9,8 +9,11 @@ from typer.main import get_command
 
 from convlens import __version__
 from convlens.cli.compare import compare
+from convlens.cli.data import data
+from convlens.cli.embed import embed
 from convlens.cli.evaluate import evaluate
 from convlens.cli.inspect import inspect
+from convlens.cli.look import app as look
 from convlens.cli.output import fail
 from convlens.cli.predict import predict
 from convlens.cli.train import train
@@ -30,6 +33,9 @@ app.command()(evaluate)
 app.command()(predict)
 app.command()(inspect)
 app.command()(compare)
+app.add_typer(data)
+app.command()(embed)
+app.add_typer(look)
 
 
 @app.callback()

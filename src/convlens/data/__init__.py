@@ -21,6 +21,7 @@ Nothing here loads torch before a batch is asked for, so that a mistyped folder 
 
 from convlens.data.arrays import pixels_of
 from convlens.data.batches import PixelBatches
+from convlens.data.cache_usage import CacheUsage, cache_usage
 from convlens.data.catalogue import Dataset, known_datasets
 from convlens.data.datasets import fetch_dataset, is_fetched
 from convlens.data.decode import decode, fit
@@ -41,6 +42,7 @@ __all__ = [
     "SPLITS",
     "CacheEntry",
     "CacheSettings",
+    "CacheUsage",
     "DataSettings",
     "Dataset",
     "Header",
@@ -53,6 +55,7 @@ __all__ = [
     "Source",
     "UnreadableImageError",
     "balanced_weights",
+    "cache_usage",
     "decode",
     "fetch_dataset",
     "find_images",

@@ -1,0 +1,198 @@
+"""``convlens data``: the datasets that can be named, what a source holds, what is kept."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from convlens.cli.output import JsonOption, print_json, stdout
+from convlens.cli.quantities import size
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from convlens.data import Dataset, ImageSet
+
+_SHOWN = 20
+
+data = typer.Typer(
+    name="data",
+    help="Datasets that can be named, what a source holds, and what is kept in the cache.",
+    no_args_is_help=True,
+)
+
+
+@data.command("list")
+def list_datasets(as_json: JsonOption = False) -> None:
+    """List the datasets that can be named in place of a folder.
+
+    Example: convlens data list
+    """
+    from convlens.data import known_datasets
+
+    entries = list(known_datasets().values())
+    if as_json:
+        print_json([_as_json(entry) for entry in entries])
+        return
+    table = _table("name", "images", "classes", "size", "to fetch", "licence")
+    for entry in entries:
+        images = f"{sum(entry.images.values()):,}"
+        row = (entry.name, images, str(entry.classes), entry.size, _to_fetch(entry), entry.licence)
+        table.add_row(*row)
+    stdout().print(table)
+
+
+@data.command("fetch")
+def fetch_datasets(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Datasets by name.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch datasets now, to train offline later; each file is verified.
+
+    Example: convlens data fetch mnist
+    """
+    from convlens.core.terminal import Terminal
+    from convlens.data import fetch_dataset
+
+    reporter = Terminal()
+    folders = {name: str(fetch_dataset(name, reporter)) for name in names}
+    if as_json:
+        print_json(folders)
+        return
+    for name, folder in folders.items():
+        stdout().print(f"{name}  {folder}", markup=False, soft_wrap=True)
+
+
+@data.command("info")
+def show_source(
+    source: Annotated[
+        str | None,
+        typer.Argument(help="Labelled images as for train; without it, what the cache holds."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="For the splits that are to be cut.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="data.KEY=VALUE", help="How to read it; repeatable."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what training would find in a source, or what is kept in the cache.
+
+    Example: convlens data info plants
+    """
+    if source is None:
+        _show_cache(as_json=as_json)
+        return
+    from convlens.core.settings import apply_setting, validated
+    from convlens.core.terminal import Terminal
+    from convlens.data import DataSettings, is_fetched, known_datasets, open_source
+
+    entry = known_datasets().get(source)
+    images = None
+    if entry is None or is_fetched(entry):
+        asked: dict[str, Any] = {}
+        for setting in settings or ():
+            asked = apply_setting(asked, setting)
+        how = validated(DataSettings, asked.get("data", {}), what="[data]")
+        images = open_source(source, seed=seed, settings=how, reporter=Terminal())
+    if as_json:
+        about = {} if entry is None else {"dataset": _as_json(entry)}
+        print_json({**about, **({} if images is None else _images_as_json(images))})
+        return
+    if entry is not None:
+        _show_dataset(entry)
+    if images is not None:
+        _show_images(images)
+
+
+def _show_dataset(entry: "Dataset") -> None:
+    console = stdout()
+    per_split = ", ".join(f"{count:,} {split}" for split, count in entry.images.items())
+    console.print(f"{entry.name}: {entry.about}", markup=False)
+    console.print(f"{per_split}; {entry.classes} classes; {entry.size}", markup=False)
+    console.print(f"licence: {entry.licence}; {entry.home}", markup=False, soft_wrap=True)
+    if _to_fetch(entry) not in {"-", "fetched"}:
+        console.print(f"not fetched yet ({size(entry.bytes)}): convlens data fetch {entry.name}")
+
+
+def _show_images(images: "ImageSet") -> None:
+    from rich.markup import escape
+
+    console = stdout()
+    counts = images.counts()
+    splits = [split for split, numbers in images.splits.items() if len(numbers)]
+    table = _table("class", *splits)
+    for name in images.classes:
+        table.add_row(escape(name), *(f"{counts[split][name]:,}" for split in splits))
+    table.add_row("all", *(f"{len(images.splits[split]):,}" for split in splits), style="bold")
+    console.print(table)
+    for file in images.skipped[:_SHOWN]:
+        console.print(f"skipped {file.path}: {file.reason}", markup=False, soft_wrap=True)
+    if len(images.skipped) > _SHOWN:
+        console.print(f"and {len(images.skipped) - _SHOWN:,} more; --json names all of them")
+    console.print(f"fingerprint {images.fingerprint()}")
+
+
+def _show_cache(*, as_json: bool) -> None:
+    from convlens.data import CacheSettings, cache_usage, list_entries
+
+    kept = cache_usage()
+    entries = list_entries(CacheSettings().place)
+    if as_json:
+        kinds = [
+            {"kind": own.kind, "folder": str(own.folder), "files": own.files, "bytes": own.bytes}
+            for own in kept
+        ]
+        pixels = [
+            {"name": own.name, "shape": list(own.shape), "bytes": own.size} for own in entries
+        ]
+        print_json({"cache": kinds, "pixels": pixels})
+        return
+    console = stdout()
+    if not kept:
+        console.print("The cache is empty.")
+        return
+    table = _table("kept", "files", "size", "folder")
+    for own in kept:
+        table.add_row(own.kind, f"{own.files:,}", size(own.bytes), str(own.folder))
+    console.print(table)
+    for entry in reversed(entries):
+        images, height, width, channels = entry.shape
+        shape = f"{images:,} images of {height}x{width}x{channels}"
+        console.print(f"pixels of {entry.name}: {shape}, {size(entry.size)}", markup=False)
+    console.print("All of it can be removed: it is made again when it is needed.")
+
+
+def _to_fetch(entry: "Dataset") -> str:
+    from convlens.data import is_fetched
+
+    if not entry.files:
+        return "-"
+    return "fetched" if is_fetched(entry) else size(entry.bytes)
+
+
+def _table(*headings: str) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    words = {"name", "size", "licence", "class", "kept", "folder"}
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in words else "right")
+    return table
+
+
+def _as_json(entry: "Dataset") -> dict[str, Any]:
+    from convlens.data import is_fetched
+
+    own = entry.model_dump(mode="json", exclude={"files"})
+    return {**own, "bytes": entry.bytes, "fetched": is_fetched(entry)}
+
+
+def _images_as_json(images: "ImageSet") -> dict[str, Any]:
+    return {
+        "name": images.name,
+        "classes": list(images.classes),
+        "images": images.counts(),
+        "skipped": [{"path": file.path, "reason": file.reason} for file in images.skipped],
+        "notes": list(images.notes),
+        "fingerprint": images.fingerprint(),
+    }
