@@ -18,6 +18,7 @@ from convlens.models.spec import PUBLISHED, ModelSpec
 from convlens.models.weights_file import read_weights
 
 _LISTED = 4
+_COUNTER = "num_batches_tracked"  # absent from the oldest files, and of no consequence
 
 
 def load_weights(net: Classifier, spec: ModelSpec, reporter: Reporter) -> None:
@@ -53,7 +54,12 @@ def load_weights(net: Classifier, spec: ModelSpec, reporter: Reporter) -> None:
     kept, sentence = _fitting_head(ours, named, spec)
     told.extend(filter(None, [sentence]))
     net.load_state_dict(
-        {key: value for key, value in named.items() if key.startswith("stages.") or key in kept},
+        {
+            key: value
+            for key, value in named.items()
+            if key in kept
+            or (key.startswith("stages.") and key in ours and value.shape == ours[key].shape)
+        },
         strict=False,
     )
     reporter.say("; ".join(told))
@@ -95,29 +101,34 @@ def _named_like(
 
 
 def _check_stages(ours: Mapping[str, Tensor], named: Mapping[str, Tensor], source: str) -> None:
-    needed = {
-        key for key in ours if key.startswith("stages.") and not key.endswith("num_batches_tracked")
-    }
+    needed = [key for key in ours if key.startswith("stages.") and not key.endswith(_COUNTER)]
     mismatched = [
         f"{key} ({_shape(named[key])} in the file, {_shape(ours[key])} in the network)"
-        for key in ours
-        if key in needed and key in named and named[key].shape != ours[key].shape
+        for key in needed
+        if key in named and named[key].shape != ours[key].shape
     ]
     problems = {
-        "missing in the file": [key for key in ours if key in needed - set(named)],
+        "missing in the file": [key for key in needed if key not in named],
         "not in the network": [
-            key for key in named if key not in ours and not key.startswith("head.")
+            key
+            for key in named
+            if key not in ours and not key.startswith("head.") and not key.endswith(_COUNTER)
         ],
         "of another shape": mismatched,
     }
     found = [f"{len(keys)} {what}: {_some(keys)}" for what, keys in problems.items() if keys]
-    if found:
-        raise ConvlensError(
-            f"the {source} are not this network's. {'. '.join(found)}. Name the network that they "
-            "were trained for; a ResNet or MobileNetV2 with a small-image stem differs from the "
-            "published one in its first kernel (small_stem)",
-            code="weights-do-not-fit",
-        )
+    if not found:
+        return
+    stem = (
+        "; where only the first kernel differs, the stem (small_stem) or the channels are others"
+        if len(mismatched) == 1
+        else ""
+    )
+    raise ConvlensError(
+        f"the {source} are not this network's. {'. '.join(found)}. Name the network that they "
+        f"were trained for{stem}",
+        code="weights-do-not-fit",
+    )
 
 
 def _fitting_head(
