@@ -23,7 +23,7 @@ def augment(
     ] = None,
     out: Annotated[
         Path, typer.Option(help="The PNG file to write, or a folder for augmentation.png.")
-    ] = Path("augmentation.png"),
+    ] = Path("look"),
     size: Annotated[
         str | None, typer.Option(help="The network's input in pixels: 224, or 96x160 (H x W).")
     ] = None,
@@ -39,8 +39,6 @@ def augment(
 
     Example: convlens look augment leaf.jpg --policy standard --out sheet.png
     """
-    from rich.markup import escape
-
     from convlens import api
     from convlens.augment.pictures import picture_path
 
@@ -53,11 +51,12 @@ def augment(
         settings=settings or (),
         out=out,
     )
-    path = picture_path(out)
+    path = str(picture_path(out))
     if as_json:
-        print_json({"picture": str(path), "epochs": [list(phrases) for phrases in found.drawn]})
+        print_json({"epochs": [list(phrases) for phrases in found.drawn], "files": [path]})
         return
     console = stdout()
     for epoch, phrases in enumerate(found.drawn, start=1):
-        console.print(f"epoch {epoch}  {', '.join(phrases) or 'unchanged'}")
-    console.print(f"written to [bold]{escape(str(path))}[/bold]")
+        line = f"epoch {epoch}  {', '.join(phrases) or 'unchanged'}"
+        console.print(line, markup=False, soft_wrap=True)
+    console.print(f"written to {path}", markup=False, soft_wrap=True)
