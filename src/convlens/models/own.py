@@ -30,7 +30,8 @@ def build_own(
         ConvlensError: the code is not trusted, fails, or does not give such a network.
     """
     called = spec.name or ""
-    net = call(spec, input_spec, classes=classes, trust_code=trust_code)
+    # A network without outputs cannot be made; its head is set aside below.
+    net = call(spec, input_spec, classes=max(classes, 1), trust_code=trust_code)
     sample = _sample(input_spec)
     shape = _shape_of(net, sample, called)
     apart = take_apart(net, sample, spec.stages)
