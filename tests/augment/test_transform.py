@@ -136,6 +136,21 @@ def test_pixels_smaller_than_the_input_are_refused(tools, photographs):
         transform(policy("light"), height=100, width=100)(batch_of(tools, photographs, range(4)))
 
 
+@pytest.mark.parametrize(
+    "option",
+    [{"trivial": True}, {"grey": 0.01}, {"hue_range": 1}, {"saturation_range": (0.9, 1)}],
+)
+def test_colour_of_other_than_rgb_is_refused_before_it_happens_to_be_drawn(
+    tools, photographs, option
+):
+    four = np.concatenate([photographs, photographs[..., :1]], axis=3)
+    with pytest.raises(ConvlensError, match="images have 4 channels"):
+        augment(four[:1], AugmentSettings(**option))
+    with pytest.raises(ConvlensError, match="images have 4 channels"):
+        transform(AugmentSettings(**option))(batch_of(tools, four[:1], [0]))
+    assert augment(four, CHAPTER).shape == four.shape
+
+
 def test_a_batch_is_drawn_composed_and_applied(tools, photographs):
     draws = draw(CHAPTER, seed=5, epoch=2, indices=range(4), height=84, width=112)
     by_hand = apply(tools.as_batch(photographs), draws, height=84, width=112, fill=CHAPTER.fill)

@@ -7,7 +7,11 @@ import pytest
 from PIL import Image
 
 from convlens import api
+from convlens.augment import make_transform
 from convlens.cli.main import main
+from convlens.core.reporter import Quiet
+from convlens.data import PixelBatches, open_source, read_pixels
+from convlens.recipe import complete
 
 
 @pytest.fixture
@@ -53,6 +57,20 @@ def test_a_source_is_shown_as_training_would_see_it(tmp_path, capsys):
     assert told["epochs"] == [list(phrases) for phrases in again.drawn]
     assert again.images.shape == (9, 8, 8, 1)
     assert not any("mirrored" in phrases for phrases in again.drawn)
+
+
+def test_the_sheet_is_what_training_is_handed():
+    seen = api.look_augment("digits", number=3, quiet=True)
+    images = open_source("digits", reporter=Quiet())
+    recipe, _ = complete({"source": "digits"}, images)
+    pixels = read_pixels(images, images.splits["train"], recipe.input, reporter=Quiet())
+    batches = PixelBatches(pixels, images.labels, batch_size=100, seed=0)
+    transform = make_transform(recipe.augment, seed=0, classes=10, height=8, width=8)
+    index = images.splits["train"][3]
+    for epoch, shown in enumerate(seen.images):
+        handed = [transform(batch) for batch in batches.epoch(epoch)]
+        found = [batch.pixels[batch.indices == index] for batch in handed]
+        assert np.array_equal(np.concatenate(found)[0].transpose(1, 2, 0), shown)
 
 
 def test_settings_of_the_recipe_are_taken(photograph):

@@ -39,15 +39,24 @@ def colour_matrices(draws: Draws, channels: int) -> Reals:
     coloured = bool(draws.grey.any() or (draws.hue != 0).any() or (draws.saturation != 1).any())
     if not coloured or channels == 1:
         return gain
-    if channels != 3:
+    refuse_colour(channels)
+    to_grey = np.tile(LUMA, (3, 1))
+    kept = np.where(draws.grey, 0.0, draws.saturation)[:, None, None]
+    return np.asarray(_turned_hue(draws.hue) @ (kept * np.eye(3) + (1 - kept) * to_grey) @ gain)
+
+
+def refuse_colour(channels: int) -> None:
+    """Refuse to change the colour of images that have neither 1 nor 3 channels.
+
+    Raises:
+        ConvlensError: they do not.
+    """
+    if channels not in (1, 3):
         raise ConvlensError(
             f"images have {channels} channels; saturation, hue and grey are for RGB images: leave "
             "saturation_range, hue_range, grey and trivial out of the augmentation",
             code="not-rgb",
         )
-    to_grey = np.tile(LUMA, (3, 1))
-    kept = np.where(draws.grey, 0.0, draws.saturation)[:, None, None]
-    return np.asarray(_turned_hue(draws.hue) @ (kept * np.eye(3) + (1 - kept) * to_grey) @ gain)
 
 
 def _turned_hue(degrees: Reals) -> Reals:
@@ -137,4 +146,4 @@ def shift_channels(pixels: Tensor, draws: Draws) -> Tensor:
 
 
 def _like(images: Tensor, values: Reals) -> Tensor:
-    return torch.as_tensor(values).to(images.device, images.dtype)
+    return torch.as_tensor(values, dtype=torch.float32).to(images.device)

@@ -177,6 +177,12 @@ class AugmentSettings(BaseModel):
         return 1 / 0.875 - 1 if self.crops else 0.0
 
     @property
+    def colours(self) -> bool:
+        """Whether colour may change, which images of other than 1 or 3 channels do not have."""
+        saturates = self.saturation_range != UNCHANGED
+        return saturates or self.trivial or self.hue_range > 0 or self.grey > 0
+
+    @property
     def mixes(self) -> bool:
         """Whether images of a batch are mixed, and targets with them."""
         return self.mixup > 0 or self.cutmix > 0

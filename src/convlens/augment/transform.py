@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from convlens.augment.colour import recolour, shift_channels
+from convlens.augment.colour import recolour, refuse_colour, shift_channels
 from convlens.augment.drawing import draw
 from convlens.augment.erasing import erase
 from convlens.augment.geometry import compose
@@ -72,7 +72,9 @@ def make_transform(
 
     Returns:
         A function from batch to batch. Pixels keep dtype and device and have the input's size;
-        targets become (N, K) float where images are mixed, else they stay as they are.
+        targets become (N, K) float where images are mixed, else they stay as they are. It raises
+        a ConvlensError for pixels smaller than the input, and where colour is to change but there
+        are neither 1 nor 3 channels.
     """
     return partial(
         _augment_batch, settings=settings, seed=seed, classes=classes, height=height, width=width
@@ -82,6 +84,8 @@ def make_transform(
 def _augment_batch(
     batch: Batch, *, settings: AugmentSettings, seed: int, classes: int, height: int, width: int
 ) -> Batch:
+    if settings.colours:
+        refuse_colour(batch.pixels.shape[1])
     indices = batch.indices.cpu().numpy()
     draws = draw(
         settings, seed=seed, epoch=batch.epoch, indices=indices, height=height, width=width
@@ -117,7 +121,7 @@ def augment(
         Arrays of the same shape and dtype.
 
     Raises:
-        ConvlensError: the arrays are not images.
+        ConvlensError: the arrays are not images, or have no colour to change.
 
     Example:
         >>> images = np.random.default_rng(0).random((1, 150, 150, 3))
@@ -136,6 +140,8 @@ def augment(
         )
     height, width = arrays.shape[1:3]
     images = arrays.reshape(len(arrays), height, width, -1)
+    if settings.colours:
+        refuse_colour(images.shape[3])
     computed = images if images.dtype == np.uint8 else images.astype(np.float32)
     draws = draw(settings, seed=seed, epoch=epoch, indices=numbers, height=height, width=width)
     done = apply(

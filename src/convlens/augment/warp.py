@@ -128,7 +128,7 @@ def _warp_torch(
 ) -> Tensor:
     images = to_unit(pixels)
     sides = torch.tensor([images.shape[3], images.shape[2]], device=images.device)
-    places = _places(torch.as_tensor(matrices).to(images.device, torch.float32), *size)
+    places = _places(torch.as_tensor(matrices, dtype=torch.float32).to(images.device), *size)
     if fill.mode == "wrap":
         places = places.remainder(sides)
         images, sides = F.pad(images, (0, 1, 0, 1), mode="circular"), sides + 1
@@ -139,7 +139,7 @@ def _warp_torch(
         padding_mode=_TORCH_BORDERS[fill.mode],
         align_corners=False,
     )
-    return from_unit(warped + background, pixels.dtype)
+    return from_unit(warped + background if background else warped, pixels.dtype)
 
 
 def _places(matrices: Tensor, height: int, width: int) -> Tensor:
