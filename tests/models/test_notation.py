@@ -1,5 +1,6 @@
 import contextlib
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -144,3 +145,12 @@ def test_whatever_the_grammar_allows_is_read(text: str) -> None:
 def test_whatever_is_typed_is_read_or_refused_in_words(text: str) -> None:
     with contextlib.suppress(ConvlensError):
         assert len(parse_network(text)) == len(split_layers(text)) > 0
+
+
+def test_the_guide_shows_every_form_and_its_examples_are_read() -> None:
+    guide = (Path(__file__).parents[2] / "docs/guide/layer-notation.md").read_text("utf-8")
+    table = guide.replace("\\|", "|")
+    for kind, signature in SIGNATURES.items():
+        assert f"`{signature.describe(kind)}`" in table
+    first = guide.split("```")[1].strip()
+    assert len(parse_network(first)) == 8

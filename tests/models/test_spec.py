@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,8 @@ def test_a_description_survives_json() -> None:
         ({"layers": "flatten, dense", "pretrained": True}, "has no published weights"),
         ({"name": "vgg16", "head": "globalavgpool, dense", "dropout": 0.1}, "in the head's own"),
         ({"name": "vgg16", "stages": ["a"]}, "a file of your own"),
+        ({"name": "a.py:f", "width": 0.5}, "set them in your own function"),
+        ({"name": "a.py:f", "pretrained": True}, "has no published weights"),
         ({"name": "a.py:f", "source": "x = 1"}, "source and source_sha256 go together"),
     ],
 )
@@ -62,3 +66,12 @@ def test_values_out_of_range_are_refused(fields: dict[str, object]) -> None:
 def test_it_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         ModelSpec(name="vgg16").name = "vgg19"  # type: ignore[misc]
+
+
+def test_a_description_needs_no_torch() -> None:
+    script = (
+        "import sys; from convlens.models import ModelSpec, imagenet_normalisation;"
+        "ModelSpec(name='vgg16', pretrained=True, head='globalavgpool, dense');"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

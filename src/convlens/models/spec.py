@@ -97,6 +97,9 @@ class ModelSpec(BaseModel):
             "dropout belongs to the published head; write 'dropout RATE' in the head's own text": (
                 self.dropout is not None and self.head != PUBLISHED
             ),
+            "small_stem, width and dropout are for known networks; set them in your own function": (
+                self.is_own and (self.small_stem, self.width, self.dropout) != (None, 1.0, None)
+            ),
             "stages and source are for a network in a file of your own": not self.is_own
             and (self.stages or self.source or self.source_sha256),
             "source and source_sha256 go together": (self.source is None)
