@@ -1,4 +1,4 @@
-"""How fast are the chapter's augmentation settings on 224×224 photographs?
+"""How fast is a classic augmentation of 224×224 photographs?
 
     python -m benchmarks.augmentation [--images 64] [--rounds 7] [--threads 1]
 
@@ -183,7 +183,7 @@ def result(
         versions["keras"] = importlib.metadata.version("keras")
         versions["scipy"] = importlib.metadata.version("scipy")
     return {
-        "question": "images a second, the chapter's augmentation, 224x224 RGB, one process",
+        "question": "images a second, rotation, shifts, zoom, shear and flip, 224x224 RGB, one process",
         "command": " ".join(["python -m benchmarks.augmentation", *sys.argv[1:]]),
         "settings": SETTINGS,
         "images": given.images,

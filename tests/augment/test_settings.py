@@ -15,7 +15,7 @@ def test_nothing_is_on_unless_said():
     assert settings.zoom_bounds == (1, 1)
 
 
-def test_the_chapters_listing_is_taken_as_it_is_written():
+def test_a_keras_listing_is_taken_as_it_is_written():
     settings = AugmentSettings(
         rotation_range=30,
         width_shift_range=0.2,

@@ -19,7 +19,7 @@ from convlens.augment import (
 from convlens.core.batch import Batch
 from convlens.core.errors import ConvlensError
 
-CHAPTER = AugmentSettings(
+LISTING = AugmentSettings(
     rotation_range=30,
     width_shift_range=0.2,
     height_shift_range=0.2,
@@ -29,7 +29,7 @@ CHAPTER = AugmentSettings(
     brightness_range=(0.8, 1.2),
     fill_mode="nearest",
 )
-ALL_BUT_MIXING = policy("strong", mixup=0, cutmix=0, **CHAPTER.model_dump(exclude_defaults=True))
+ALL_BUT_MIXING = policy("strong", mixup=0, cutmix=0, **LISTING.model_dump(exclude_defaults=True))
 
 
 def batch_of(tools, images, indices, epoch=2):
@@ -88,7 +88,7 @@ def test_both_paths_agree_on_the_whole(tools, photographs, request):
 
 
 def test_whole_and_real_pixels_agree(tools, photographs):
-    do = transform(CHAPTER)
+    do = transform(LISTING)
     batch = batch_of(tools, photographs, range(4))
     real = Batch(batch.pixels.float() / 255, batch.targets, batch.indices, batch.epoch)
     assert (do(batch).pixels / 255 - do(real).pixels).abs().max() <= 1.2 / 255
@@ -148,19 +148,19 @@ def test_colour_of_other_than_rgb_is_refused_before_it_happens_to_be_drawn(
         augment(four[:1], AugmentSettings(**option))
     with pytest.raises(ConvlensError, match="images have 4 channels"):
         transform(AugmentSettings(**option))(batch_of(tools, four[:1], [0]))
-    assert augment(four, CHAPTER).shape == four.shape
+    assert augment(four, LISTING).shape == four.shape
 
 
 def test_a_batch_is_drawn_composed_and_applied(tools, photographs):
-    draws = draw(CHAPTER, seed=5, epoch=2, indices=range(4), height=84, width=112)
-    by_hand = apply(tools.as_batch(photographs), draws, height=84, width=112, fill=CHAPTER.fill)
-    done = transform(CHAPTER)(batch_of(tools, photographs, range(4)))
+    draws = draw(LISTING, seed=5, epoch=2, indices=range(4), height=84, width=112)
+    by_hand = apply(tools.as_batch(photographs), draws, height=84, width=112, fill=LISTING.fill)
+    done = transform(LISTING)(batch_of(tools, photographs, range(4)))
     assert torch.equal(by_hand, done.pixels)
 
 
-def test_the_chapters_listing_in_three_lines(photographs):
+def test_a_keras_listing_in_three_lines(photographs):
     sample_image = photographs[:1] / 255
-    nine = [augment(sample_image, CHAPTER, epoch=epoch) for epoch in range(9)]
+    nine = [augment(sample_image, LISTING, epoch=epoch) for epoch in range(9)]
     assert all(image.shape == sample_image.shape for image in nine)
     assert len({image.tobytes() for image in nine}) == 9
 
@@ -170,7 +170,7 @@ def test_the_chapters_listing_in_three_lines(photographs):
 def test_arrays_keep_shape_and_dtype(photographs, dtype, channels):
     images = photographs if dtype == "uint8" else (photographs / 255).astype(dtype)
     images = images[..., 0] if channels is None else images[..., :channels]
-    done = augment(images, CHAPTER)
+    done = augment(images, LISTING)
     assert (done.shape, done.dtype) == (images.shape, images.dtype)
     assert not np.array_equal(done, images)
 
@@ -182,14 +182,14 @@ def test_arrays_are_never_returned_themselves(photographs):
 
 
 def test_indices_say_which_samples_arrays_are(photographs):
-    whole = augment(photographs, CHAPTER)
-    assert np.array_equal(augment(photographs[2:], CHAPTER, indices=[2, 3]), whole[2:])
+    whole = augment(photographs, LISTING)
+    assert np.array_equal(augment(photographs[2:], LISTING, indices=[2, 3]), whole[2:])
 
 
 def test_arrays_that_may_not_be_written_to_are_taken(photographs):
     locked = photographs.copy()
     locked.setflags(write=False)
-    assert np.array_equal(augment(locked, CHAPTER), augment(photographs, CHAPTER))
+    assert np.array_equal(augment(locked, LISTING), augment(photographs, LISTING))
 
 
 @pytest.mark.parametrize(
@@ -205,9 +205,9 @@ def test_arrays_that_may_not_be_written_to_are_taken(photographs):
 )
 def test_what_is_no_image_is_refused(arrays, message):
     with pytest.raises(ConvlensError, match=message):
-        augment(arrays, CHAPTER)
+        augment(arrays, LISTING)
 
 
 def test_indices_must_be_as_many_as_images(photographs):
     with pytest.raises(ConvlensError, match="give one index an image"):
-        augment(photographs, CHAPTER, indices=[1, 2])
+        augment(photographs, LISTING, indices=[1, 2])

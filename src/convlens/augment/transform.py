@@ -125,8 +125,8 @@ def augment(
 
     Example:
         >>> images = np.random.default_rng(0).random((1, 150, 150, 3))
-        >>> chapter = AugmentSettings(rotation_range=30, zoom_range=0.2, horizontal_flip=True)
-        >>> nine = [augment(images, chapter, epoch=epoch) for epoch in range(9)]
+        >>> turned = AugmentSettings(rotation_range=30, zoom_range=0.2, horizontal_flip=True)
+        >>> nine = [augment(images, turned, epoch=epoch) for epoch in range(9)]
         >>> nine[0].shape
         (1, 150, 150, 3)
     """
