@@ -9,7 +9,7 @@ import pytest
 
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet
-from convlens.data import DataSettings, find_images, open_for_evaluation, open_source
+from convlens.data import DataSettings, open_for_evaluation, open_source
 
 
 def sizes(images):
@@ -72,23 +72,6 @@ def test_too_few_images_are_said(tmp_path, write_classes, listener):
     assert images.counts()["train"] == {"a": 14, "b": 1, "c": 1}
 
 
-def test_the_digits(listener):
-    images = open_source("digits", reporter=listener)
-    assert sizes(images) == {"train": 1257, "val": 180, "test": 360}
-    assert images.arrays.shape == (1797, 8, 8, 1)
-    assert images.arrays.max() == 255
-    assert images.classes == tuple("0123456789")
-    assert min(images.counts()["val"].values()) >= 17
-
-
-def test_the_digits_keep_their_test_split_whatever_the_seed(listener):
-    one, two = (open_source("digits", seed=seed, reporter=listener) for seed in (1, 2))
-    assert (one.splits["test"] == two.splits["test"]).all()
-    assert not np.array_equal(one.splits["val"], two.splits["val"])
-    measured = open_for_evaluation("digits", classes=one.classes, reporter=listener)
-    assert (measured.arrays == one.arrays[one.splits["test"]]).all()
-
-
 def test_a_folder_named_like_a_dataset(tmp_path, write_classes, listener):
     write_classes(tmp_path / "digits", a=5, b=5)
     with chdir(tmp_path):
@@ -149,30 +132,6 @@ def test_evaluation_takes_the_source_s_own_test_split(listener):
     assert (images.arrays == 1).all()
 
 
-def test_the_fingerprint_is_that_of_the_content(tmp_path, write_classes, write_image, listener):
-    prints = []
-    for name in ("here", "there/deeper"):
-        root = tmp_path / name / "plants"
-        for label in ("a", "b"):
-            for number in range(6):
-                write_image(root / label / f"{number}.bmp")
-        images = open_source(root, reporter=listener)
-        prints.append(images.fingerprint())
-    assert prints[0] == prints[1]
-    assert images.fingerprint() == prints[0]
-    assert open_source(root, seed=1, reporter=listener).fingerprint() != prints[0]
-    write_image(root / "a" / "7.bmp")
-    assert open_source(root, reporter=listener).fingerprint() != prints[0]
-
-
-def test_the_fingerprint_of_arrays_sees_every_byte(listener):
-    images = np.zeros((12, 2, 2), np.uint8)
-    labels = np.arange(12) % 2
-    first = open_source((images, labels), reporter=listener).fingerprint()
-    images[7, 1, 1] = 1
-    assert open_source((images, labels), reporter=listener).fingerprint() != first
-
-
 def test_skipped_files_are_counted_and_named_once(tmp_path, write_classes, listener):
     write_classes(tmp_path, a=5, b=5)
     for number in range(5):
@@ -183,23 +142,6 @@ def test_skipped_files_are_counted_and_named_once(tmp_path, write_classes, liste
     assert warning.startswith("skipped 5: ")
     assert "0.txt" in warning
     assert warning.endswith("and 2 more")
-
-
-def test_find_images_in_folders_and_by_name(tmp_path, write_image, listener):
-    b, a = write_image(tmp_path / "in" / "b.png"), write_image(tmp_path / "in" / "a.png")
-    single = write_image(tmp_path / "z.dat.png")
-    (tmp_path / "in" / "x.txt").write_text("x")
-    found, skipped = find_images([single, str(tmp_path / "in")], listener)
-    assert found == [str(single), str(a), str(b)]
-    assert [s.path for s in skipped] == [str(tmp_path / "in" / "x.txt")]
-    assert len(listener.warned) == 1
-
-
-def test_find_images_refuses_what_is_not_there(tmp_path, listener):
-    error = refusal(find_images, [tmp_path / "no.jpg"], listener)
-    assert "no.jpg" in error.message
-    assert refusal(find_images, [tmp_path], listener).code == "no-images"
-    assert refusal(find_images, [], listener).code == "no-images"
 
 
 def test_opening_a_folder_loads_neither_torch_nor_scikit_learn():

@@ -12,7 +12,7 @@ from convlens.core.errors import ConvlensError, WorkFailedError
 from convlens.core.reporter import Reporter
 from convlens.data.archive_members import archive_name, members
 from convlens.data.class_folders import read_class_folders
-from convlens.data.image_files import entries
+from convlens.data.image_files import entries, is_folder
 from convlens.data.labelled import SPLIT_NAMES, Labelled
 
 
@@ -102,10 +102,10 @@ def _settle(fresh: Path, place: Path) -> None:
 def _inner(folder: Path) -> Path:
     """The folder that holds the class folders: archives often wrap them in one or two more."""
     listing = entries(folder)
-    while len(listing) == 1 and listing[0].is_dir():
+    while len(listing) == 1 and is_folder(listing[0]):
         only = Path(listing[0].path)
         below = entries(only)
-        if only.name.casefold() in SPLIT_NAMES or not any(entry.is_dir() for entry in below):
+        if only.name.casefold() in SPLIT_NAMES or not any(is_folder(entry) for entry in below):
             break
         folder, listing = only, below
     return folder

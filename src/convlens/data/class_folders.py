@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from convlens.core.errors import ConvlensError
-from convlens.data.image_files import Walk, entries, no_images
+from convlens.data.image_files import Walk, entries, is_folder, no_images
 from convlens.data.image_set import SPLITS, counted, normalised, some
 from convlens.data.labelled import (
     SPLIT_NAMES,
@@ -67,7 +67,7 @@ def read_class_folders(root: Path, *, for_training: bool = True) -> Labelled:
     refuse_case_twins(str(root), classes)
     if for_training:
         _refuse_classes_that_differ([f for f in found if f.name in used], folders)
-        refuse_one_class(str(root), classes, _expected(root))
+        refuse_one_class(str(root), classes, _expected(root) + _hint(folders))
     sizes = [len(f.paths) for f in found]
     return Labelled(
         name=root.resolve().name or "images",
@@ -152,7 +152,7 @@ def _split_folders(root: Path, folders: Sequence[Path]) -> dict[str, Path]:
 
 def _subfolders(folder: Path) -> list[Path]:
     try:
-        return [Path(entry.path) for entry in entries(folder) if entry.is_dir()]
+        return [Path(entry.path) for entry in entries(folder) if is_folder(entry)]
     except OSError as error:
         raise ConvlensError(
             f"cannot read the folder {folder} ({error.strerror}); "
@@ -164,7 +164,7 @@ def _subfolders(folder: Path) -> list[Path]:
 def _read_classes(folder: Path, split: int, walk: Walk) -> list[_Found]:
     found = []
     for entry in entries(folder):
-        if not entry.is_dir():
+        if not is_folder(entry):
             if walk.accepts(entry):
                 walk.skip(entry.path, "an image outside any class folder")
             continue
@@ -214,3 +214,10 @@ def _refuse_classes_that_differ(found: Sequence[_Found], folders: Mapping[int, P
 
 def _expected(root: Path) -> str:
     return f"{root}/<class>/<image>, or {root}/train/<class>/<image>"
+
+
+def _hint(folders: Mapping[int, Path]) -> str:
+    """What to pass instead where the only folder holds folders itself."""
+    inner = [folder for top in folders.values() for folder in _subfolders(top)]
+    wrapped = len(inner) == 1 and _subfolders(inner[0])
+    return f". If its folders are the classes, pass {inner[0]}" if wrapped else ""

@@ -38,6 +38,19 @@ def entries(folder: str | Path) -> list[os.DirEntry[str]]:
         return sorted((e for e in listing if not is_hidden(e.name)), key=lambda e: e.name)
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def shown(path: str | Path) -> str:
+    """A path that can be printed and written to a file, whatever bytes its name is made of."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
 class Walk:
     """Image files below the folders of a source, each real folder read once.
 
@@ -77,7 +90,7 @@ class Walk:
             return [], []
         inner, files = [], []
         for entry in entries(folder):
-            if entry.is_dir():
+            if is_folder(entry) and shown(entry.name) == entry.name:
                 inner.append(entry.path)
             elif self.accepts(entry):
                 files.append(entry.path)
@@ -105,7 +118,7 @@ class Walk:
 
     def skip(self, path: str | Path, reason: str) -> None:
         """Note something that is left out."""
-        self.skipped.append(Skipped(str(path), reason))
+        self.skipped.append(Skipped(shown(path), reason))
 
 
 def find_images(
@@ -165,7 +178,10 @@ def tell_skipped(skipped: Sequence[Skipped], reporter: Reporter) -> None:
 
 def _reason_to_skip(entry: os.DirEntry[str]) -> str:
     try:
+        entry.name.encode()
         found = entry.stat()
+    except UnicodeEncodeError:
+        return "its name is not valid UTF-8"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - once a file: pathlib is slow

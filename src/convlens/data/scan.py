@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens import __version__
 from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError
 from convlens.core.files import replacing
 from convlens.core.reporter import Reporter
+from convlens.core.version import __version__
 from convlens.data.headers import UnreadableImageError, read_header
 
 _THREADS = 8

@@ -190,12 +190,17 @@ def _bring_missing_classes(
     """
     present = np.zeros(targets.shape, np.int64)
     np.add.at(present, (labels, side), 1)
-    for label, lacking in np.argwhere((present == 0) & (targets > 0)):
-        singles = alone[labels[alone] == label][:, None]
-        for unit in (*singles, *reversed(members)):
+    holes = np.argwhere((present == 0) & (targets > 0))
+    units: dict[int, list[NDArray[np.int64]]] = {int(label): [] for label in holes[:, 0]}
+    for unit in (*alone[np.isin(labels[alone], holes[:, 0])][:, None], *reversed(members)):
+        for label in np.unique(labels[unit]).tolist():
+            if label in units:
+                units[label].append(unit)
+    for label, lacking in holes.tolist():
+        for unit in units[label]:
             classes, sizes = np.unique(labels[unit], return_counts=True)
             here = side[unit[0]]
-            if label in classes and (present[classes, here] > sizes).all():
+            if (present[classes, here] > sizes).all():
                 present[classes, here] -= sizes
                 present[classes, lacking] += sizes
                 side[unit] = lacking
