@@ -7,11 +7,12 @@ on first use, so that ``import convlens`` costs next to nothing and does not loa
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from convlens.core.version import __version__
+
 if TYPE_CHECKING:
     from convlens.api import evaluate, load, predict, train
     from convlens.recipe import Run
 
-__version__ = "0.1.0"
 
 __all__ = ["Run", "__version__", "evaluate", "load", "predict", "train"]
 

@@ -7,7 +7,6 @@ import sys
 import typer
 from typer.main import get_command
 
-from convlens import __version__
 from convlens.cli.compare import compare
 from convlens.cli.data import data
 from convlens.cli.embed import embed
@@ -18,6 +17,7 @@ from convlens.cli.output import fail
 from convlens.cli.predict import predict
 from convlens.cli.train import train
 from convlens.core.errors import ConvlensError
+from convlens.core.version import __version__
 
 app = typer.Typer(
     name="convlens",

@@ -16,7 +16,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from convlens import __version__
 from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
 from convlens.core.files import (
@@ -27,6 +26,7 @@ from convlens.core.files import (
     write_json,
 )
 from convlens.core.input_spec import InputSpec
+from convlens.core.version import __version__
 from convlens.models import ModelSpec, build_architecture, portable
 
 FORMAT_VERSION = 1

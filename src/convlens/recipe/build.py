@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from convlens import __version__
 from convlens.augment import AugmentSettings, make_transform
 from convlens.core.batch import BatchTransform
 from convlens.core.classifier import Classifier
@@ -21,6 +20,7 @@ from convlens.core.draws import Stream, derived_seed
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_json
 from convlens.core.reporter import Reporter
+from convlens.core.version import __version__
 from convlens.data import ImageSet, PixelBatches, Pixels, read_pixels
 from convlens.evaluation import measure
 from convlens.models import build
