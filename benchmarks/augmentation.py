@@ -183,7 +183,7 @@ def result(
         versions["keras"] = importlib.metadata.version("keras")
         versions["scipy"] = importlib.metadata.version("scipy")
     return {
-        "question": "images a second: rotation, shifts, zoom, shear, flip; 224x224 RGB, one process",
+        "question": "images a second: rotation, shifts, shear, zoom, flip; 224x224, one process",
         "command": " ".join(["python -m benchmarks.augmentation", *sys.argv[1:]]),
         "settings": SETTINGS,
         "images": given.images,
