@@ -240,6 +240,18 @@ def test_one_class(tmp_path, write_classes):
     assert len(read_class_folders(tmp_path, for_training=False)) == 3
 
 
+def test_one_folder_around_the_class_folders(tmp_path, write_classes):
+    write_classes(tmp_path / "wrapped", cat=1, dog=1)
+    assert f"pass {tmp_path / 'wrapped'}" in refusal(tmp_path).message
+
+
+def test_a_link_to_itself_beside_classes(tmp_path, write_classes):
+    (write_classes(tmp_path, cat=1, dog=1) / "self").symlink_to(tmp_path / "self")
+    found = read_class_folders(tmp_path)
+    assert found.classes == ("cat", "dog")
+    assert [Path(s.path).name for s in found.skipped] == ["self"]
+
+
 def test_split_folders_with_images_directly_inside_are_refused(tmp_path, write_classes):
     error = refusal(write_classes(tmp_path, train=2, test=2))
     assert error.code == "no-class-folders"
