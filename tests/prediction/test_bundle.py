@@ -1,0 +1,111 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from convlens.core.errors import ConvlensError
+from convlens.core.input_spec import InputSpec
+from convlens.models import ModelSpec, build
+from convlens.prediction import Bundle, Predictor, load_bundle, save_bundle
+
+SPEC = InputSpec(height=12, width=16, channels=3, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
+
+
+def bundle(model: ModelSpec | None = None) -> Bundle:
+    model = model or ModelSpec(layers="conv 8 3 same relu, batchnorm, globalavgpool, dense")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = build(model, SPEC, classes=3)
+        net(torch.rand(8, 3, 12, 16))  # gives batch normalisation statistics to keep
+    return Bundle(classifier=net, model=model, classes=("a", "b", "ü"), metrics={"test": None})
+
+
+def images(n: int = 5) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (n, 12, 16, 3), dtype=np.uint8)
+
+
+def test_a_bundle_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    saved = bundle()
+    save_bundle(saved, tmp_path / "bundle")
+    loaded = load_bundle(tmp_path / "bundle")
+    assert (loaded.classes, loaded.model, loaded.input_spec) == (saved.classes, saved.model, SPEC)
+    assert loaded.metrics == {"test": None}
+    for name, tensor in saved.classifier.state_dict().items():
+        assert torch.equal(tensor, loaded.classifier.state_dict()[name])
+    assert not loaded.classifier.training
+
+
+def test_a_bundle_is_json_and_safetensors_alone(tmp_path: Path) -> None:
+    save_bundle(bundle(), tmp_path / "bundle")
+    assert sorted(f.name for f in (tmp_path / "bundle").iterdir()) == [
+        "bundle.json",
+        "model.safetensors",
+    ]
+    manifest = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
+    assert manifest["format_version"] == 1
+    assert manifest["classes"] == ["a", "b", "ü"]
+    assert manifest["input"]["mean"] == [0.5, 0.4, 0.3]
+
+
+def test_predicting_never_changes_the_network() -> None:
+    ours = bundle()
+    ours.classifier.train()
+    before = {n: t.clone() for n, t in ours.classifier.state_dict().items()}
+    Predictor(ours, device="cpu").predict(images())
+    for name, tensor in ours.classifier.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+def test_probabilities_agree_whatever_the_batch() -> None:
+    predictor = Predictor(bundle(), device="cpu")
+    pixels = images(40)
+    together = predictor.probabilities(pixels)
+    alone = np.concatenate([predictor.probabilities(pixels[i : i + 1]) for i in range(40)])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-6)
+
+
+def test_the_most_probable_come_first_and_floats_are_the_same_picture() -> None:
+    predictor = Predictor(bundle(), device="cpu")
+    (one,) = predictor.predict(images(1), top=2)
+    assert len(one.top) == 2
+    assert one.top[0].probability >= one.top[1].probability
+    (same,) = predictor.predict(images(1) / np.float32(255), top=2)
+    assert same == one
+
+
+@pytest.mark.parametrize("top", [0, -1])
+def test_no_class_to_name_is_no_request(top: int) -> None:
+    with pytest.raises(ConvlensError, match="at least 1"):
+        Predictor(bundle(), device="cpu").predict(images(1), top=top)
+
+
+def test_grey_arrays_are_read_as_grey_files_are_and_other_channels_refused() -> None:
+    predictor = Predictor(bundle(), device="cpu")
+    grey = images()[..., :1]
+    assert predictor.predict(grey) == predictor.predict(np.repeat(grey, 3, axis=3))
+    with pytest.raises(ConvlensError, match="channels"):
+        predictor.predict(np.zeros((2, 12, 16, 2), np.uint8))
+
+
+def test_a_network_of_the_users_own_travels_as_text_and_runs_only_when_trusted(
+    tmp_path: Path,
+) -> None:
+    code = tmp_path / "mine.py"
+    code.write_text(
+        "from torch import nn\n"
+        "def build(classes):\n"
+        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1),\n"
+        "                         nn.Flatten(), nn.Linear(4, classes))\n"
+    )
+    saved = bundle(ModelSpec(name=f"{code}:build"))
+    save_bundle(saved, tmp_path / "bundle")
+    code.unlink()
+    assert str(tmp_path) not in (tmp_path / "bundle" / "bundle.json").read_text()
+    with pytest.raises(ConvlensError, match="--trust-code"):
+        load_bundle(tmp_path / "bundle")
+    loaded = load_bundle(tmp_path / "bundle", trust_code=True)
+    x = torch.rand(2, 3, 12, 16)
+    torch.testing.assert_close(loaded.classifier(x), saved.classifier.eval()(x))

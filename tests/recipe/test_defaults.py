@@ -1,0 +1,131 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convlens.core.errors import ConvlensError
+from convlens.core.reporter import Quiet
+from convlens.data import ImageSet, open_source
+from convlens.recipe import complete
+
+MakeSet = Callable[..., ImageSet]
+
+
+def arrays(n: int, side: int, channels: int = 3) -> ImageSet:
+    images = np.zeros((n, side, side, channels), np.uint8)
+    images[:, 0, 0, 0] = np.arange(n) % 256
+    images[:, 0, 1, 0] = np.arange(n) // 256
+    return open_source((images, np.arange(n) % 2), reporter=Quiet())
+
+
+def folder(path: Path, sizes: list[tuple[int, int]], mode: str = "RGB") -> ImageSet:
+    for name in ("cat", "dog"):
+        (path / name).mkdir(parents=True)
+        for i, size in enumerate(sizes * 6):
+            Image.new(
+                mode, size, (i * 7) % 256 if mode == "L" else (i, len(name), ord(name[0]))
+            ).save(path / name / f"{i}.png")
+    return open_source(path, reporter=Quiet())
+
+
+ASKED: dict[str, Any] = {"source": "here"}
+
+
+def test_small_arrays_keep_their_size_and_get_a_small_network() -> None:
+    recipe, reasons = complete(ASKED, arrays(200, 28, 1))
+    assert recipe.input.shape == (1, 28, 28)
+    assert recipe.model.name == "standard"
+    assert recipe.model.head == "published"
+    assert any("28×28×1" in reason for reason in reasons)
+
+
+def test_large_images_are_brought_down_and_get_a_residual_network(tmp_path: Path) -> None:
+    recipe, reasons = complete(ASKED, folder(tmp_path / "p", [(300, 200), (640, 480)]))
+    assert recipe.input.shape == (3, 128, 128)
+    assert recipe.model.name == "resnet18"
+    assert recipe.model.head == "globalavgpool, dense"
+    assert recipe.augment.crops
+    assert any("resnet18" in reason for reason in reasons)
+
+
+def test_small_files_of_one_size_keep_it_and_grey_stays_grey(tmp_path: Path) -> None:
+    recipe, _ = complete(ASKED, folder(tmp_path / "p", [(40, 24)], mode="L"))
+    assert recipe.input.shape == (1, 24, 40)
+
+
+def test_small_files_of_several_sizes_are_treated_as_photographs(tmp_path: Path) -> None:
+    recipe, _ = complete(ASKED, folder(tmp_path / "p", [(40, 24), (24, 40)]))
+    assert recipe.input.shape == (3, 128, 128)
+
+
+@pytest.mark.parametrize(
+    ("n", "epochs", "batch_size"), [(30, 40, 8), (400, 40, 28), (40_000, 21, 64)]
+)
+def test_epochs_and_batch_follow_the_number_of_images(n: int, epochs: int, batch_size: int) -> None:
+    recipe, _ = complete(ASKED, arrays(n, 2))
+    assert (recipe.training.epochs, recipe.training.batch_size) == (epochs, batch_size)
+
+
+def test_what_is_asked_for_comes_first_and_is_not_explained() -> None:
+    asked = {
+        **ASKED,
+        "seed": 4,
+        "input": {"height": 96, "width": 64, "channels": 1},
+        "model": {"name": "vgg11", "head": "globalavgpool, dense 32 relu, dense"},
+        "augment": {"policy": "none"},
+        "training": {"epochs": 3, "batch_size": 5},
+    }
+    recipe, reasons = complete(asked, arrays(200, 28))
+    assert recipe.input.shape == (1, 96, 64)
+    assert recipe.model.head == "globalavgpool, dense 32 relu, dense"
+    assert recipe.augment.margin == 0
+    assert (recipe.seed, recipe.training.epochs, recipe.training.batch_size) == (4, 3, 5)
+    assert reasons == ()
+
+
+def test_a_policy_may_be_changed_in_part() -> None:
+    asked = {**ASKED, "augment": {"policy": "light", "rotation_range": 15}}
+    recipe, _ = complete(asked, arrays(40, 16))
+    assert recipe.augment.rotation_range == 15
+    assert recipe.augment.pad_crop == 0.125
+
+
+def test_digits_are_never_mirrored() -> None:
+    recipe, reasons = complete(ASKED, open_source("digits", reporter=Quiet()))
+    assert not recipe.augment.horizontal_flip
+    assert any("no horizontal flip" in reason for reason in reasons)
+
+
+def test_loaded_weights_bring_their_normalisation_and_a_low_rate() -> None:
+    asked = {**ASKED, "model": {"name": "resnet18", "pretrained": True}}
+    recipe, reasons = complete(asked, arrays(200, 28))
+    assert recipe.input.mean == (0.485, 0.456, 0.406)
+    assert recipe.training.optimiser.learning_rate == 1e-4
+    assert any("learning rate" in reason for reason in reasons)
+
+
+def test_a_network_of_the_users_own_is_remembered_by_its_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe, _ = complete({**ASKED, "model": {"name": "mine.py:build"}}, arrays(40, 16))
+    assert recipe.model.name == f"{tmp_path}/mine.py:build"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"model": {"name": "resnet81"}}, "did you mean 'resnet18'"),
+        ({"augment": {"policy": "lihgt"}}, "did you mean 'light'"),
+        ({"training": {"epoch": 3}}, "did you mean 'epochs'"),
+        ({"trainin": {}}, "did you mean 'training'"),
+        ({"training": {"optimiser": {"learning_rate": -1}}}, "greater than 0"),
+        ({"validation": {"augment": "light"}}, "unknown key 'validation'"),
+    ],
+)
+def test_what_does_not_hold_is_told_in_words(asked: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConvlensError, match=told):
+        complete({**ASKED, **asked}, arrays(40, 16))
