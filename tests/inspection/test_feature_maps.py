@@ -27,14 +27,34 @@ def _conv(weights: list[float], biases: list[float]) -> nn.Conv2d:
     return conv
 
 
-def test_a_channel_is_dead_only_where_every_image_leaves_it_at_zero() -> None:
-    net = _net(_conv([1.0, -1.0, 1.0, -1.0], [0.0, -0.1, -0.9, 0.5]))
-    dark, bright = np.zeros((1, 8, 8, 1), np.uint8), np.full((1, 8, 8, 1), 255, np.uint8)
-    (found,) = feature_maps(net, dark)
-    assert found.dead.tolist() == [0, 1, 2]  # relu(0), relu(-0.1), relu(-0.9), relu(0.5)
-    (found,) = feature_maps(net, np.concatenate([dark, bright]))
+def test_a_channel_is_dead_only_where_all_images_get_the_same_from_it() -> None:
+    net = _net(_conv([1.0, -1.0, 1.0, -1.0, 0.0], [0.0, -0.1, -0.9, 0.5, 0.5]))
+    grey, bright = np.full((1, 8, 8, 1), 128, np.uint8), np.full((1, 8, 8, 1), 255, np.uint8)
+    grey[0, 3, 4] = 100
+    (found,) = feature_maps(net, grey)
+    assert found.dead.tolist() == [1, 2, 4]  # never opens, never opens, sees nothing
+    (found,) = feature_maps(net, np.concatenate([grey, bright]))
+    assert found.dead.tolist() == [1, 4]
+    np.testing.assert_allclose(found.maps[1, :, 0, 0], [1, 0, 0.1, 0, 0.5], atol=1e-6)
+
+
+def test_a_rectifier_that_never_opens_is_dead_behind_a_normalisation_too() -> None:
+    conv = _conv([1.0, 1.0], [0.0, -2.0])
+    norm = nn.BatchNorm2d(2)
+    with torch.no_grad():
+        norm.bias.copy_(torch.tensor([0.3, 0.7]))
+        norm.running_mean.copy_(torch.tensor([0.1, 0.2]))
+    stage = nn.Sequential(conv, nn.ReLU(), norm, nn.MaxPool2d(2))
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2))
+    net = Classifier({"block1": stage}, head, SPEC)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1), np.uint8)
+    (found,) = feature_maps(net, pixels)
     assert found.dead.tolist() == [1]
-    np.testing.assert_allclose(found.maps[1, :, 0, 0], [1, 0, 0.1, 0], atol=1e-6)
+    assert found.maps[0, 1, 0, 0] != 0
+
+
+def test_of_a_single_number_only_zero_is_dead() -> None:
+    assert dead_channels(np.array([[[[0.0]], [[2.0]]]], np.float32)).tolist() == [0]
 
 
 def test_dead_channels_are_those_of_all_images_together() -> None:

@@ -17,7 +17,7 @@ class FeatureMaps:
     Attributes:
         layer: its name.
         maps: N×C×h×w float32; a dense layer's vector counts as 1×1 maps.
-        dead: the channels that are zero everywhere, in every image.
+        dead: the channels that say the same everywhere in all images: see `dead_channels`.
     """
 
     layer: str
@@ -54,5 +54,17 @@ def feature_maps(
 
 
 def dead_channels(maps: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The channels of N×C×h×w maps that are zero everywhere, in every image."""
-    return np.flatnonzero(~maps.any(axis=(0, 2, 3)))
+    """The channels of N×C×h×w maps that say the same everywhere, in every image.
+
+    A rectifier that never opens gives zeros, and a normalisation behind it makes of them another
+    constant: nothing of the images comes through either way. Of a single number only 0 is dead.
+
+    Example:
+        >>> maps = np.array([[[[0, 0]], [[7, 7]], [[0, 1]]]], np.float32)
+        >>> dead_channels(maps).tolist()
+        [0, 1]
+    """
+    values = maps.swapaxes(0, 1).reshape(maps.shape[1], -1)
+    if values.shape[1] == 1:
+        return np.flatnonzero(values[:, 0] == 0)
+    return np.flatnonzero(values.max(axis=1) == values.min(axis=1))

@@ -1,8 +1,10 @@
 """A network to look into: a trained one, or a named one with the weights asked for."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from convlens.core.classifier import Classifier
@@ -11,6 +13,7 @@ from convlens.core.errors import ConvlensError, unknown_name
 from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Reporter
 from convlens.inspection.formulas import Shape
+from convlens.inspection.recording import as_input, record
 from convlens.models import (
     ModelSpec,
     build,
@@ -55,9 +58,35 @@ class Subject:
         raise unknown_name("class", str(wanted), self.classes, code="unknown-class")
 
 
+def trained_subject(
+    name: str, classifier: Classifier, classes: Sequence[str] | None = None
+) -> Subject:
+    """A network with weights of its own.
+
+    Args:
+        name: what to call it.
+        classifier: the network.
+        classes: K class names; numbers by default.
+    """
+    if not isinstance(classifier, Classifier):
+        raise ConvlensError(
+            f"model is a {type(classifier).__name__}; expected a network's name, a run's or "
+            "bundle's folder, or a Classifier",
+            code="bad-model",
+        )
+    if classes is None:
+        spec = classifier.input_spec
+        pixels = np.zeros((1, spec.height, spec.width, spec.channels), np.uint8)
+        logits, _ = record(classifier, as_input(classifier, pixels), ())
+        classes = _numbered(logits.shape[1])
+    return Subject(name=name, classifier=classifier, classes=tuple(classes))
+
+
 def named_subject(
     model: ModelSpec,
     *,
+    pretrained: bool = False,
+    weights: Path | None = None,
     input_shape: Shape | None = None,
     classes: int | None = None,
     seed: int = 0,
@@ -66,7 +95,9 @@ def named_subject(
     """Build a network by its description, weights and all.
 
     Args:
-        model: which network, and which weights; drawn at random where it asks for none.
+        model: which network.
+        pretrained: give it its published ImageNet weights.
+        weights: give it the weights in this file; drawn at random where it is given none.
         input_shape: channels, height, width; that of its publication by default.
         classes: outputs; those of its publication by default, or 10.
         seed: for the weights that are drawn.
@@ -76,6 +107,8 @@ def named_subject(
         ConvlensError: its input is not known, it cannot take it, or the weights do not fit.
         WorkFailedError: published weights could not be downloaded.
     """
+    asked = {"pretrained": pretrained, "weights": weights}
+    model = ModelSpec.model_validate({**model.model_dump(), **asked})
     published = published_form(model)
     shape = input_shape or (published[0].shape if published else None)
     if shape is None:
@@ -90,11 +123,23 @@ def named_subject(
         classifier = build(model, _input(model, shape), classes=count, reporter=reporter)
     if not model.loads_weights:
         reporter.warn(f"{called} has random weights: it has learnt nothing yet")
-    return Subject(
-        name=f"{called} with {_weights_in_words(model)}",
-        classifier=classifier.eval(),
-        classes=tuple(f"class {number}" for number in range(count)),
-    )
+    name = f"{called} with {_weights_in_words(model)}"
+    return Subject(name=name, classifier=classifier.eval(), classes=_numbered(count))
+
+
+def refuse_options(asked: Mapping[str, object]) -> None:
+    """Refuse what is asked of a network that has all of it already.
+
+    Raises:
+        ConvlensError: something is.
+    """
+    given = [f"--{name}" for name, value in asked.items() if value]
+    if given:
+        raise ConvlensError(
+            f"{', '.join(given)} can be asked of a network by name only; a trained network has its "
+            "own weights, input and classes: leave it out",
+            code="bad-option",
+        )
 
 
 def _input(model: ModelSpec, shape: Shape) -> InputSpec:
@@ -112,6 +157,10 @@ def _is_published(model: ModelSpec) -> bool:
         return bool(published_weights(model.name or ""))
     except ConvlensError:
         return False
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    return tuple(f"class {number}" for number in range(count))
 
 
 def _weights_in_words(model: ModelSpec) -> str:

@@ -79,7 +79,7 @@ def look_convolution(
 def look_pooling(
     image: str | Path | ArrayLike | None = None,
     *,
-    size: int = 2,
+    window: int = 2,
     stride: int | None = None,
     padding: int = 0,
     at: tuple[int, int] | None = None,
@@ -89,7 +89,7 @@ def look_pooling(
 
     Args:
         image: as for `look_convolution`.
-        size: the window's side in pixels.
+        window: its side in pixels.
         stride: pixels from one stop to the next; the window's side by default.
         padding: rows and columns on every side, at most half the window's side.
         at: row and column of the number to explain; the first by default.
@@ -99,10 +99,10 @@ def look_pooling(
         ConvlensError: the window does not fit, or the image cannot be read.
 
     Example:
-        >>> look_pooling(size=2).summary["max"]
+        >>> look_pooling(window=2).summary["max"]
         2.0
     """
-    found = pooling(_matrix(image, longest), size, stride=stride, padding=padding)
+    found = pooling(_matrix(image, longest), window, stride=stride, padding=padding)
     row, column = _stop(at, found.maximum, (0, 0))
     picture = PoolingPicture(found)
     picture.show(row, column)
@@ -112,7 +112,7 @@ def look_pooling(
         picture,
         {"max": found.maximum, "average": found.average},
         {"image": found.image},
-        size=size,
+        size=window,
         at=[row, column],
         window=under.tolist(),
         max=float(found.maximum[row, column]),

@@ -100,6 +100,16 @@ def show_image(axes: Axes, image: Image) -> None:
     blank(axes)
 
 
+def even_row(count: int, most: int) -> int:
+    """Pictures in a row, so that all rows but the last are full, and the last nearly so.
+
+    Example:
+        >>> even_row(6, most=5), even_row(3, most=5)
+        (3, 3)
+    """
+    return -(-count // -(-count // most))
+
+
 def shorten(text: str, length: int = 28) -> str:
     """The text, its middle left out where it is long.
 

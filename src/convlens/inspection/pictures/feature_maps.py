@@ -11,7 +11,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from convlens.inspection.feature_maps import FeatureMaps
-from convlens.inspection.pictures.canvas import CAPTION, Sheet, shorten, show_image, write_above
+from convlens.inspection.pictures.canvas import (
+    CAPTION,
+    Sheet,
+    even_row,
+    shorten,
+    show_image,
+    write_above,
+)
 from convlens.inspection.pictures.mosaic import grid_columns, show_mosaic, stretch
 from convlens.inspection.recording import Pixels
 
@@ -20,8 +27,7 @@ Scale: TypeAlias = Literal["own", "shared"]
 _COLOURS = "viridis"
 _GAP = 0.3
 _BAR = 0.9
-_A_ROW = 4
-"""Images in a row."""
+_MOST_A_ROW = 4
 
 
 def draw_feature_maps(
@@ -87,6 +93,7 @@ class _Places:
     """
 
     count: int
+    a_row: int
     columns: int
     image_size: tuple[float, float]
     maps_size: tuple[float, float]
@@ -97,19 +104,21 @@ class _Places:
         wide, image_wide = (3.6, 2.4) if count > 1 else (6.0, 3.0)
         tall = wide * -(-channels // columns) / columns * maps.shape[2] / maps.shape[3]
         image_tall = image_wide * pixels.shape[1] / pixels.shape[2]
-        return cls(count, columns, (image_wide, image_tall), (wide, tall))
+        return cls(
+            count, even_row(count, _MOST_A_ROW), columns, (image_wide, image_tall), (wide, tall)
+        )
 
     @property
     def whole_wide(self) -> float:
         if self.count == 1:
             return self.image_size[0] + _GAP + self.maps_size[0]
-        return min(self.count, _A_ROW) * (self.maps_size[0] + _GAP) - _GAP
+        return self.a_row * (self.maps_size[0] + _GAP) - _GAP
 
     @property
     def whole_tall(self) -> float:
         if self.count == 1:
             return CAPTION + max(self.image_size[1], self.maps_size[1])
-        return -(-self.count // _A_ROW) * self._row - _GAP
+        return -(-self.count // self.a_row) * self._row - _GAP
 
     @property
     def _row(self) -> float:
@@ -125,7 +134,7 @@ class _Places:
     def maps(self, number: int) -> tuple[float, float, float, float]:
         if self.count == 1:
             return self.image_size[0] + _GAP, CAPTION, *self.maps_size
-        row, column = divmod(number, _A_ROW)
+        row, column = divmod(number, self.a_row)
         top = row * self._row + CAPTION + self.image_size[1] + _GAP / 2
         return column * (self.maps_size[0] + _GAP), top, *self.maps_size
 
@@ -148,4 +157,4 @@ def _detail(found: FeatureMaps, channels: NDArray[np.int64], scale: Scale) -> st
         shown = f"the {len(channels)} of {count} channels that vary most"
     each = "each on its own scale" if scale == "own" else "all on one scale"
     images = "this image" if len(found.maps) == 1 else f"these {len(found.maps)} images"
-    return f"{shown}, {each}; {len(found.dead)} of {count} dead (zero everywhere in {images})"
+    return f"{shown}, {each}; {len(found.dead)} of {count} dead (the same everywhere in {images})"

@@ -15,6 +15,7 @@ from convlens.inspection.pictures.canvas import (
     CAPTION,
     Image,
     Sheet,
+    even_row,
     shorten,
     show_image,
     write_above,
@@ -49,7 +50,8 @@ def draw_grad_cam(
         probabilities: N×K.
         network: what to call the network.
     """
-    count, columns = len(pixels), min(len(pixels), _MOST_A_ROW)
+    count = len(pixels)
+    columns = even_row(count, _MOST_A_ROW)
     tall = _SIDE * pixels.shape[1] / pixels.shape[2]
     block = 2 * (CAPTION + tall) + _GAP
     height, width = found.heat.shape[1:]
@@ -69,7 +71,7 @@ def draw_grad_cam(
         below = sheet.place(left, top + tall + CAPTION + _GAP / 2, _SIDE, tall)
         show_image(below, overlay(pixels[number], found.heat[number]))
         wanted = found.classes[number]
-        answer = f"{shorten(classes[wanted], 20)}   {probabilities[number, wanted]:.0%}"
+        answer = f"{shorten(classes[wanted], 20)}   {_percent(probabilities[number, wanted])}"
         nothing = "" if found.heat[number].any() else ": no evidence"
         write_above(below, answer + nothing)
     bar = sheet.place(columns * (_SIDE + _GAP), CAPTION * 2 + tall + _GAP / 2, 0.16, tall)
@@ -99,3 +101,7 @@ def overlay(image: Image, heat: NDArray[np.float32]) -> Image:
     part = (_OPACITY * np.sqrt(smooth))[..., None]
     blended: Image = (large * (1 - part) + painted * part).round().astype(np.uint8)
     return blended
+
+
+def _percent(probability: float) -> str:
+    return f"{probability:.0%}" if probability >= 0.01 else "< 1%"
