@@ -281,10 +281,13 @@ def test_folders_beside_splits_are_named(tmp_path, write_classes):
     assert [s.reason for s in found.skipped] == ["a folder beside the splits"]
 
 
-def test_train_with_folders_beside_classes_is_ambiguous(tmp_path, write_classes):
-    write_classes(tmp_path / "train", steam=1, diesel=1)
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_a_split_with_folders_beside_classes_is_ambiguous(tmp_path, write_classes, name):
+    write_classes(tmp_path / name, steam=1, diesel=1)
     write_classes(tmp_path, plane=1)
-    assert refusal(tmp_path).code == "ambiguous-layout"
+    error = refusal(tmp_path)
+    assert error.code == "ambiguous-layout"
+    assert f"{name}/ with folders inside, beside plane" in error.message
 
 
 def test_evaluation_reads_the_test_split_alone(tmp_path, write_classes):

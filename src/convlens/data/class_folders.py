@@ -97,10 +97,8 @@ def _find_layout(root: Path) -> _Layout:
     splits = _split_folders(root, folders)
     others = [f.name for f in folders if f.name not in {s.name for s in splits.values()}]
     with_classes = {split: f for split, f in splits.items() if _subfolders(f)}
-    if "train" in with_classes:
+    if with_classes:
         return _split_layout(root, splits, with_classes, others)
-    if with_classes and not others:
-        return _split_layout(root, splits, with_classes, [])
     if splits and not others:
         names = some(f"{f.name}/" for f in splits.values())
         raise ConvlensError(
@@ -120,10 +118,11 @@ def _split_layout(
     root: Path, splits: Mapping[str, Path], with_classes: Mapping[str, Path], others: Sequence[str]
 ) -> _Layout:
     if others and len(splits) == 1:
+        (only,) = splits.values()
         raise ConvlensError(
-            f"{root} has train/ with folders inside, beside {some(others)}: is train a split or "
-            f"a class? Expected one or the other: pass {root / 'train'} to use its class folders, "
-            "or move its images directly into train/ to make it a class",
+            f"{root} has {only.name}/ with folders inside, beside {some(others)}: is it a split or "
+            f"a class? Expected one or the other: pass {only} to use its class folders, or move "
+            f"its images directly into {only.name}/ to make it a class",
             code="ambiguous-layout",
         )
     unused = [(str(root / name), "a folder beside the splits") for name in others]
