@@ -4,6 +4,7 @@ Hooks tell where a module begins and ends; torch's dispatch mode sees the operat
 of modules and those that a ``forward`` writes out by itself, such as the sum of a residual block.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -152,7 +153,10 @@ class ForwardPass(TorchDispatchMode):
         self._seen[id(image)] = (image, Seen.of_image(height, width))
         with ExitStack() as hooks:
             for name, child in self.module.named_modules():
-                self._hook(name, child, hooks)
+                if not isinstance(child, torch.jit.ScriptModule):  # these take no hooks
+                    self._hook(name, child, hooks)
+            # A trial run is not the place for torch's advice.
+            hooks.enter_context(warnings.catch_warnings(action="ignore"))
             try:
                 with self, torch.no_grad():
                     self.module(image)

@@ -149,6 +149,8 @@ def _reduce(operation: Operation) -> Effect:
     image, seen = operation.arguments[0], operation.seen()
     dims, keep = operation.argument(1) or range(image.ndim), bool(operation.argument(2, False))
     reduced = {dim - image.ndim if dim >= 0 else dim for dim in dims}
+    if -image.ndim in reduced:  # over the batch: a figure on the side
+        return UNKNOWN, None
     if seen.dims is None or not reduced.issuperset(seen.dims):
         kept = seen.dims is not None and not reduced & set(seen.dims)
         return (seen if kept and (keep or seen.dims == _MAP) else UNKNOWN), None

@@ -1,5 +1,6 @@
 """What training takes, counted from what torch itself keeps for the backward pass."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,8 @@ def saved_bytes(module: nn.Module, shape: Shape) -> int | None:
         Bytes; None where the module does not run in training mode.
     """
     for on_meta in (True, False):
-        with twin(module, on_meta=on_meta) as running, torch.random.fork_rng(devices=[]):
+        quiet = warnings.catch_warnings(action="ignore")
+        with quiet, twin(module, on_meta=on_meta) as running, torch.random.fork_rng(devices=[]):
             found = _saved(running.train(), (_BATCH, *shape))
         if found is not None:
             return found // _BATCH
@@ -66,16 +68,14 @@ def saved_bytes(module: nn.Module, shape: Shape) -> int | None:
 
 
 def _saved(module: nn.Module, shape: Shape) -> int | None:
-    own = [*module.parameters(), *module.buffers()]
-    weights = {tensor.untyped_storage() for tensor in own}
+    own = (*module.parameters(), *module.buffers())
     like = next((tensor for tensor in own if tensor.is_floating_point()), torch.empty(0))
     image = torch.zeros(shape, dtype=like.dtype, device=like.device)
     kept: dict[torch.UntypedStorage, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage not in weights:
-            kept[storage] = storage.nbytes()
+        kept[storage] = storage.nbytes()
         return tensor
 
     def give_back(tensor: Tensor) -> Tensor:
@@ -87,4 +87,8 @@ def _saved(module: nn.Module, shape: Shape) -> int | None:
             output = module(image)
     except Exception:  # noqa: BLE001 - a forward may raise anything; it then has no answer
         return None
-    return sum(kept.values()) if any(True for _ in tensors_in(output)) else None
+    if not any(True for _ in tensors_in(output)):
+        return None
+    for tensor in (*module.parameters(), *module.buffers()):
+        kept.pop(tensor.untyped_storage(), None)
+    return sum(kept.values())
