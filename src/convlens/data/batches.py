@@ -37,7 +37,7 @@ class PixelBatches:
             with replacement; None for every image once.
         rank: which process this is.
         world_size: how many processes share every batch.
-        prefetch: batches gathered ahead, in a thread; 0 gathers as they are asked for.
+        prefetch: batches gathered ahead, in threads; 0 gathers as they are asked for.
 
     Raises:
         ConvlensError: a number is out of range, or "keep" would leave a process without samples.
@@ -123,7 +123,10 @@ class PixelBatches:
             yield from (self._gather(rows, epoch) for rows in shares)
             return
         gathered = ordered_map(
-            lambda rows: self._gather(rows, epoch), shares, threads=1, ahead=self._prefetch
+            lambda rows: self._gather(rows, epoch),
+            shares,
+            threads=min(2, self._prefetch),
+            ahead=self._prefetch,
         )
         with closing(gathered):
             yield from gathered

@@ -146,9 +146,9 @@ def known_rows(how: Path, digests: Sequence[bytes]) -> dict[bytes, Pixels8]:
     for file in how.glob("*/entry.json"):
         entry = _read_entry(file.parent)
         if entry is not None:
-            rows = entry.digests()
-            pixels = entry.pixels()
-            found |= {row: pixels[at] for at, row in enumerate(rows) if row in wanted}
+            with suppress(OSError):  # another process may just be making room
+                rows, pixels = entry.digests(), entry.pixels()
+                found |= {row: pixels[at] for at, row in enumerate(rows) if row in wanted}
     return found
 
 
@@ -187,10 +187,15 @@ class EntryWriter:
         self, name: str, digests: Sequence[bytes], failed: Sequence[tuple[int, str]]
     ) -> None:
         """Put the entry in its place, unless another process was first; raises OSError."""
-        os.fsync(self._file.fileno())
-        (self._partial / "rows.bin").write_bytes(b"".join(digests))
         about = {"name": name, "shape": [self._count, *self._image], "failed": list(failed)}
-        (self._partial / "entry.json").write_text(json.dumps(about, indent=2), "utf-8")
+        os.fsync(self._file.fileno())  # a power cut must leave no entry that only looks whole
+        for file, content in {
+            "rows.bin": b"".join(digests),
+            "entry.json": json.dumps(about, indent=2).encode(),
+        }.items():
+            with (self._partial / file).open("wb", buffering=0) as opened:
+                opened.write(content)
+                os.fsync(opened.fileno())
         self._partial.chmod(0o755)
         if _read_entry(self._folder) is None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -206,13 +211,14 @@ class EntryWriter:
         shutil.rmtree(self._partial, ignore_errors=True)
 
 
-def make_room(place: Path, needed: int, limit: int) -> None:
+def make_room(place: Path, needed: int, *, limit: int, free: int) -> None:
     """Remove what writers left that are no more, then the least recently used entries.
 
     Args:
         place: the cache's folder.
         needed: bytes about to be written.
         limit: bytes that the cache may fill.
+        free: bytes that the disk can still take.
     """
     for partial in place.glob(f"*/.*{_PARTIAL}"):
         if _is_abandoned(partial):
@@ -220,10 +226,12 @@ def make_room(place: Path, needed: int, limit: int) -> None:
     entries = list_entries(place)
     filled = sum(entry.size for entry in entries)
     for entry in entries:
-        if filled + needed <= limit:
+        if filled + needed <= limit and needed <= free:
             break
         shutil.rmtree(entry.folder, ignore_errors=True)
-        filled -= entry.size
+        with suppress(OSError):  # others may be left in it
+            entry.folder.parent.rmdir()
+        filled, free = filled - entry.size, free + entry.size
 
 
 def _file_digest(path: str) -> bytes:

@@ -119,9 +119,9 @@ class PixelStore:
             raise OSError(
                 f"they need {gigabytes(self._bytes)}, the cache may fill {gigabytes(limit)}"
             )
-        make_room(place, self._bytes, limit)
-        free = shutil.disk_usage(place).free
-        if self._bytes + _SPARE_DISK > free:
+        make_room(place, self._bytes, limit=limit, free=_free(place))
+        free = _free(place)
+        if self._bytes > free:
             raise OSError(
                 f"they need {gigabytes(self._bytes)}, the disk has {gigabytes(free)} free"
             )
@@ -147,6 +147,10 @@ class PixelStore:
                 code="no-room-for-pixels",
             )
         return np.empty((self._images, *self._image), np.uint8)
+
+
+def _free(place: Path) -> int:
+    return max(0, shutil.disk_usage(place).free - _SPARE_DISK)
 
 
 def available_memory() -> int | None:

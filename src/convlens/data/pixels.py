@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +32,7 @@ from convlens.data.pixel_store import PixelStore
 from convlens.data.resize import Pixels8, kept_shape
 
 _BLOCK_BYTES = 1 << 24
-_BLOCK_IMAGES = 64
+_BLOCK_IMAGES = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +150,8 @@ def _kept(reading: _Reading, settings: CacheSettings) -> tuple[Pixels8, Sequence
     folder = entry_folder(settings.place, reading.digests, reading.spec, reading.margin)
     entry = open_entry(folder)
     if entry is not None:
-        return entry.pixels(), entry.failed
+        with suppress(OSError):  # another process may just have removed it
+            return entry.pixels(), entry.failed
     return _decoded(reading, folder, settings)
 
 
