@@ -28,7 +28,7 @@ class Normalise(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """N×C×H×W, uint8 or float in [0, 1], to the same shape, normalised."""
         if x.dtype == torch.uint8:
-            x = x.to(self.mean.dtype) / 255
+            x = x.to(self.mean.dtype).div_(255)
         return x if self.identity else (x - self.mean) / self.std
 
 

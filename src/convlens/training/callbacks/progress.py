@@ -56,16 +56,20 @@ class Progress(Callback):
         self._task.update(
             state.epoch * self._samples + seen,
             f"epoch {state.epoch + 1}/{self._epochs}  loss {running.loss / seen:.3f}  "
-            f"accuracy {running.correct / seen:.1%}  {seen / running.seconds:,.0f} images/s",
+            f"accuracy {_percent(running.correct / seen)}  {seen / running.seconds:,.0f} images/s",
         )
 
     def _row(self, state: TrainingState) -> str:
         record = state.history[-1]
         val_loss = "-" if record.val_loss is None else f"{record.val_loss:.4f}"
-        val_accuracy = "-" if record.val_accuracy is None else f"{record.val_accuracy:.1%}"
+        val_accuracy = "-" if record.val_accuracy is None else _percent(record.val_accuracy)
         epoch = f"{record.epoch}/{self._epochs}"
         return (
-            f"{epoch:>8}  {record.train_loss:>7.4f}  {record.train_accuracy:>8.1%}  "
+            f"{epoch:>8}  {record.train_loss:>7.4f}  {_percent(record.train_accuracy):>8}  "
             f"{val_loss:>9}  {val_accuracy:>12}  {record.images_per_second:>9,.0f}  "
             f"{record.seconds:>7.1f}"
         )
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
