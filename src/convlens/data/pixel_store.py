@@ -131,9 +131,10 @@ class PixelStore:
         return self._images * math.prod(self._image)
 
     def _say_why(self, error: OSError) -> None:
+        reason = error.strerror or str(error)
         self._reporter.warn(
             f"decoded pixels are kept in memory, not in {self._settings.place}: "
-            f"{(error.strerror or str(error)).lower()}"
+            f"{reason[:1].lower()}{reason[1:]}"
         )
 
     def _allocated(self) -> Pixels8:
