@@ -321,7 +321,7 @@ def test_two_processes_at_once_fetch_it_once(server: Server, tmp_path: Path) -> 
     )
     digest = hashlib.md5(CONTENT).hexdigest()  # noqa: S324
     command = [sys.executable, "-c", script, server.url, digest, str(tmp_path)]
-    both = [subprocess.Popen(command) for _ in range(2)]  # noqa: S603
+    both = [subprocess.Popen(command) for _ in range(2)]
     assert [process.wait(60) for process in both] == [0, 0]
     assert (tmp_path / "file.bin").read_bytes() == CONTENT
     assert server.requests == [None]

@@ -136,7 +136,7 @@ def test_its_features_are_those_of_the_same_stages(name: str) -> None:
     assert bare(torch.empty((1, *input_spec.shape), device="meta")).dim() == 4
 
 
-@pytest.mark.parametrize("name", known_models())
+@every_network
 def test_a_description_that_travelled_as_json_builds_the_same(name: str) -> None:
     spec = ModelSpec(name=name)
     published = published_form(spec)
