@@ -68,7 +68,7 @@ def test_copies_stay_on_one_side_and_are_said(tmp_path, write_classes, listener)
     sides = {name: side[number] for number, name in enumerate(images.names())}
     for number in range(0, 40, 2):
         assert sides[f"a/{number:03}.png"] == sides[f"a/copy{number:03}.png"]
-    assert "20 images exact copies of others: dealt to one side together" in images.notes
+    assert "exact copies of other images: 20, kept on the side of those" in images.notes
     assert set(side.values()) == {"train", "val", "test"}
 
 

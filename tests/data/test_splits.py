@@ -37,6 +37,7 @@ def sides(images):
     st.integers(0, 9),
 )
 def test_every_image_is_in_one_split_and_the_numbers_are_sorted(labels, val, test, seed):
+    labels = np.unique(labels, return_inverse=True)[1]
     found = labelled(labels)
     images = split(found, found.names(), seed=seed, settings=DataSettings(val=val, test=test))
     together = np.concatenate(list(images.splits.values()))
@@ -193,3 +194,33 @@ def test_a_number_of_folds_that_cannot_be(k):
     images = split(found, found.names(), seed=0, settings=DataSettings(val=0, test=0))
     with pytest.raises(ConvlensError, match="expected from 2 to 10"):
         k_folds(images, k)
+
+
+def test_a_class_without_training_images_is_refused(listener):
+    images, labels = np.zeros((4, 2, 2), np.uint8), ["a", "b", "a", "b"]
+    with pytest.raises(ConvlensError) as caught:
+        open_source(((images, labels), (images[:2], ["a", "wolf"])), reporter=listener)
+    assert caught.value.code == "class-without-images"
+    assert "no training image of wolf" in caught.value.message
+
+
+def test_a_class_that_a_split_lacks_is_said():
+    labels = np.tile([0, 1], 20)
+    given = np.full(40, 0, np.int8)
+    given[::4] = 2  # all of class 0
+    found = labelled(labels, given=given)
+    images = split(found, found.names(), seed=0, settings=DataSettings())
+    assert "no test images of: 1" in images.notes
+
+
+def test_a_class_in_two_groups_cannot_be_on_every_side():
+    labels = np.repeat([0, 1], [40, 10])
+    groups = np.concatenate([np.arange(40), np.repeat([40, 41], 5)])
+    found = labelled(labels, groups=groups)
+    images = split(found, found.names(), seed=0, settings=DataSettings())
+    sides_with_it = [name for name, counts in images.counts().items() if counts["1"]]
+    assert "train" in sides_with_it
+    assert len(sides_with_it) == 2
+    (absent,) = {"val", "test"} - set(sides_with_it)
+    words = {"val": "validation", "test": "test"}
+    assert f"no {words[absent]} images of: 1" in images.notes

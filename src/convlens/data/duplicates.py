@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convlens.core.reporter import Reporter
-from convlens.data.image_set import counted, image_names, some
+from convlens.data.image_set import image_names, some
 from convlens.data.labelled import Labelled
 
 _TAIL = 4096
@@ -87,7 +87,7 @@ def copy_notes(labelled: Labelled, first: NDArray[np.int64]) -> tuple[str, ...]:
     names = image_names(labelled.paths, labelled.arrays, labelled.root) if copies.size else []
     notes = []
     if copies.size:
-        notes.append(f"{counted(len(copies))} exact copies of others: dealt to one side together")
+        notes.append(f"exact copies of other images: {len(copies):,}, kept on the side of those")
     for values, what in (
         (labelled.labels, "exact copies have different classes"),
         (labelled.given, "exact copies are in different splits of the source"),

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Reporter
@@ -25,7 +25,8 @@ from convlens.data.settings import DataSettings
 from convlens.data.splits import image_set, split
 from convlens.data.tables import TABLE_SUFFIXES, read_table
 
-Source = str | Path | tuple[ArrayLike, ArrayLike]
+Source: TypeAlias = str | Path | tuple[Any, Any]
+"""A path or name; or arrays ``(X, y)``, or ``((X, y), (X_test, y_test))``."""
 
 
 def open_source(
@@ -154,9 +155,11 @@ def _readable(labelled: Labelled, reporter: Reporter) -> Labelled:
     good = np.setdiff1d(np.arange(len(labelled)), list(found.unreadable))
     left = np.bincount(labelled.labels[good], minlength=len(labelled.classes))
     if empty := [name for name, n in zip(labelled.classes, left, strict=True) if not n]:
+        number = next(i for i in found.unreadable if labelled.classes[labelled.labels[i]] in empty)
+        first = f"{labelled.paths[number]}: {found.unreadable[number]}"
         raise ConvlensError(
-            f"no image of {some(empty)} can be read ({bad[0].path}: {bad[0].reason}); expected at "
-            "least one readable image a class: replace the files, or remove the class",
+            f"no image of {some(empty)} can be read ({first}); expected at least one readable "
+            "image a class: replace the files, or remove the class",
             code="class-without-images",
         )
     return replace(

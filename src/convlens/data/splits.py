@@ -55,7 +55,9 @@ def split(
     split_of[pool] = _cut(labelled, pool, cut, draws(names, seed), kept)
     split_of = np.where(kept == UNSAID, split_of, kept)
     notes += _notes(labelled, split_of, missing, cut)
-    return image_set(labelled, split_of, notes=tuple(notes))
+    images = image_set(labelled, split_of, notes=tuple(notes))
+    _refuse_untaught_classes(images)
+    return images
 
 
 def image_set(
@@ -115,12 +117,26 @@ def _notes(
         count = int((split_of == SPLITS.index(name)).sum())
         done = f"{counted(count)} cut from train" if cut[name] else "none wanted"
         notes.append(f"no {words[name]} split in {labelled.name}: {done}")
-    if any(cut.values()):
-        counts = np.bincount(labelled.labels, minlength=len(labelled.classes))
-        few = [f"{n} ({c})" for n, c in zip(labelled.classes, counts, strict=True) if c < 3]
-        if few:
-            notes.append(f"too few images to be in every split (fewer than 3): {some(few)}")
+    counts = np.bincount(labelled.labels, minlength=len(labelled.classes))
+    few = [f"{n} ({c})" for n, c in zip(labelled.classes, counts, strict=True) if c < 3]
+    if few and any(cut.values()):
+        notes.append(f"too few images to be in every split (fewer than 3): {some(few)}")
+    for number, name in enumerate(SPLITS):
+        own = np.bincount(labelled.labels[split_of == number], minlength=len(counts))
+        absent = [labelled.classes[i] for i in np.flatnonzero((own == 0) & (counts >= 3))]
+        if absent and own.any():
+            notes.append(f"no {words.get(name, name)} images of: {some(absent)}")
     return notes
+
+
+def _refuse_untaught_classes(images: ImageSet) -> None:
+    untaught = [name for name, count in images.counts()["train"].items() if not count]
+    if untaught:
+        raise ConvlensError(
+            f"{images.name} has no training image of {some(untaught)}; expected at least one of "
+            "each class: add images, leave the class out, or mend splits and groups",
+            code="class-without-images",
+        )
 
 
 def _names_given(labelled: Labelled) -> str:

@@ -150,7 +150,8 @@ def _best_side(
 ) -> int:
     growth = sizes[:, None] * (sizes[:, None] - 2 * need) / np.maximum(targets, 0.5)
     closed = ~targets.any(axis=0)
-    return int(np.where(closed & ~closed.all(), np.inf, growth.sum(axis=0)).argmin())
+    total = np.where(closed & ~closed.all(), np.inf, growth.sum(axis=0))[::-1]
+    return len(total) - 1 - int(total.argmin())  # of equals the last, which is train
 
 
 def _fill(
