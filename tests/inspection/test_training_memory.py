@@ -31,7 +31,7 @@ def test_what_is_kept_is_what_a_real_run_keeps(name, shape):
 
 
 def test_by_hand():
-    """A convolution keeps its input, ReLU its output, a pool its input and where the maxima were."""
+    """A convolution keeps its input, ReLU its output, a pool its input and the maxima's places."""
     net = nn.Sequential(
         nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3)
     )

@@ -96,7 +96,9 @@ def _cells(group: "Sequence[Layer]") -> Cells:
     return (
         f" {_path(main).rpartition('.')[2]}",
         shape_in_words(main.output_shape),
-        main.formula.replace(" ", "").replace(";", "; ") if is_sum else main.formula,
+        main.formula.replace(" ", "").replace(";", "; ").replace(",", ", ")
+        if is_sum
+        else main.formula,
         (f"{parameters:,}" + "*" * bool(frozen)) if parameters else "",
         short(main.macs) if main.macs else "",
         "-" if main.receptive_field is None else str(main.receptive_field),
