@@ -663,21 +663,23 @@ def _subject(
     from convlens.core.device import choose_device, placed
     from convlens.inspection import describe, parse_image_shape
     from convlens.inspection.subject import named_subject, refuse_options, trained_subject
+    from convlens.models import ModelSpec
 
     where = choose_device(device)
     asked = {"pretrained": pretrained, "weights": weights, "input": input, "classes": classes}
     if not isinstance(model, str | Path):
         refuse_options(asked)
         return trained_subject("the network", model)
-    if Path(model).is_dir():
+    if _means_run(str(model)):
         from convlens.prediction import load_bundle
 
         refuse_options(asked)
         bundle = load_bundle(model, trust_code=trust_code)
         found = trained_subject(Path(model).resolve().name, bundle.classifier, bundle.classes)
     else:
+        is_file = Path(model).is_file()  # no network: its name says what it is instead
         found = named_subject(
-            describe(str(model)),
+            ModelSpec(name=str(model)) if is_file else describe(str(model)),
             pretrained=pretrained,
             weights=None if weights is None else Path(weights),
             input_shape=parse_image_shape(input) if input is not None else None,
@@ -687,6 +689,14 @@ def _subject(
         )
     placed(found.classifier, where)
     return found
+
+
+def _means_run(text: str) -> bool:
+    """Whether a folder is meant, be it there or not, rather than a network by name."""
+    path = Path(text)
+    if path.is_dir() or path.is_file():
+        return path.is_dir()
+    return len(path.parts) > 1 and not any(sign in text for sign in (" ", ",", ".py:"))
 
 
 def _resume(folder: Path, *, device: str, reporter: Reporter) -> Run:
