@@ -45,7 +45,7 @@ def test_anything_else_is_told(text, hint):
     [
         ((28, 28), r"the channel axis is missing: \(1, 28, 28\)"),
         ((4, 1, 28, 28), r"leave the batch axis out: \(1, 28, 28\)"),
-        ((28, 28, 1), r"the channels come first: \(1, 28, 28\)"),
+        ((28, 28, 1), r"expected channels, height, width; to mend it: \(1, 28, 28\)"),
         ((1, 0, 28), "three positive numbers"),
         ((), "empty"),
     ],
@@ -53,3 +53,17 @@ def test_anything_else_is_told(text, hint):
 def test_the_shape_of_one_image(shape, remedy):
     with pytest.raises(ConvlensError, match=remedy):
         trace(nn.Conv2d(1, 4, 3), shape)
+
+
+def test_a_convolution_that_was_made_first_need_not_run_first():
+    class Late(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last, self.first = nn.Conv2d(32, 4, 3), nn.Conv2d(3, 32, 3)
+
+        def forward(self, x):
+            return self.last(self.first(x))
+
+    assert trace(Late(), (3, 32, 32)).output_shape == (4, 28, 28)
+    with pytest.raises(ConvlensError, match="'last' .* does not fit the 1×30 map"):
+        trace(Late(), (3, 3, 32))

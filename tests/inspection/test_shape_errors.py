@@ -235,6 +235,14 @@ def test_grey_images_for_a_network_of_colours():
         check_input(network, (9, 28, 28))
 
 
+def test_a_convolution_alone_would_take_one_image_without_a_batch():
+    spec = InputSpec(height=8, width=8)
+    network = Classifier({"block1": nn.Conv2d(3, 4, 3)}, nn.Identity(), spec)
+    with pytest.raises(ConvlensError, match="without a batch axis"):
+        check_input(network, (3, 8, 8))
+    check_input(nn.Conv2d(3, 4, 3), (3, 8, 8))  # of a module that is no classifier, who knows
+
+
 def test_a_batch_that_fits_passes():
     check_input(simple(), (7, 1, 28, 28))
 

@@ -48,17 +48,11 @@ def checked_image_shape(module: nn.Module, shape: Sequence[int]) -> Shape:
     """One image's shape, if it is one: channels, height, width.
 
     Raises:
-        ConvlensError: it has another number of axes, an axis is empty, or the channels come last.
+        ConvlensError: it has another number of axes, or an axis is empty.
     """
-    told, channels = "×".join(map(str, shape)), expected_channels(module) or 1
     if len(shape) == 3 and min(shape) >= 1:
-        if shape[-1] == channels != shape[0]:
-            raise ConvlensError(
-                f"the image's shape is {told}; expected channels × height × width; the channels "
-                f"come first: ({channels}, {shape[0]}, {shape[1]})",
-                code="shape-mismatch",
-            )
         return tuple(shape)
+    told, channels = "×".join(map(str, shape)), probable_channels(module) or 1
     remedy = f"for example ({channels}, 224, 224)"
     if len(shape) == 2:
         remedy = f"the channel axis is missing: ({channels}, {shape[0]}, {shape[1]})"
@@ -71,29 +65,32 @@ def checked_image_shape(module: nn.Module, shape: Sequence[int]) -> Shape:
     )
 
 
-def expected_channels(module: nn.Module) -> int | None:
-    """The channels that a network takes, as far as can be told without running it."""
+def probable_channels(module: nn.Module) -> int | None:
+    """The channels that a network takes, as far as can be told without running it.
+
+    Of a module that is no `Classifier`, the convolution that was made first need not run first.
+    """
     if isinstance(module, Classifier):
         return module.input_spec.channels
     first = next((child for child in module.modules() if isinstance(child, nn.Conv2d)), None)
     return first.in_channels if first else None
 
 
-def mend_batch(shape: Shape, channels: int) -> tuple[str, str] | None:
-    """What is wrong with a batch's axes, and what would mend it.
+def mend_batch(shape: Shape, channels: int) -> tuple[str, str]:
+    """What is wrong with the axes of a batch that are not N×C×H×W, and what would mend it.
 
     Args:
         shape: as handed over.
         channels: that the network takes.
-
-    Returns:
-        The problem and its remedy; None where the axes are N×C×H×W.
     """
     told = "×".join(map(str, shape))
     match shape:
-        case (_, given, _, last) if last == channels != given:
+        case (_, _, _, _):
             return (
-                f"{told} has its channels last (N×H×W×C); the network takes them first (N×C×H×W)",
+                (
+                    f"{told} has its channels last (N×H×W×C); the network takes them first "
+                    f"(N×{channels}×H×W)"
+                ),
                 "x.permute(0, 3, 1, 2); x.transpose(0, 3, 1, 2) in NumPy",
             )
         case (first, _, _) if first == channels:
@@ -119,8 +116,6 @@ def mend_batch(shape: Shape, channels: int) -> tuple[str, str] | None:
             )
         case (_, _):
             return f"{told} (H×W) has neither a batch nor a channel axis", "x[None, None]"
-        case (_, _, _, _):
-            return None
     return (
         f"{told} has {len(shape)} axes; the network takes four: N×C×H×W",
         "x.flatten(0, 1), where the first two axes both count images",

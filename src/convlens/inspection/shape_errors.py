@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
 from convlens.inspection.diagnosis import Case, Diagnosis, diagnose
 from convlens.inspection.formulas import Shape, shape_in_words
 from convlens.inspection.forward_pass import Failure, ForwardPass, watch
-from convlens.inspection.image_shape import count, expected_channels, mend_batch, refuse_spreading
+from convlens.inspection.image_shape import count, mend_batch, probable_channels, refuse_spreading
 from convlens.inspection.layers import Layer, layers_of
 from convlens.inspection.working_size import WorkingSize
 
@@ -38,30 +39,50 @@ def check_input(module: nn.Module, shape: Sequence[int]) -> None:
     passed = watch(module, shape)
     if passed.failure is not None:
         raise explain(module, shape, passed)
+    if isinstance(module, Classifier) and len(shape) != 4:  # a convolution takes C×H×W as well
+        raise _wrong_axes(shape, module.input_spec.channels)
     refuse_spreading(module, shape[1] if len(shape) == 4 else 0)
 
 
-def explain(module: nn.Module, shape: Shape, passed: ForwardPass) -> ConvlensError:
+def explain(
+    module: nn.Module, shape: Shape, passed: ForwardPass, *, one_image: bool = False
+) -> ConvlensError:
     """The error for a forward pass that broke off.
 
     Args:
         module: the network.
         shape: of the batch that it was given.
         passed: its run, which failed.
+        one_image: the caller gave one image's shape, and knows of no batch.
     """
     failure = passed.failure
     assert failure is not None  # noqa: S101 - the caller has seen it
-    channels = expected_channels(module)
-    axes = mend_batch(shape, channels) if channels else None
     layers = layers_of(passed.outermost) if passed.outermost else ()
-    if axes:
-        problem, remedy = axes
-        return ConvlensError(f"{problem}; to mend it: {remedy}", code="shape-mismatch")
-    sizes = WorkingSize(module, shape[1] if len(shape) == 4 else channels or 1)
+    known = _taken_channels(module, failure, layers)
+    channels = known or probable_channels(module)
+    if channels and (len(shape) != 4 or known == shape[-1] != shape[1]):
+        return _wrong_axes(shape, channels, one_image=one_image)
+    sizes = WorkingSize(module, shape[1] if len(shape) == 4 else 1)
     diagnosis = diagnose(Case(failure, layers, sizes))
     return ConvlensError(
         "\n".join(_lines(shape, layers, failure, diagnosis)), code="shape-mismatch"
     )
+
+
+def _taken_channels(module: nn.Module, failure: Failure, layers: tuple[Layer, ...]) -> int | None:
+    """The channels that the network takes; None where its failure does not tell."""
+    if isinstance(module, Classifier):
+        return module.input_spec.channels
+    failing = failure.call.module
+    return failing.in_channels if isinstance(failing, nn.Conv2d) and not layers else None
+
+
+def _wrong_axes(shape: Shape, channels: int, *, one_image: bool = False) -> ConvlensError:
+    problem, remedy = mend_batch(shape, channels)
+    if one_image:
+        problem = f"the image's shape is {shape[1:]}; expected channels, height, width"
+        remedy = f"({channels}, {shape[1]}, {shape[2]})"
+    return ConvlensError(f"{problem}; to mend it: {remedy}", code="shape-mismatch")
 
 
 def _lines(

@@ -111,7 +111,7 @@ def trace(module: nn.Module, input_shape: Sequence[int], *, notes: Sequence[str]
     shape = checked_image_shape(module, input_shape)
     passed = watch(module, (_BATCH, *shape))
     if passed.failure is not None:
-        raise explain(module, (_BATCH, *shape), passed)
+        raise explain(module, (_BATCH, *shape), passed, one_image=True)
     refuse_spreading(module, shape[0])
     layers = layers_of(passed.outermost) if passed.outermost else ()
     parameters = list(passed.module.parameters())
