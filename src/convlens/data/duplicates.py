@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,16 +33,16 @@ def same_files(paths: Sequence[str], reporter: Reporter) -> NDArray[np.int64]:
     """
     sizes = np.array([_size(path) for path in paths], np.int64)
     _, kind, count = np.unique(sizes, return_inverse=True, return_counts=True)
-    doubtful = np.flatnonzero((sizes >= 0) & (count[kind] > 1)).tolist()
+    doubtful = np.flatnonzero((sizes >= 0) & (count[kind] > 1))
+    for read in (_tail, _whole):
+        digests = _digests(read, [paths[number] for number in doubtful.tolist()], reporter)
+        _, kind, count = np.unique(digests, return_inverse=True, return_counts=True)
+        alike = (count[kind] > 1) & (digests != b"")
+        doubtful, kind = doubtful[alike], kind[alike]
+    lowest = np.full(kind.max(initial=-1) + 1, len(paths))
+    np.minimum.at(lowest, kind, doubtful)
     first = np.arange(len(paths))
-    groups: list[list[int]] = []
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for read in (_tail, _whole):
-            digests = _digests(read, [paths[number] for number in doubtful], pool, reporter)
-            groups = _alike(doubtful, digests)
-            doubtful = [number for group in groups for number in group]
-    for group in groups:
-        first[group] = group[0]
+    first[doubtful] = lowest[kind]
     return first
 
 
@@ -99,26 +98,23 @@ def copy_notes(labelled: Labelled, first: NDArray[np.int64]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _alike(numbers: Sequence[int], digests: Sequence[bytes]) -> list[list[int]]:
-    """The groups of two or more files with one digest; an empty digest is like no other."""
-    alike: dict[bytes, list[int]] = defaultdict(list)
-    for number, digest in zip(numbers, digests, strict=True):
-        if digest:
-            alike[digest].append(number)
-    return [group for group in alike.values() if len(group) > 1]
-
-
 def _digests(
-    read: Callable[[str], bytes], paths: list[str], pool: ThreadPoolExecutor, reporter: Reporter
-) -> list[bytes]:
-    chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
-    digests: list[bytes] = []
-    if not paths:
-        return digests
-    with reporter.task("looking for copies", len(paths)) as task:
-        for done in pool.map(lambda chunk: [read(path) for path in chunk], chunks):
-            digests += done
-            task.update(len(digests))
+    read: Callable[[str], bytes], paths: Sequence[str], reporter: Reporter
+) -> NDArray[np.bytes_]:
+    """A digest of each file, 16 bytes; empty for one that cannot be read."""
+    digests = np.empty(len(paths), "S16")
+    starts = range(0, len(paths), _CHUNK)
+
+    def look(start: int) -> None:
+        digests[start : start + _CHUNK] = [read(path) for path in paths[start : start + _CHUNK]]
+
+    if paths:
+        with (
+            ThreadPoolExecutor(_THREADS) as pool,
+            reporter.task("looking for copies", len(paths)) as task,
+        ):
+            for start, _ in zip(starts, pool.map(look, starts), strict=True):
+                task.update(min(start + _CHUNK, len(paths)))
     return digests
 
 
@@ -137,12 +133,12 @@ def _tail(path: str) -> bytes:
             end = file.read(_TAIL)
     except OSError:
         return b""
-    return size.to_bytes(8, "little") + hashlib.blake2b(end, digest_size=16).digest()
+    return hashlib.blake2b(end, digest_size=16, salt=size.to_bytes(8, "little")).digest()
 
 
 def _whole(path: str) -> bytes:
     try:
         with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
     except OSError:
         return b""
