@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError, WorkFailedError
 from convlens.core.files import (
     read_json,
@@ -11,6 +12,7 @@ from convlens.core.files import (
     replacing_folder,
     surviving_folder,
     write_bytes,
+    write_error,
     write_json,
     write_text,
 )
@@ -66,6 +68,12 @@ def test_a_place_that_cannot_be_written_to_is_told_as_such(tmp_path: Path) -> No
     with pytest.raises(ConvlensError, match="--out") as caught:
         write_text(tmp_path / "file" / "x.txt", "content")
     assert caught.value.code == "not-writable"
+
+
+def test_the_remedy_fits_the_place(tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert "--out" in write_error(tmp_path / "run" / "metrics.json", full).message
+    assert "CONVLENS_CACHE" in write_error(cache_folder("pixels") / "x", full).message
 
 
 def test_json_that_is_damaged_or_missing_is_told_as_such(tmp_path: Path) -> None:

@@ -172,3 +172,35 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(tmp_path: Path, convlens:
     done = convlens("train", "--resume", run.folder)
     assert done.status == 0
     assert (run.bundle / "model.safetensors").read_bytes() == before
+
+
+def test_a_run_goes_on_only_with_the_images_it_began_with(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    photos = fill(tmp_path / "photos", each=12)
+    run = package.train(photos, epochs=1, out=tmp_path / "run", quiet=True)
+    next((photos / "red").iterdir()).unlink()
+    refused = convlens("train", "--resume", run.folder)
+    assert refused.status == 2
+    assert "changed since" in " ".join(refused.err.split())
+
+
+def test_an_own_network_is_trained_and_shipped_with_its_code(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    photos = fill(tmp_path / "photos", each=12)
+    code = tmp_path / "mine.py"
+    code.write_text(
+        "from torch import nn\n"
+        "def build(classes, channels):\n"
+        "    return nn.Sequential(nn.Conv2d(channels, 4, 3), nn.ReLU(),\n"
+        "        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, classes))\n"
+    )
+    out = tmp_path / "run"
+    done = convlens("train", photos, "--model", f"{code}:build", "--epochs", "1", "--out", out)
+    assert done.status == 0
+    image = next((photos / "red").iterdir())
+    refused = convlens("predict", out, image)
+    assert refused.status == 2
+    assert "--trust-code" in refused.err
+    assert convlens("predict", out, image, "--trust-code").status == 0

@@ -4,6 +4,7 @@ A file is written beside its place, flushed to the disk, renamed over it, and th
 flushed too: a process killed at any instant leaves the old file or the new one, never half of one.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError, WorkFailedError
 
 
@@ -112,14 +114,16 @@ def surviving_folder(path: Path) -> Path | None:
 
 def write_error(path: Path, error: OSError) -> ConvlensError:
     """What to tell the user when ``path`` cannot be written."""
-    if error.errno in {28, 122}:
+    cached = path.is_relative_to(cache_folder(""))
+    elsewhere = "by setting CONVLENS_CACHE" if cached else "with --out"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return WorkFailedError(
             f"no room left on the disk while writing {path}; "
-            "free some space, or choose another disk with --out",
+            f"free some space, or choose another disk {elsewhere}",
             code="disk-full",
         )
     return ConvlensError(
-        f"cannot write {path} ({error.strerror}); choose a folder you may write to with --out",
+        f"cannot write {path} ({error.strerror}); choose a folder you may write to {elsewhere}",
         code="not-writable",
     )
 

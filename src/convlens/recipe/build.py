@@ -18,12 +18,12 @@ from convlens.core.classifier import Classifier
 from convlens.core.device import describe_machine, placed
 from convlens.core.draws import Stream, derived_seed
 from convlens.core.errors import ConvlensError
-from convlens.core.files import write_json
+from convlens.core.files import read_json, write_json
 from convlens.core.reporter import Reporter
 from convlens.core.version import __version__
 from convlens.data import ImageSet, PixelBatches, Pixels, read_pixels
 from convlens.evaluation import measure
-from convlens.models import build
+from convlens.models import build, portable
 from convlens.prediction import Bundle, Predictor, save_bundle
 from convlens.recipe.recipe import Recipe
 from convlens.recipe.run import Run
@@ -68,8 +68,10 @@ def carry_out(
     with _removed_if_still_empty(folder):
         pixels = _read_splits(recipe, images, reporter)
         classifier = placed(_fresh_classifier(recipe, len(images.classes), reporter), device)
+    environment = _environment(recipe, images, pixels, device)
+    _refuse_changes(folder, environment)
     recipe.save(folder / "recipe.toml")
-    write_json(folder / "environment.json", _environment(images, pixels, device))
+    write_json(folder / "environment.json", environment)
     metrics = _train(recipe, images, pixels, classifier, folder, reporter=reporter)
     bundle = Bundle(
         classifier=classifier,
@@ -227,13 +229,35 @@ def _measure(
     return figures
 
 
+def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> None:
+    """A run goes on only with the images and the network that it began with."""
+    if not (folder / "environment.json").is_file():
+        return
+    before = read_json(folder / "environment.json")
+    changed = [
+        what
+        for what, same in (
+            ("its images", before["data"]["fingerprint"] == now["data"]["fingerprint"]),
+            ("the file of its network", before["network_sha256"] == now["network_sha256"]),
+        )
+        if not same
+    ]
+    if changed:
+        raise ConvlensError(
+            f"{' and '.join(changed)} changed since {folder} began; bring back what was there, or "
+            f"start a new run: convlens train --recipe {folder / 'recipe.toml'}",
+            code="changed-since",
+        )
+
+
 def _environment(
-    images: ImageSet, pixels: Mapping[str, Pixels], device: torch.device
+    recipe: Recipe, images: ImageSet, pixels: Mapping[str, Pixels], device: torch.device
 ) -> dict[str, Any]:
     skipped = [*images.skipped, *(file for own in pixels.values() for file in own.skipped)]
     return {
         "convlens": __version__,
         "machine": describe_machine(device),
+        "network_sha256": portable(recipe.model).source_sha256,
         "data": {
             "name": images.name,
             "fingerprint": images.fingerprint(),
