@@ -3,6 +3,9 @@ import json
 import pytest
 
 from convlens.cli.main import main
+from convlens.core.input_spec import InputSpec
+from convlens.models import ModelSpec, build
+from convlens.prediction import Bundle, save_bundle
 
 
 @pytest.fixture
@@ -68,6 +71,16 @@ def test_gradients_by_depth_as_text(run):
     assert status == 0
     assert "first / last" in out
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_trained_network_beside_a_named_one(run, tmp_path):
+    spec, model = InputSpec(height=32, width=32), ModelSpec(name="standard")
+    trained = Bundle(classifier=build(model, spec, classes=4), model=model, classes=tuple("abcd"))
+    save_bundle(trained, tmp_path / "run" / "bundle")
+    words = (tmp_path / "run", "standard_no_bn", "--json")
+    found = json.loads(run("compare", *words, *QUICK)[1])
+    assert found["input"] == [32, 32, 3]
+    assert found["networks"][0]["parameters"] == 815_530 - 6 * 257
 
 
 @pytest.mark.parametrize(

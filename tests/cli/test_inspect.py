@@ -3,9 +3,11 @@ import json
 import pytest
 import torch
 
+from convlens import api
 from convlens.cli.layer_table import layer_table
 from convlens.cli.main import main
 from convlens.cli.quantities import short, size
+from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.inspection import trace
 from convlens.models import ModelSpec, build, known_models
@@ -149,6 +151,16 @@ def test_a_bundle(run, bundle):
     larger = json.loads(run("inspect", bundle, "--input", "64x64x3", "--json")[1])
     assert larger["input"] == [64, 64, 3]
     assert larger["parameters"] == told["parameters"]
+
+
+def test_any_module_in_python():
+    module = torch.nn.Sequential(torch.nn.Conv2d(1, 16, 3), torch.nn.MaxPool2d(2))
+    found = api.inspect(module, input="28x28x1")
+    assert found.output_shape == (16, 13, 13)
+    with pytest.raises(ConvlensError, match="pass --input"):
+        api.inspect(module)
+    with pytest.raises(ConvlensError, match="model is a Tensor; expected a network"):
+        api.inspect(torch.zeros(3, 8, 8))
 
 
 @pytest.mark.parametrize(

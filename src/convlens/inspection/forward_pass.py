@@ -149,7 +149,7 @@ class ForwardPass(TorchDispatchMode):
 
     def run(self, image: Tensor) -> Self:
         """Run the module on a batch of images, keeping a failure instead of raising it."""
-        height, width = (*image.shape, 1, 1)[-2:] if image.ndim < 4 else image.shape[-2:]
+        height, width = image.shape[-2:] if image.ndim > 1 else (1, 1)
         self._seen[id(image)] = (image, Seen.of_image(height, width))
         with ExitStack() as hooks:
             for name, child in self.module.named_modules():
@@ -186,28 +186,25 @@ class ForwardPass(TorchDispatchMode):
         self, func: torch._ops.OpOverload, args: Sequence[Any], given: list[Tensor], output: Any
     ) -> None:
         results = list(tensors_in(output))
-        learnable = {
-            id(p): p for t in given if id(t) in self._learnable for p in self._learnable[id(t)][1]
-        }
+        learnable = tuple(
+            {id(p): p for t in given for p in self._learnable.get(id(t), (t, ()))[1]}.values()
+        )
         sees = {id(t): seen for t in given if (seen := self._seen_by(t)) is not None}
-        if not results:
-            return
-        if not sees:
-            for tensor in results if learnable else ():
-                self._learnable[id(tensor)] = (tensor, tuple(learnable.values()))
+        if not sees or not results:  # what is made of parameters alone carries them along
+            self._learnable.update((id(t), (t, learnable)) for t in results if learnable)
             return
         operation = Operation(_name(func), args, sees, results[0], is_pointwise(func))
         seen, told = effect(operation)
-        fresh = 0 if func.is_view else _bytes(results[0])
-        result = Result(tuple(results[0].shape), seen, fresh)
-        macs = multiply_adds(operation.name, args, results[0])
-        if self._running:
-            step = Step(operation.name, tuple(learnable.values()), macs, told, result)
-            self._running[-1].events.append(step)
-        if operation.name.endswith("_") and id(results[0]) not in sees:
-            self._written.add(results[0].untyped_storage())
         for tensor in results:
             self._seen[id(tensor)] = (tensor, seen)
+        if operation.name.endswith("_") and id(results[0]) not in sees:
+            self._written.add(results[0].untyped_storage())
+        if self._running:
+            fresh = 0 if func.is_view else _bytes(results[0])
+            result = Result(tuple(results[0].shape), seen, fresh)
+            macs = multiply_adds(operation.name, args, results[0])
+            step = Step(operation.name, learnable, macs, told, result)
+            self._running[-1].events.append(step)
 
     def _seen_by(self, tensor: Tensor) -> Seen | None:
         if id(tensor) in self._seen:

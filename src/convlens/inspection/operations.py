@@ -61,7 +61,7 @@ Effect: TypeAlias = tuple[Seen, What | None]
 def effect(operation: Operation) -> Effect:
     """What an operation does; unknown fields where no rule covers it."""
     rule = _RULES.get(operation.name, _keep if operation.pointwise else None)
-    return rule(operation) if rule else (UNKNOWN, None)
+    return rule(operation) if rule and operation.output.ndim else (UNKNOWN, None)
 
 
 def multiply_adds(name: str, arguments: Sequence[Any], output: Tensor) -> int:
@@ -192,13 +192,12 @@ def _permute(operation: Operation) -> Effect:
 
 def _pad(operation: Operation) -> Effect:
     image, seen = operation.arguments[0], operation.seen()
-    left, right, top, bottom, *others = [*operation.arguments[1], 0, 0, 0, 0][:4] + list(
-        operation.arguments[1][4:]
-    )
+    pads = list(operation.arguments[1])
+    left, right, top, bottom = [*pads, 0, 0][:4]
     told = Padding((image.shape[-2], image.shape[-1]), (top, left), (bottom, right))
     if (left, right, top, bottom) == (0, 0, 0, 0):
         return seen, None
-    if seen.dims != _MAP or seen.axes is None or any(others):
+    if seen.dims != _MAP or seen.axes is None or any(pads[4:]):
         return UNKNOWN, told
     height, width = seen.axes
     return seen.with_axes(height.padded(top, bottom), width.padded(left, right)), told
