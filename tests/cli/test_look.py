@@ -33,13 +33,13 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return call
 
 
-@pytest.fixture
-def trained(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec, model = InputSpec(height=16, width=16), ModelSpec(name="standard")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = build(model, spec, classes=3)
-    folder = tmp_path / "runs" / "plants"
+    folder = tmp_path_factory.mktemp("runs") / "plants"
     save_bundle(
         Bundle(classifier=net, model=model, classes=("daisy", "rose", "tulip")), folder / "bundle"
     )

@@ -155,7 +155,7 @@ def _row_and_column(text: str | None) -> tuple[int, int] | None:
 def _sum(told: dict[str, Any]) -> str:
     """Each pixel times its weight, added up; where there are many, how many."""
     terms = [
-        f"{pixel:g}·{weight:g}" if weight >= 0 else f"{pixel:g}·({weight:g})"
+        f"{pixel:.4g}·{weight:.4g}" if weight >= 0 else f"{pixel:.4g}·({weight:.4g})"
         for pixels, weights in zip(told["window"], told["weights"], strict=True)
         for pixel, weight in zip(pixels, weights, strict=True)
     ]

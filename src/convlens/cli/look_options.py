@@ -56,7 +56,7 @@ def tell(
         return
     console = stdout()
     for line in lines:
-        console.print(line, markup=False)
+        console.print(line, markup=False, soft_wrap=True)
     for path in files:
         console.print(f"written to {path}", markup=False, soft_wrap=True)
 

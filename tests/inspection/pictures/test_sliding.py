@@ -56,7 +56,7 @@ def test_pooling_shows_the_largest_and_the_mean() -> None:
     assert words[words.index("mean") + 2] == "1"
     assert "largest (max pooling) 2×2" in words
     padded = PoolingPicture(pooling(EXAMPLE_IMAGE, 2, padding=1))
-    assert any("padded with nothing" in word for word in _words(padded))
+    assert any("padded (0 in the mean)" in word for word in _words(padded))
     assert png(padded.figure)
 
 

@@ -18,7 +18,7 @@ _LAST_STAYS = 1.5
 
 
 def save_animation(
-    picture: SlidingPicture, path: Path, reporter: Reporter, *, most: int = 64
+    picture: SlidingPicture, path: Path, reporter: Reporter, *, most: int = 48
 ) -> tuple[int, int]:
     """Slide the window over the image, row by row, into an animated GIF or WebP.
 

@@ -15,6 +15,7 @@ from convlens.inspection.convolution import Convolution
 from convlens.inspection.pictures.canvas import (
     ACCENT,
     CAPTION,
+    DOTS_PER_INCH,
     INK,
     MUTED,
     Sheet,
@@ -48,7 +49,7 @@ class SlidingPicture(ABC):
         padded: Matrix,
         maps: Mapping[str, Matrix],
         *,
-        pads_with: str,
+        padding_words: str,
         one_scale: bool,
     ) -> None:
         self.sliding = sliding
@@ -64,9 +65,10 @@ class SlidingPicture(ABC):
         image_axes = self._sheet.place(0, CAPTION, side, tall)
         self._marks = [_Mark(image_axes, padded.shape)]
         show_matrix(image_axes, padded, outside=_outside(sliding))
+        self._read = image_axes.add_line(_rings(image_axes, padded.shape))
         height, width = sliding.image_shape
-        padded_words = f", padded with {pads_with}" if sliding.is_padded else ""
-        write_above(image_axes, f"image {height}×{width}{padded_words}")
+        told = f", {padding_words}" if sliding.is_padded else ""
+        write_above(image_axes, f"image {height}×{width}{told}")
         self._cells: list[Cells] = []
         for number, (name, found) in enumerate(maps.items(), 1):
             axes = self._sheet.place(number * (side + _GAP), CAPTION, side, tall)
@@ -95,6 +97,9 @@ class SlidingPicture(ABC):
         """
         top, left = self.sliding.corner(row, column)
         self._marks[0].put(top, left, self.sliding.reach)
+        if self.sliding.down.dilation > 1:
+            rows, columns = np.indices(self.sliding.window_shape) * self.sliding.down.dilation
+            self._read.set_data((left + columns).ravel(), (top + rows).ravel())
         for mark in self._marks[1:]:
             mark.put(row, column, (1, 1))
         for cells, found in zip(self._cells, self.maps.values(), strict=True):
@@ -159,7 +164,7 @@ class ConvolutionPicture(SlidingPicture):
             sliding,
             sliding.pad(found.image),
             {"feature map": found.feature_map},
-            pads_with="zeros",
+            padding_words="padded with zeros",
             one_scale=False,
         )
         self._found = found
@@ -171,9 +176,10 @@ class ConvolutionPicture(SlidingPicture):
         under = self.sliding.under(self.padded, row, column)
         end = self.write_matrix(0.0, "under the window", under, whole=self.padded)
         end = self.write_words(end, "×")
-        end = self.write_matrix(end, "kernel", found.kernel.weights)
+        weights, products = found.kernel.weights, found.products(row, column)
+        end = self.write_matrix(end, "kernel", weights, whole=_both_signs(weights))
         end = self.write_words(end, "=")
-        end = self.write_matrix(end, "products", found.products(row, column))
+        end = self.write_matrix(end, "products", products, whole=_both_signs(products))
         end = self.write_words(end + 0.1, "sum", wide=0.6, size=12, colour=MUTED)
         total = format_number(found.feature_map[row, column])
         end = self.write_words(end, total, wide=1.1, size=22, colour=ACCENT)
@@ -197,7 +203,7 @@ class PoolingPicture(SlidingPicture):
             sliding,
             sliding.pad(found.image, fill=np.nan),
             {"largest (max pooling)": found.maximum, "mean (average pooling)": found.average},
-            pads_with="nothing (0 in the mean)",
+            padding_words="padded (0 in the mean)",
             one_scale=True,
         )
         self._found = found
@@ -237,6 +243,26 @@ class _Mark:
         across, down = left + (width - 1) / 2, top + (height - 1) / 2
         self._lines[0].set_data([across, across], [-0.5, self._shape[0] - 0.5])
         self._lines[1].set_data([-0.5, self._shape[1] - 0.5], [down, down])
+
+
+def _rings(axes: Axes, shape: tuple[int, ...]) -> Line2D:
+    """Rings for the cells that a dilated window reads; none so far."""
+    cell = axes.get_window_extent().width / shape[1] * 72 / DOTS_PER_INCH
+    return Line2D(
+        [],
+        [],
+        linestyle="none",
+        marker="o",
+        markersize=max(1.0, 0.72 * cell),
+        markerfacecolor="none" if cell > 6 else ACCENT,
+        markeredgecolor=ACCENT,
+        markeredgewidth=1.6 if cell > 6 else 0,
+    )
+
+
+def _both_signs(matrix: Matrix) -> Matrix:
+    """A range around 0, so that weights and products are always in blue and red."""
+    return np.concatenate([matrix, -matrix, [[-1e-12] * len(matrix[0])]])
 
 
 def _outside(sliding: Sliding) -> NDArray[np.bool_]:
