@@ -113,6 +113,7 @@ def test_kept_splits_give_the_same_fingerprint(kept):
     root, path, before = kept
     after = open_source(root, seed=9, settings=DataSettings(splits=path), reporter=Quiet())
     assert after.fingerprint() == before.fingerprint()
+    assert after.notes == ("every image 6x8", "splits kept from splits.csv: 50 images")
 
 
 def test_a_copy_of_a_kept_image_joins_it(kept):

@@ -14,6 +14,7 @@ from convlens.data.stratify import TEST, TRAIN, VAL, deal, draws, shares
 
 _ALL_MISSING = {"val": 0.15, "test": 0.15}
 _ONE_MISSING = {"val": 0.10, "test": 0.10}
+_WORDS = {"train": "training", "val": "validation", "test": "test"}
 _SIDE_OF_SPLIT = np.array([TRAIN, VAL, TEST, -1])  # the last is for UNSAID, which is -1
 _SPLIT_OF_SIDE = np.array([SPLITS.index(name) for name in ("test", "val", "train")], np.int8)
 
@@ -54,7 +55,8 @@ def split(
     split_of = labelled.given.copy()
     split_of[pool] = _cut(labelled, pool, cut, draws(names, seed), kept)
     split_of = np.where(kept == UNSAID, split_of, kept)
-    notes += _notes(labelled, split_of, missing, cut)
+    notes += _cut_notes(labelled, split_of[kept == UNSAID], missing, cut)
+    notes += _absence_notes(labelled, split_of, few=any(cut.values()))
     images = image_set(labelled, split_of, notes=tuple(notes))
     _refuse_untaught_classes(images)
     return images
@@ -108,24 +110,30 @@ def _cut(
     return _SPLIT_OF_SIDE[deal(labels, targets, draw[pool], units, placed)]
 
 
-def _notes(
-    labelled: Labelled, split_of: NDArray[np.int8], missing: list[str], cut: Mapping[str, float]
+def _cut_notes(
+    labelled: Labelled, new: NDArray[np.int8], missing: list[str], cut: Mapping[str, float]
 ) -> list[str]:
-    words = {"val": "validation", "test": "test"}
+    """What was cut, of the images whose splits were not kept."""
     notes = []
-    for name in missing:
-        count = int((split_of == SPLITS.index(name)).sum())
+    for name in missing if new.size else []:
+        count = int((new == SPLITS.index(name)).sum())
         done = f"{counted(count)} cut from train" if cut[name] else "none wanted"
-        notes.append(f"no {words[name]} split in {labelled.name}: {done}")
+        notes.append(f"no {_WORDS[name]} split in {labelled.name}: {done}")
+    return notes
+
+
+def _absence_notes(labelled: Labelled, split_of: NDArray[np.int8], *, few: bool) -> list[str]:
+    """Which classes are missing from which split, and which were too small to be cut."""
+    notes = []
     counts = np.bincount(labelled.labels, minlength=len(labelled.classes))
-    few = [f"{n} ({c})" for n, c in zip(labelled.classes, counts, strict=True) if c < 3]
-    if few and any(cut.values()):
-        notes.append(f"too few images to be in every split (fewer than 3): {some(few)}")
+    small = [f"{n} ({c})" for n, c in zip(labelled.classes, counts, strict=True) if c < 3]
+    if small and few:
+        notes.append(f"too few images to be in every split (fewer than 3): {some(small)}")
     for number, name in enumerate(SPLITS):
         own = np.bincount(labelled.labels[split_of == number], minlength=len(counts))
         absent = [labelled.classes[i] for i in np.flatnonzero((own == 0) & (counts >= 3))]
         if absent and own.any():
-            notes.append(f"no {words.get(name, name)} images of: {some(absent)}")
+            notes.append(f"no {_WORDS[name]} images of: {some(absent)}")
     return notes
 
 
