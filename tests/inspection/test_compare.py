@@ -131,7 +131,7 @@ def test_guidance_says_what_can_be_told_and_what_cannot():
     fast = network("fast", 0.1, 0.01, 10, 70.0)
     alike = network("alike", 0.105, 0.01, 99)
     assert guidance([slow, fast]) == (
-        "fast is the fastest here, fast the smallest, slow the most accurate on ImageNet "
+        "fast is the fastest here and the smallest, slow the most accurate on ImageNet "
         "(80.0 %); which is best on your images, only training them tells."
     )
     assert guidance([alike, fast]).startswith(

@@ -199,7 +199,11 @@ def guidance(networks: Sequence[Compared]) -> str:
     speed = f"{_quoted(fastest.name)} is the fastest here"
     if len(close) > 1:
         speed = f"{', '.join(close[:-1])} and {close[-1]} are too close in speed here to tell apart"
-    told = [speed, f"{_quoted(smallest.name)} the smallest"]
+    elif smallest is fastest:
+        speed += " and the smallest"
+    told = [speed]
+    if len(close) > 1 or smallest is not fastest:
+        told.append(f"{_quoted(smallest.name)} the smallest")
     known = {n.name: n.top1.percent for n in networks if n.top1}
     if len(known) > 1:
         best = max(known, key=lambda name: known[name])
