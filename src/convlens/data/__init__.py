@@ -24,14 +24,15 @@ from convlens.data.batches import PixelBatches
 from convlens.data.cache_usage import CacheUsage, cache_usage
 from convlens.data.catalogue import Dataset, known_datasets
 from convlens.data.datasets import fetch_dataset, is_fetched
-from convlens.data.decode import decode, fit
+from convlens.data.decode import decode
 from convlens.data.folds import k_folds
-from convlens.data.headers import Header, ImageLimits, UnreadableImageError, read_header
+from convlens.data.headers import Header, read_header
 from convlens.data.image_files import find_images
 from convlens.data.image_set import SPLITS, ImageSet, Skipped
+from convlens.data.limits import ImageLimits, UnreadableImageError
 from convlens.data.pixel_cache import CacheEntry, CacheSettings, list_entries
 from convlens.data.pixels import Pixels, read_pixels
-from convlens.data.resize import kept_shape
+from convlens.data.resize import fit, kept_shape
 from convlens.data.sampling import balanced_weights
 from convlens.data.scan import Scan, scan_headers
 from convlens.data.settings import DataSettings

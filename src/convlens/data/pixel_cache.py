@@ -30,7 +30,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from convlens.core.cache_folder import cache_folder
 from convlens.core.input_spec import InputSpec
-from convlens.data.resize import Pixels8, kept_shape
+from convlens.data.resample import Pixels8
+from convlens.data.resize import kept_shape
 
 _VERSION = 1
 _DIGEST = 16

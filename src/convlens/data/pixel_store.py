@@ -13,7 +13,7 @@ import numpy as np
 from convlens.core.errors import WorkFailedError
 from convlens.core.reporter import Reporter
 from convlens.data.pixel_cache import CacheSettings, EntryWriter, make_room, open_entry
-from convlens.data.resize import Pixels8
+from convlens.data.resample import Pixels8
 
 _SPARE_DISK = 1 << 28  # left free for everything else that a run writes
 _SHARE_OF_MEMORY = 0.8

@@ -17,8 +17,8 @@ from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Reporter
 from convlens.data.decode import decode
-from convlens.data.headers import UnreadableImageError
 from convlens.data.image_set import ImageSet, Skipped, some
+from convlens.data.limits import UnreadableImageError
 from convlens.data.ordered import ordered_map
 from convlens.data.pixel_cache import (
     CacheSettings,
@@ -29,7 +29,8 @@ from convlens.data.pixel_cache import (
     open_entry,
 )
 from convlens.data.pixel_store import PixelStore
-from convlens.data.resize import Pixels8, kept_shape
+from convlens.data.resample import Pixels8
+from convlens.data.resize import kept_shape
 
 _BLOCK_BYTES = 1 << 24
 _BLOCK_IMAGES = 16

@@ -16,7 +16,8 @@ from convlens.core.errors import ConvlensError
 from convlens.core.files import replacing
 from convlens.core.reporter import Reporter
 from convlens.core.version import __version__
-from convlens.data.headers import UnreadableImageError, read_header
+from convlens.data.headers import read_header
+from convlens.data.limits import UnreadableImageError
 
 _THREADS = 8
 _CHUNK = 256

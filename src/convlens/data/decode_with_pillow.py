@@ -1,0 +1,77 @@
+"""Decoding with Pillow, whose answer for odd kinds of pixel is the reference."""
+
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.ImageFile import ImageFile
+
+from convlens.data.formats import open_with_pillow, orientation_of
+from convlens.data.limits import ImageLimits, UnreadableImageError, naming_damage
+from convlens.data.resample import Pixels8
+
+BACKGROUND = (255, 255, 255)
+_NO_RANGE = "its pixels are 32-bit numbers of unknown range; convert it to 8 or 16 bits"
+_TRANSPOSES = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def decode_with_pillow(data: bytes, kind: str, name: str, limits: ImageLimits) -> Pixels8:
+    """Grey or RGB pixels at the size of the upright image.
+
+    Args:
+        data: the whole file.
+        kind: as `format_of` names it.
+        name: what errors call the file.
+        limits: what is refused from its header.
+
+    Returns:
+        (H, W, 1 or 3) uint8.
+
+    Raises:
+        UnreadableImageError: it is damaged, truncated or over a limit, or has 32-bit pixels.
+    """
+    opened = open_with_pillow(BytesIO(data), kind, name, limits)
+    with opened as image, naming_damage(name, f"{kind} data"):
+        image.load()
+        pixels = _to_bytes(_upright(image, kind))
+    if pixels is None:
+        raise UnreadableImageError(name, _NO_RANGE)
+    return pixels
+
+
+def _upright(image: ImageFile, kind: str) -> Image.Image:
+    how = (
+        None if kind == "TIFF" else _TRANSPOSES.get(orientation_of(image))
+    )  # TIFF: turned as loaded
+    return image if how is None else image.transpose(how)
+
+
+def _to_bytes(image: Image.Image) -> Pixels8 | None:
+    """(H, W, 1) or (H, W, 3); None for 32-bit pixels, whose white is anyone's guess."""
+    if image.mode.startswith("I;16"):
+        return _from_16_bits(np.asarray(image), image.info.get("transparency"))[..., None]
+    if image.mode in {"I", "F"}:
+        return None
+    if image.has_transparency_data:
+        colours = image.convert("RGBA")
+        background = Image.new("RGBA", image.size, (*BACKGROUND, 255))
+        image = Image.alpha_composite(background, colours)
+    mode = "L" if image.mode in {"1", "L"} else "RGB"
+    pixels = np.asarray(image.convert(mode))
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _from_16_bits(values: NDArray[np.uint16], transparent: object) -> Pixels8:
+    scaled = ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    if isinstance(transparent, int):
+        scaled[values == transparent] = BACKGROUND[0]
+    return scaled
