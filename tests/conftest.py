@@ -13,8 +13,8 @@ torch.set_num_threads(1)  # pytest-xdist runs one process a core
 
 
 def _settled(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what pytest, torch and scikit-learn set when they are first used."""
-    own = ("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_", "KMP_")
+    """The environment without what pytest, torch, scikit-learn and OpenCV set by themselves."""
+    own = ("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_", "KMP_", "LD_LIBRARY_PATH")
     return {name: value for name, value in environment.items() if not name.startswith(own)}
 
 

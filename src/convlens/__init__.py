@@ -10,11 +10,37 @@ from typing import TYPE_CHECKING, Any
 from convlens.core.version import __version__
 
 if TYPE_CHECKING:
-    from convlens.api import evaluate, load, predict, train
+    from convlens.api import (
+        compare,
+        embed,
+        evaluate,
+        inspect,
+        load,
+        look,
+        look_augment,
+        look_convolution,
+        look_pooling,
+        predict,
+        train,
+    )
     from convlens.recipe import Run
 
 
-__all__ = ["Run", "__version__", "evaluate", "load", "predict", "train"]
+__all__ = [
+    "Run",
+    "__version__",
+    "compare",
+    "embed",
+    "evaluate",
+    "inspect",
+    "load",
+    "look",
+    "look_augment",
+    "look_convolution",
+    "look_pooling",
+    "predict",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

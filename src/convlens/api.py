@@ -56,6 +56,7 @@ def train(
     pretrained: bool = False,
     weights: str | Path | None = None,
     recipe: str | Path | None = None,
+    splits: str | Path | None = None,
     augment: str | None = None,
     epochs: int | None = None,
     size: str | int | None = None,
@@ -81,6 +82,8 @@ def train(
         pretrained: begin from the published ImageNet weights.
         weights: begin from this file (safetensors or ``.pth``).
         recipe: a TOML file to begin from; what is said here comes before what it says.
+        splits: a run's ``splits.csv``: the images that it names stay in their splits, new ones are
+            dealt out.
         augment: what is done to training images: ``"none"``, ``"light"``, ``"standard"``,
             ``"strong"`` or ``"trivial"``.
         epochs: passes over the training images.
@@ -99,7 +102,7 @@ def train(
         ConvlensError: the request cannot be carried out as it stands.
         WorkFailedError: the work failed.
     """
-    from convlens.core.settings import validated
+    from convlens.core.settings import merge, validated
     from convlens.data import DataSettings, open_source
 
     reporter = _reporter(quiet)
@@ -120,6 +123,8 @@ def train(
         seed=seed,
         settings=settings,
     )
+    if splits is not None:
+        asked = merge(asked, {"data": {"splits": str(Path(splits).resolve())}})
     source = source if source is not None else asked.get("source")
     if source is None:
         raise _no_source()
@@ -151,6 +156,7 @@ def evaluate(
     run: str | Path,
     source: Any = None,
     *,
+    settings: Sequence[str] = (),
     trust_code: bool = False,
     device: str = "auto",
     quiet: bool = False,
@@ -162,6 +168,7 @@ def evaluate(
         source: labelled images in any form that `train` takes, matched to the network's classes by
             name; the source's own test split where it has one, else all of it. By default the test
             images that the run kept apart.
+        settings: how to read the source, as ``"data.label_column=species"``.
         trust_code: run the code that the bundle of a network of the user's own carries.
         device: where to compute.
         quiet: show nothing.
@@ -172,11 +179,23 @@ def evaluate(
     Raises:
         ConvlensError: there is no bundle, or the images do not fit it.
     """
+    from convlens.core.settings import apply_setting, validated
+    from convlens.data import DataSettings
     from convlens.prediction import load_bundle
     from convlens.recipe import measure_bundle
 
     bundle = load_bundle(run, trust_code=trust_code)
-    return measure_bundle(bundle, Path(run), source, device=device, reporter=_reporter(quiet))
+    asked: dict[str, Any] = {}
+    for setting in settings:
+        asked = apply_setting(asked, setting)
+    return measure_bundle(
+        bundle,
+        Path(run),
+        source,
+        settings=validated(DataSettings, asked.get("data", {}), what="[data]"),
+        device=device,
+        reporter=_reporter(quiet),
+    )
 
 
 def predict(
@@ -701,15 +720,11 @@ def _means_run(text: str) -> bool:
 
 def _resume(folder: Path, *, device: str, reporter: Reporter) -> Run:
     from convlens.core.device import choose_device
-    from convlens.data import open_source
-    from convlens.recipe import ARRAYS, Run, carry_out
+    from convlens.recipe import Run, carry_out
 
-    recipe = Run(folder).recipe
-    if recipe.source == ARRAYS:
-        raise _no_source()
-    images = open_source(recipe.source, seed=recipe.seed, settings=recipe.data, reporter=reporter)
-    where = choose_device(device)
-    return carry_out(recipe, images, folder, device=where, reporter=reporter)
+    run = Run(folder)
+    images = run.images(reporter)
+    return carry_out(run.recipe, images, folder, device=choose_device(device), reporter=reporter)
 
 
 def _images_or_image(source: Any, *, seed: int, reporter: Reporter) -> ImageSet:
@@ -747,8 +762,12 @@ def _reporter(quiet: bool) -> Reporter:
 
 def _source_name(source: Any) -> str:
     """What the recipe calls the source: a path that holds from any working folder."""
+    from convlens.data import known_datasets
+
     if not isinstance(source, str | Path):
         return "arrays"
+    if source in known_datasets():
+        return str(source)
     path = Path(source).expanduser()
     return str(path.resolve()) if path.exists() else str(source)
 

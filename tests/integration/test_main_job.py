@@ -204,3 +204,32 @@ def test_an_own_network_is_trained_and_shipped_with_its_code(
     assert refused.status == 2
     assert "--trust-code" in refused.err
     assert convlens("predict", out, image, "--trust-code").status == 0
+
+
+def test_the_assignment_to_splits_is_kept_when_images_are_added(tmp_path: Path) -> None:
+    photos = fill(tmp_path / "photos", each=20)
+    first = package.train(photos, epochs=1, out=tmp_path / "one", quiet=True)
+    kept = (first.folder / "splits.csv").read_text("utf-8").splitlines()
+    for folder in list(photos.iterdir()):
+        for i in range(6):
+            Image.new("RGB", (16, 16), (i, len(folder.name), 7)).save(folder / f"new {i}.png")
+    again = package.train(
+        photos, epochs=1, splits=first.folder / "splits.csv", out=tmp_path / "two", quiet=True
+    )
+    now = (again.folder / "splits.csv").read_text("utf-8").splitlines()
+    assert set(kept) <= set(now)
+    assert len(now) == len(kept) + 12
+
+
+def test_a_table_with_columns_of_its_own_names_is_evaluated(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    photos = fill(tmp_path / "photos", each=12)
+    convlens("train", photos, "--epochs", "1", "--out", tmp_path / "run")
+    rows = [f"{f.relative_to(tmp_path)},{f.parent.name}" for f in sorted(photos.rglob("*.png"))]
+    table = tmp_path / "plants.csv"
+    table.write_text("\n".join(["image,species", *rows]), "utf-8")
+    refused = convlens("evaluate", tmp_path / "run", table)
+    assert refused.status == 2
+    words = ("evaluate", tmp_path / "run", table, "--set", "data.label_column=species", "--json")
+    assert convlens(*words).json["n"] == 24

@@ -22,6 +22,10 @@ def evaluate(
     ] = None,
     trust_code: TrustCodeOption = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="data.KEY=VALUE", help="How to read SOURCE; repeatable."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a trained network on labelled images, with 95 % intervals.
@@ -30,7 +34,9 @@ def evaluate(
     """
     from convlens import api
 
-    figures = api.evaluate(run, source, trust_code=trust_code, device=device)
+    figures = api.evaluate(
+        run, source, settings=settings or (), trust_code=trust_code, device=device
+    )
     if as_json:
         print_json(figures.as_json())
     else:
@@ -38,6 +44,7 @@ def evaluate(
 
 
 def _show(figures: "Figures") -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     console = stdout()
@@ -56,7 +63,7 @@ def _show(figures: "Figures") -> None:
     for own in figures.classes:
         interval = own.recall_interval
         table.add_row(
-            own.name,
+            escape(own.name),
             f"{own.support:,}",
             percent(own.recall),
             f"{percent(interval[0])} to {percent(interval[1])}" if interval else "-",

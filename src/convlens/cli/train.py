@@ -39,6 +39,9 @@ def train(
     recipe: Annotated[
         Path | None, typer.Option(help="A TOML file to begin from; options come before it.")
     ] = None,
+    splits: Annotated[
+        Path | None, typer.Option(help="A run's splits.csv to keep; new images are dealt out.")
+    ] = None,
     augment: Annotated[
         str | None,
         typer.Option(help="Of training images: none, light, standard, strong or trivial."),
@@ -75,6 +78,7 @@ def train(
         pretrained=pretrained,
         weights=weights,
         recipe=recipe,
+        splits=splits,
         augment=augment,
         epochs=epochs,
         size=size,

@@ -21,12 +21,12 @@ from convlens.core.errors import ConvlensError
 from convlens.core.files import read_json, write_json
 from convlens.core.reporter import Reporter
 from convlens.core.version import __version__
-from convlens.data import ImageSet, PixelBatches, Pixels, read_pixels
+from convlens.data import SPLITS, ImageSet, PixelBatches, Pixels, read_pixels, write_splits
 from convlens.evaluation import measure
 from convlens.models import build, portable
 from convlens.prediction import Bundle, Predictor, save_bundle
 from convlens.recipe.recipe import Recipe
-from convlens.recipe.run import Run
+from convlens.recipe.run import SPLITS_FILE, Run
 from convlens.training import (
     Callback,
     KeepBest,
@@ -37,8 +37,6 @@ from convlens.training import (
     fit,
     load_checkpoint,
 )
-
-SPLITS = ("train", "val", "test")
 
 
 def carry_out(
@@ -72,6 +70,7 @@ def carry_out(
     _refuse_changes(folder, environment)
     recipe.save(folder / "recipe.toml")
     write_json(folder / "environment.json", environment)
+    write_splits(images, folder / SPLITS_FILE)
     metrics = _train(recipe, images, pixels, classifier, folder, reporter=reporter)
     bundle = Bundle(
         classifier=classifier,

@@ -5,15 +5,20 @@ from typing import Any
 
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Reporter
-from convlens.data import ImageSet, open_for_evaluation, open_source, read_pixels
+from convlens.data import DataSettings, ImageSet, open_for_evaluation, read_pixels
 from convlens.evaluation import Figures, measure
 from convlens.prediction import Bundle, Predictor
-from convlens.recipe.recipe import ARRAYS
 from convlens.recipe.run import Run
 
 
 def measure_bundle(
-    bundle: Bundle, path: Path, source: Any, *, device: str, reporter: Reporter
+    bundle: Bundle,
+    path: Path,
+    source: Any,
+    *,
+    settings: DataSettings,
+    device: str,
+    reporter: Reporter,
 ) -> Figures:
     """Measure a bundle on a source, or on the test images that its run kept apart.
 
@@ -21,6 +26,7 @@ def measure_bundle(
         bundle: the trained network.
         path: the run's folder it comes from, or its own.
         source: labelled images; None for the run's own test images.
+        settings: how to read the source (the columns of a table).
         device: where to compute.
         reporter: whom to tell.
 
@@ -30,7 +36,9 @@ def measure_bundle(
     if source is None:
         images = _own_images(path, bundle, reporter)
     else:
-        images = open_for_evaluation(source, classes=bundle.classes, reporter=reporter)
+        images = open_for_evaluation(
+            source, classes=bundle.classes, settings=settings, reporter=reporter
+        )
     pixels = read_pixels(images, images.splits["test"], bundle.input_spec, reporter=reporter)
     if not len(pixels.rows):
         raise ConvlensError(
@@ -43,17 +51,16 @@ def measure_bundle(
 
 def _own_images(path: Path, bundle: Bundle, reporter: Reporter) -> ImageSet:
     run = Run(path)
-    if not (path / "recipe.toml").is_file() or run.recipe.source == ARRAYS:
+    if not (path / "recipe.toml").is_file():
         raise ConvlensError(
             f"{path} does not say which images it was trained on; pass a SOURCE of labelled "
             "images: convlens evaluate RUN SOURCE",
             code="no-source",
         )
-    recipe = run.recipe
-    images = open_source(recipe.source, seed=recipe.seed, settings=recipe.data, reporter=reporter)
+    images = run.images(reporter)
     if images.fingerprint() != bundle.provenance.get("data"):
         reporter.warn(
-            f"{recipe.source} is not as it was when this run was trained: some of these test "
+            f"{run.recipe.source} is not as it was when this run was trained: some of these test "
             "images may have been training images then"
         )
     return images

@@ -8,9 +8,13 @@ from typing import Any
 
 from convlens.core.errors import ConvlensError
 from convlens.core.files import read_json, write_error
+from convlens.core.reporter import Reporter
 from convlens.core.settings import read_toml, validated
+from convlens.data import ImageSet, open_source
 from convlens.prediction import Predictor, load_bundle
-from convlens.recipe.recipe import Recipe
+from convlens.recipe.recipe import ARRAYS, Recipe
+
+SPLITS_FILE = "splits.csv"
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,26 @@ class Run:
                 code="no-run",
             )
         return validated(Recipe, read_toml(path), what=str(path))
+
+    def images(self, reporter: Reporter) -> ImageSet:
+        """The images it was trained on, each in the split that it had then.
+
+        Args:
+            reporter: told what was found.
+
+        Raises:
+            ConvlensError: the run's source was arrays in memory, or is no longer there.
+        """
+        recipe = self.recipe
+        if recipe.source == ARRAYS:
+            raise ConvlensError(
+                f"{self.folder} was trained on arrays in memory, which are gone; pass them, or "
+                "another SOURCE of labelled images",
+                code="no-source",
+            )
+        kept = self.folder / SPLITS_FILE
+        settings = recipe.data.model_copy(update={"splits": kept if kept.is_file() else None})
+        return open_source(recipe.source, seed=recipe.seed, settings=settings, reporter=reporter)
 
     @property
     def history(self) -> list[dict[str, Any]]:
