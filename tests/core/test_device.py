@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from convlens.core.device import choose_device, describe_machine, usable_cores
+from convlens.core.cores import usable_cores
+from convlens.core.device import choose_device, describe_machine
 from convlens.core.errors import ConvlensError
 
 

@@ -1,6 +1,5 @@
 """Where the arithmetic happens, and what to call it."""
 
-import os
 import platform
 from pathlib import Path
 from typing import TypeVar
@@ -8,6 +7,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from convlens.core.cores import usable_cores
 from convlens.core.errors import ConvlensError
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -49,12 +49,6 @@ def placed(module: Module, device: torch.device) -> Module:
     module.to(device)
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
     return module
-
-
-def usable_cores() -> int:
-    """The cores this process may run on, which a container often limits."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else (os.cpu_count() or 1)
 
 
 def describe_machine(device: torch.device) -> dict[str, str | int]:

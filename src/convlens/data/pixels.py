@@ -1,7 +1,6 @@
 """Images decoded once: in threads, kept on disk or in memory."""
 
 import math
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from convlens.core.cores import usable_cores
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Reporter
@@ -164,7 +164,7 @@ def _decoded(
     known = known_rows(folder.parent, reading.digests) if folder else {}
     size = max(1, min(_BLOCK_IMAGES, _BLOCK_BYTES // math.prod(reading.shape)))
     blocks = (range(at, min(at + size, total)) for at in range(0, total, size))
-    threads = _usable_cores()
+    threads = usable_cores()
 
     def read(block: range) -> tuple[Pixels8, list[Failed]]:
         return _read_block(reading, block, known)
@@ -217,11 +217,6 @@ def _one_opencv_thread() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(before)
-
-
-def _usable_cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else (os.cpu_count() or 1)
 
 
 def _listed(skipped: Iterable[Skipped]) -> str:

@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from convlens.core.classifier import Classifier
-from convlens.core.device import usable_cores
+from convlens.core.cores import usable_cores
 from convlens.core.errors import ConvlensError
 from convlens.core.files import replacing, write_error
 from convlens.core.reporter import Reporter
