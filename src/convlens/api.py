@@ -64,6 +64,7 @@ def train(
     out: str | Path | None = None,
     resume: str | Path | None = None,
     device: str = "auto",
+    cache: bool = True,
     settings: Sequence[str] = (),
     quiet: bool = False,
 ) -> Run:
@@ -92,6 +93,7 @@ def train(
         out: the run's folder; by default a new one under ``runs``.
         resume: an unfinished run to go on with; nothing else is then asked.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        cache: keep decoded images on disk for the next run; False holds them in memory.
         settings: any key of the recipe as ``"part.key=value"``.
         quiet: show nothing.
 
@@ -103,11 +105,11 @@ def train(
         WorkFailedError: the work failed.
     """
     from convlens.core.settings import merge, validated
-    from convlens.data import DataSettings, open_source
+    from convlens.data import CacheSettings, DataSettings, open_source
 
     reporter = _reporter(quiet)
     if resume is not None:
-        return _resume(Path(resume), device=device, reporter=reporter)
+        return _resume(Path(resume), device=device, cache=cache, reporter=reporter)
     asked = _asked(
         recipe,
         model={
@@ -149,7 +151,14 @@ def train(
         name=images.name,
         model=complete_recipe.model.name or "layers",
     )
-    return carry_out(complete_recipe, images, folder, device=where, reporter=reporter)
+    return carry_out(
+        complete_recipe,
+        images,
+        folder,
+        device=where,
+        cache=CacheSettings(enabled=cache),
+        reporter=reporter,
+    )
 
 
 def evaluate(
@@ -159,6 +168,7 @@ def evaluate(
     settings: Sequence[str] = (),
     trust_code: bool = False,
     device: str = "auto",
+    cache: bool = True,
     quiet: bool = False,
 ) -> Figures:
     """Measure a trained network on labelled images.
@@ -171,6 +181,7 @@ def evaluate(
         settings: how to read the source, as ``"data.label_column=species"``.
         trust_code: run the code that the bundle of a network of the user's own carries.
         device: where to compute.
+        cache: keep decoded images on disk for the next time; False holds them in memory.
         quiet: show nothing.
 
     Returns:
@@ -180,7 +191,7 @@ def evaluate(
         ConvlensError: there is no bundle, or the images do not fit it.
     """
     from convlens.core.settings import apply_setting, validated
-    from convlens.data import DataSettings
+    from convlens.data import CacheSettings, DataSettings
     from convlens.prediction import load_bundle
     from convlens.recipe import measure_bundle
 
@@ -194,6 +205,7 @@ def evaluate(
         source,
         settings=validated(DataSettings, asked.get("data", {}), what="[data]"),
         device=device,
+        cache=CacheSettings(enabled=cache),
         reporter=_reporter(quiet),
     )
 
@@ -718,13 +730,21 @@ def _means_run(text: str) -> bool:
     return len(path.parts) > 1 and not any(sign in text for sign in (" ", ",", ".py:"))
 
 
-def _resume(folder: Path, *, device: str, reporter: Reporter) -> Run:
+def _resume(folder: Path, *, device: str, cache: bool, reporter: Reporter) -> Run:
     from convlens.core.device import choose_device
+    from convlens.data import CacheSettings
     from convlens.recipe import Run, carry_out
 
     run = Run(folder)
     images = run.images(reporter)
-    return carry_out(run.recipe, images, folder, device=choose_device(device), reporter=reporter)
+    return carry_out(
+        run.recipe,
+        images,
+        folder,
+        device=choose_device(device),
+        cache=CacheSettings(enabled=cache),
+        reporter=reporter,
+    )
 
 
 def _images_or_image(source: Any, *, seed: int, reporter: Reporter) -> ImageSet:

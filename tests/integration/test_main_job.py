@@ -221,6 +221,21 @@ def test_the_assignment_to_splits_is_kept_when_images_are_added(tmp_path: Path) 
     assert len(now) == len(kept) + 12
 
 
+def test_without_the_cache_no_pixels_are_left_on_disk(
+    tmp_path: Path, convlens: Convlens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVLENS_CACHE", str(tmp_path / "cache"))
+    photos = fill(tmp_path / "photos")
+    words = "train", photos, "--model", "simple", "--size", "32", "--epochs", "1", "--json", "--out"
+    without = convlens(*words, tmp_path / "without", "--no-cache")
+    assert convlens("evaluate", tmp_path / "without", "--no-cache").status == 0
+    assert convlens("train", "--resume", tmp_path / "without", "--no-cache").status == 0
+    assert not (tmp_path / "cache" / "pixels").exists()
+    kept = convlens(*words, tmp_path / "kept")
+    assert (tmp_path / "cache" / "pixels").is_dir()
+    assert without.json["test"] == kept.json["test"]
+
+
 def test_a_table_with_columns_of_its_own_names_is_evaluated(
     tmp_path: Path, convlens: Convlens
 ) -> None:

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.output import JsonOption, TrustCodeOption, percent, print_json, stdout
+from convlens.cli.output import (
+    CacheOption,
+    JsonOption,
+    TrustCodeOption,
+    percent,
+    print_json,
+    stdout,
+)
 
 if TYPE_CHECKING:
     from convlens.evaluation import Figures
@@ -22,6 +29,7 @@ def evaluate(
     ] = None,
     trust_code: TrustCodeOption = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    cache: CacheOption = True,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="data.KEY=VALUE", help="How to read SOURCE; repeatable."),
@@ -35,7 +43,7 @@ def evaluate(
     from convlens import api
 
     figures = api.evaluate(
-        run, source, settings=settings or (), trust_code=trust_code, device=device
+        run, source, settings=settings or (), trust_code=trust_code, device=device, cache=cache
     )
     if as_json:
         print_json(figures.as_json())

@@ -15,6 +15,10 @@ TrustCodeOption: TypeAlias = Annotated[
     bool,
     typer.Option("--trust-code", help="Run the code that the bundle of an own network carries."),
 ]
+CacheOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(" /--no-cache", help="Keep decoded images in memory, not on disk for later."),
+]
 
 
 def stdout() -> Console:

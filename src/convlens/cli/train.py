@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.output import JsonOption, percent, print_json, stdout
+from convlens.cli.output import CacheOption, JsonOption, percent, print_json, stdout
 
 if TYPE_CHECKING:
     from convlens.recipe import Run
@@ -58,6 +58,7 @@ def train(
         Path | None, typer.Option(help="An unfinished run's folder to go on with.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    cache: CacheOption = True,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PART.KEY=VALUE", help="Any key of the recipe; repeatable."),
@@ -86,6 +87,7 @@ def train(
         out=out,
         resume=resume,
         device=device,
+        cache=cache,
         settings=settings or (),
     )
     if as_json:

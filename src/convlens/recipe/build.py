@@ -21,7 +21,15 @@ from convlens.core.errors import ConvlensError
 from convlens.core.files import read_json, write_json
 from convlens.core.reporter import Reporter
 from convlens.core.version import __version__
-from convlens.data import SPLITS, ImageSet, PixelBatches, Pixels, read_pixels, write_splits
+from convlens.data import (
+    SPLITS,
+    CacheSettings,
+    ImageSet,
+    PixelBatches,
+    Pixels,
+    read_pixels,
+    write_splits,
+)
 from convlens.evaluation import measure
 from convlens.models import build, portable
 from convlens.prediction import Bundle, Predictor, save_bundle
@@ -46,6 +54,7 @@ def carry_out(
     *,
     device: torch.device,
     reporter: Reporter,
+    cache: CacheSettings | None = None,
 ) -> Run:
     """Train, measure and bundle; goes on from the folder's checkpoint where there is one.
 
@@ -55,6 +64,7 @@ def carry_out(
         folder: the run's folder.
         device: where to train.
         reporter: whom to tell.
+        cache: whether and where decoded pixels are kept; None for the defaults.
 
     Returns:
         The finished run.
@@ -64,7 +74,7 @@ def carry_out(
         WorkFailedError: the loss is not finite, or the disk is full.
     """
     with _removed_if_still_empty(folder):
-        pixels = _read_splits(recipe, images, reporter)
+        pixels = _read_splits(recipe, images, cache, reporter)
         classifier = placed(_fresh_classifier(recipe, len(images.classes), reporter), device)
     environment = _environment(recipe, images, pixels, device)
     _refuse_changes(folder, environment)
@@ -95,7 +105,9 @@ def _removed_if_still_empty(folder: Path) -> Iterator[None]:
         raise
 
 
-def _read_splits(recipe: Recipe, images: ImageSet, reporter: Reporter) -> dict[str, Pixels]:
+def _read_splits(
+    recipe: Recipe, images: ImageSet, cache: CacheSettings | None, reporter: Reporter
+) -> dict[str, Pixels]:
     """Every split's pixels; a class that no readable training image shows is an error."""
     pixels = {
         split: read_pixels(
@@ -103,6 +115,7 @@ def _read_splits(recipe: Recipe, images: ImageSet, reporter: Reporter) -> dict[s
             images.splits[split],
             recipe.input,
             margin=recipe.augment.margin if split == "train" else 0.0,
+            settings=cache,
             reporter=reporter,
         )
         for split in SPLITS

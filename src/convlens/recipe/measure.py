@@ -5,7 +5,7 @@ from typing import Any
 
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Reporter
-from convlens.data import DataSettings, ImageSet, open_for_evaluation, read_pixels
+from convlens.data import CacheSettings, DataSettings, ImageSet, open_for_evaluation, read_pixels
 from convlens.evaluation import Figures, measure
 from convlens.prediction import Bundle, Predictor
 from convlens.recipe.run import Run
@@ -19,6 +19,7 @@ def measure_bundle(
     settings: DataSettings,
     device: str,
     reporter: Reporter,
+    cache: CacheSettings | None = None,
 ) -> Figures:
     """Measure a bundle on a source, or on the test images that its run kept apart.
 
@@ -29,6 +30,7 @@ def measure_bundle(
         settings: how to read the source (the columns of a table).
         device: where to compute.
         reporter: whom to tell.
+        cache: whether and where decoded pixels are kept; None for the defaults.
 
     Raises:
         ConvlensError: there is no source, or no image that can be read.
@@ -39,7 +41,9 @@ def measure_bundle(
         images = open_for_evaluation(
             source, classes=bundle.classes, settings=settings, reporter=reporter
         )
-    pixels = read_pixels(images, images.splits["test"], bundle.input_spec, reporter=reporter)
+    pixels = read_pixels(
+        images, images.splits["test"], bundle.input_spec, settings=cache, reporter=reporter
+    )
     if not len(pixels.rows):
         raise ConvlensError(
             f"there are no test images in {images.name}; pass a SOURCE of labelled images",
