@@ -9,6 +9,7 @@ from convlens.core.errors import ConvlensError
 from convlens.models.blocks import output_shape
 from convlens.models.notation import parse_network, split_at_head
 from convlens.models.notation_build import head_from_layers, same_padding, stages_from_layers
+from convlens.models.notation_path import smallest_side
 
 
 def stages(text: str, shape: tuple[int, ...] = (3, 32, 32)) -> nn.Sequential:
@@ -208,6 +209,72 @@ def test_a_layer_that_does_not_fit_is_shown(text: str, message: str) -> None:
         stages(text)
     assert message in str(caught.value)
     assert "^" in str(caught.value)
+
+
+def test_the_way_to_a_layer_that_does_not_fit_is_shown() -> None:
+    text = "conv 16 3 relu, maxpool 2, conv 32 3 relu, maxpool 2, conv 64 3 relu"
+    with pytest.raises(ConvlensError) as caught:
+        stages(text, (1, 17, 20))
+    assert str(caught.value).splitlines() == [
+        "layer 5: a 3×3 window does not fit the 2×3 map that arrives",
+        "  conv 64 3 relu",
+        "          ^",
+        "the way there:",
+        "  input           17×20×1",
+        "  conv 16 3 relu  15×18×16",
+        "  maxpool 2       7×9×16",
+        "  conv 32 3 relu  5×7×32",
+        "  maxpool 2       2×3×32",
+        "  conv 64 3 relu  (2 − 3 + 2·0)/1 + 1 = 0",
+        "to mend it: an input of at least 18×18; or fewer pools or strides before it; or 'same'",
+    ]
+    stages(text, (1, 18, 18))
+
+
+def test_the_way_through_a_head_begins_at_the_feature_map() -> None:
+    with pytest.raises(ConvlensError) as caught:
+        head("conv 8 3, maxpool 2 /3, conv 8 2, flatten, dense", (8, 4, 4))
+    told = str(caught.value)
+    assert "  feature map   4×4×8\n" in told
+    assert "  conv 8 2      (1 − 2 + 2·0)/1 + 1 = 0\n" in told
+    assert "to mend it: a feature map of at least 7×7;" in told
+    head("conv 8 3, maxpool 2 /3, conv 8 2, flatten, dense", (8, 7, 7))
+
+
+def test_the_smallest_input_is_that_of_the_whole_network() -> None:
+    with pytest.raises(ConvlensError, match="(?s)layer 1: .* at least 18×18") as caught:
+        stages("conv 16 3, maxpool 2, conv 32 3, maxpool 2, conv 64 3", (1, 2, 2))
+    assert "(2 − 3 + 2·0)/1 + 1 = 0" in str(caught.value)
+
+
+def test_of_a_long_way_the_end_is_shown() -> None:
+    with pytest.raises(ConvlensError) as caught:
+        stages("conv 4 3 same, " * 20 + "maxpool 64")
+    told = str(caught.value)
+    assert "… 6 rows before" in told
+    assert "input" not in told.partition("to mend it")[0]
+    assert "an input of at least 64×64" in told
+
+
+@settings(deadline=None)
+@given(
+    kinds=st.lists(
+        st.sampled_from(
+            ["conv 2 3", "conv 2 5 /2", "conv 2 4 same /3", "maxpool 2", "avgpool 3 /2",
+             "maxpool 3 /2 same", "depthwise 3 /2", "residual 2 /2", "batchnorm"]
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)  # fmt: skip
+def test_the_smallest_side_is_the_smallest_that_builds(kinds: list[str]) -> None:
+    text = ", ".join(kinds)
+    smallest = smallest_side(parse_network(text))
+    with torch.device("meta"):
+        stages(text, (2, smallest, smallest))
+        if smallest > 1:
+            with pytest.raises(ConvlensError, match=f"at least {smallest}×{smallest}"):
+                stages(text, (2, smallest - 1, smallest))
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from typing import TypeAlias
 
 from torch import nn
 
+from convlens.core.errors import ConvlensError
 from convlens.models.blocks import BasicBlock, Bottleneck
 from convlens.models.notation import ACTIVATIONS, Layer
+from convlens.models.notation_path import Path, shape_in_words
 
 Shape: TypeAlias = tuple[int, ...]
 Modules: TypeAlias = dict[str, nn.Module]
@@ -48,7 +50,7 @@ def stages_from_layers(layers: Sequence[Layer], shape: Shape) -> dict[str, nn.Mo
         ``block1``, ``block2``, … in order.
 
     Raises:
-        ConvlensError: a layer does not fit the shape that reaches it.
+        ConvlensError: a layer does not fit the shape that reaches it; the way to it is shown.
     """
     groups: list[list[Layer]] = [[]]
     reduced = False
@@ -59,8 +61,9 @@ def stages_from_layers(layers: Sequence[Layer], shape: Shape) -> dict[str, nn.Mo
         groups[-1].append(layer)
         reduced = reduced or "pool" in layer.kind or (layer.stride or 1) > 1
     stages: dict[str, nn.Module] = {}
+    path = Path("input", shape, layers)
     for number, group in enumerate(filter(None, groups), 1):
-        modules, shape = _build(group, shape, classes=None)
+        modules, shape = _build(group, shape, None, path)
         stages[f"block{number}"] = _sequential(modules)
     return stages
 
@@ -77,7 +80,7 @@ def head_from_layers(layers: Sequence[Layer], shape: Shape, classes: int) -> nn.
         ConvlensError: a layer does not fit the shape that reaches it, or the head does not end in
             one output a class.
     """
-    modules, shape = _build(layers, shape, classes)
+    modules, shape = _build(layers, shape, classes, Path("feature map", shape, layers))
     if shape != (classes,):
         last = layers[-1].written
         raise last.error(
@@ -88,7 +91,9 @@ def head_from_layers(layers: Sequence[Layer], shape: Shape, classes: int) -> nn.
     return _sequential(modules)
 
 
-def _build(layers: Sequence[Layer], shape: Shape, classes: int | None) -> tuple[Modules, Shape]:
+def _build(
+    layers: Sequence[Layer], shape: Shape, classes: int | None, path: Path
+) -> tuple[Modules, Shape]:
     modules: Modules = {}
     counts: dict[str, int] = {}
     last = "input"
@@ -100,7 +105,11 @@ def _build(layers: Sequence[Layer], shape: Shape, classes: int | None) -> tuple[
             counts[noun] = counts.get(noun, 0) + 1
             name = last = noun if noun in _SINGLE and counts[noun] == 1 else f"{noun}{counts[noun]}"
         closing = classes if at == len(layers) - 1 else None
-        built, shape = _PLACE[layer.kind](layer, shape, closing)
+        try:
+            built, shape = _PLACE[layer.kind](layer, shape, closing)
+        except ConvlensError as error:
+            raise path.explain(layer, error) from None
+        path.add(layer, shape)
         modules |= {name + suffix: module for suffix, module in built.items()}
     return modules, shape
 
@@ -240,8 +249,7 @@ def _window(
         return (vertical, horizontal), (-(-sides[0] // stride), -(-sides[1] // stride))
     if kernel > min(sides):
         raise layer.written.error(
-            f"a {kernel}×{kernel} window does not fit the {sides[0]}×{sides[1]} map that arrives; "
-            "use a larger input, fewer pools or strides before it, or 'same'",
+            f"a {kernel}×{kernel} window does not fit the {sides[0]}×{sides[1]} map that arrives",
             word=2 if layer.kind == "conv" else 1,
         )
     out = ((sides[0] - kernel) // stride + 1, (sides[1] - kernel) // stride + 1)
@@ -262,6 +270,5 @@ def _map(layer: Layer, shape: Shape) -> tuple[int, int, int]:
 
 
 def _words(shape: Shape) -> str:
-    if len(shape) == 1:
-        return f"a vector of {shape[0]:,}"
-    return f"a {shape[1]}×{shape[2]}×{shape[0]} map"
+    words = shape_in_words(shape)
+    return f"a vector of {words}" if len(shape) == 1 else f"a {words} map"
