@@ -91,6 +91,19 @@ def test_an_empty_folder_beside_classes_is_no_class(tmp_path, write_classes):
     assert [s.path for s in found.skipped] == [str(tmp_path / "empty")]
 
 
+@pytest.mark.parametrize(("name", "content"), [("1.heic", "x"), ("1.jpg", "")])
+def test_a_class_of_which_no_file_is_an_image_does_not_vanish_unsaid(
+    tmp_path, write_classes, name, content
+):
+    write_classes(tmp_path, cat=1, dog=1, owl=0)
+    (tmp_path / "owl" / name).write_text(content)
+    found = read_class_folders(tmp_path)
+    assert found.classes == ("cat", "dog")
+    assert found.notes == ("no class, since none of its files is an image: owl",)
+    (tmp_path / "dog").rename(tmp_path / "cat" / "dog")
+    assert refusal(tmp_path).message.endswith(f". {found.notes[0]}")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the file system may not tell case apart")
 def test_classes_that_differ_only_in_case_are_refused(tmp_path, write_classes):
     error = refusal(write_classes(tmp_path, Cat=1, cat=1, dog=1))

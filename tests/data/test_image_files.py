@@ -48,6 +48,18 @@ def test_what_is_the_system_s_own(name, hidden):
     assert is_hidden(name) is hidden
 
 
+def test_what_is_skipped_deep_down_is_said_in_a_few_lines(tmp_path, write_image, listener):
+    write_image(tmp_path / "a.png")
+    deep = tmp_path.joinpath(*["folder"] * 60)
+    deep.mkdir(parents=True)
+    (deep / "x.txt").write_text("x")
+    _, skipped = find_images([tmp_path], listener)
+    (warning,) = listener.warned
+    assert len(skipped[0].path) > 400
+    assert "x.txt (not an image convlens reads (.txt))" in warning
+    assert len(warning) < 300
+
+
 def test_a_folder_named_twice_is_read_for_each(tmp_path, write_image, listener):
     write_image(tmp_path / "a.png")
     found, _ = find_images([tmp_path, tmp_path / "a.png"], listener)

@@ -31,11 +31,12 @@ class _Layout:
 
 @dataclass(frozen=True)
 class _Found:
-    """The images of one class in one split."""
+    """The images of one class in one split; spoiled where there are files, and none is an image."""
 
     name: str
     split: int
     paths: Sequence[str]
+    spoiled: bool
 
 
 def read_class_folders(root: Path, *, for_training: bool = True) -> Labelled:
@@ -61,13 +62,15 @@ def read_class_folders(root: Path, *, for_training: bool = True) -> Labelled:
         walk.skip(path, reason)
     found = [f for split, folder in folders.items() for f in _read_classes(folder, split, walk)]
     used = {f.name for f in found if f.paths}
+    unused = sorted({f.name for f in found if f.spoiled} - used)
     if not used:
         raise no_images(str(root), walk.skipped)
     classes = tuple(sorted(used))
     refuse_case_twins(str(root), classes)
     if for_training:
         _refuse_classes_that_differ([f for f in found if f.name in used], folders)
-        refuse_one_class(str(root), classes, _expected(root) + _hint(folders))
+        expected = _expected(root) + _hint(folders) + "".join(f". {n}" for n in _unused(unused))
+        refuse_one_class(str(root), classes, expected)
     sizes = [len(f.paths) for f in found]
     return Labelled(
         name=root.resolve().name or "images",
@@ -79,7 +82,7 @@ def read_class_folders(root: Path, *, for_training: bool = True) -> Labelled:
         paths=[path for f in found for path in f.paths],
         root=str(root),
         skipped=tuple(walk.skipped),
-        notes=layout.notes,
+        notes=(*layout.notes, *_unused(unused)),
     )
 
 
@@ -170,10 +173,16 @@ def _read_classes(folder: Path, split: int, walk: Walk) -> list[_Found]:
         name = _class_name(entry)
         skipped = len(walk.skipped)
         paths = walk.images(entry.path)
-        if not paths and len(walk.skipped) == skipped:
+        spoiled = not paths and len(walk.skipped) > skipped
+        if not paths and not spoiled:
             walk.skip(entry.path, "a class folder without images")
-        found.append(_Found(name, split, paths))
+        found.append(_Found(name, split, paths, spoiled))
     return found
+
+
+def _unused(names: Sequence[str]) -> tuple[str, ...]:
+    """A note on class folders of which no file can be used: a class must not vanish unsaid."""
+    return (f"no class, since none of its files is an image: {some(names)}",) if names else ()
 
 
 def _class_name(entry: os.DirEntry[str]) -> str:

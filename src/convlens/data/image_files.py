@@ -15,6 +15,7 @@ IMAGE_SUFFIXES = frozenset(
 _SYSTEM_NAMES = frozenset(
     "thumbs.db desktop.ini __macosx @eadir $recycle.bin lost+found".split()  # noqa: SIM905
 )
+_LONGEST_SAID = 240
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 
 
@@ -49,6 +50,16 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 def shown(path: str | Path) -> str:
     """A path that can be printed and written to a file, whatever bytes its name is made of."""
     return os.fsencode(path).decode("utf-8", "replace")
+
+
+def shortened(path: str) -> str:
+    """A path as it is said; of a very long one the beginning and the end.
+
+    Example:
+        >>> shortened("x" * 3000 + "/cat.jpg")[-12:], len(shortened("x" * 3000))
+        ('xxxx/cat.jpg', 201)
+    """
+    return path if len(path) <= _LONGEST_SAID else f"{path[:100]}…{path[-100:]}"
 
 
 class Walk:
@@ -172,7 +183,7 @@ def no_images(where: str, skipped: Sequence[Skipped]) -> ConvlensError:
 def tell_skipped(skipped: Sequence[Skipped], reporter: Reporter) -> None:
     """Warn once of all that was skipped: how many, and the first few by name."""
     if skipped:
-        what = some((f"{s.path} ({s.reason})" for s in skipped), 3)
+        what = some((f"{shortened(s.path)} ({s.reason})" for s in skipped), 3)
         reporter.warn(f"skipped {len(skipped):,}: {what}")
 
 
