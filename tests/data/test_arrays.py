@@ -190,6 +190,14 @@ def test_npz_with_other_names_lists_them(tmp_path, names):
     assert "savez" in message
 
 
+@pytest.mark.parametrize("content", [b"", b"junk", b"\x80\x04N."])
+def test_what_is_no_npz_is_called_so(tmp_path, content):
+    (tmp_path / "a.npz").write_bytes(content)
+    message = refusal(read_npz, tmp_path / "a.npz")
+    assert "is not an .npz file" in message
+    assert "pickle" not in message
+
+
 def test_npz_never_loads_a_pickle(tmp_path):
     np.savez(tmp_path / "a.npz", X=np.array([{}, {}], dtype=object), y=[0, 1])
     assert "pickle" in refusal(read_npz, tmp_path / "a.npz")

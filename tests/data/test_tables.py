@@ -145,7 +145,10 @@ def test_a_group_in_two_splits_is_refused(table):
         ("image,label\nimages/a.png,x,y\n", "line 2 of"),
         ('image,label\nimages/a.png,"x\n', "is no table at line"),
         ("image,label,split\nimages/a.png,x,treno\n", "the split 'treno'"),
-        ("image,label,split\nimages/a.png,x,train\nimages/b.png,x,\n", "1 row of"),
+        (
+            "image,label,split\nimages/a.png,x,train\nimages/b.png,x,\n",
+            "no split in 1 row and one in 1",
+        ),
         ("image,label\nimages/a.png,Cat\nimages/b.png,cat\n", "'Cat' and 'cat'"),
     ],
 )

@@ -47,6 +47,8 @@ def read_npz(path: Path) -> Labelled:
     """
     try:
         with path.open("rb") as file:
+            _refuse_other_content(path, file.read(6))
+            file.seek(0)
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ConvlensError(
@@ -66,6 +68,16 @@ def read_npz(path: Path) -> Labelled:
             code="bad-npz",
         ) from error
     return _labelled(path.stem, parts, where=str(path))
+
+
+def _refuse_other_content(path: Path, start: bytes) -> None:
+    """NumPy takes all that it does not know for a pickle, and would advise to load it."""
+    if not start.startswith((b"PK", b"\x93NUMPY")):
+        raise ConvlensError(
+            f"{path} is not an .npz file; expected one with X and y, as "
+            "numpy.savez_compressed(path, X=X, y=y) writes it",
+            code="bad-npz",
+        )
 
 
 def pixels_of(images: ArrayLike, name: str = "X") -> tuple[NDArray[np.uint8], list[str]]:

@@ -206,7 +206,7 @@ def _refuse_partial_splits(path: Path, rows: Iterable[_Row]) -> None:
     if any(given) and not all(given):
         missing = len(given) - sum(given)
         raise _bad(
-            f"{counted(missing, 'row')} of {path} have no split and {sum(given):,} have one",
+            f"{path} gives no split in {counted(missing, 'row')} and one in {sum(given):,}",
             "fill the column in, or remove it",
         )
 
