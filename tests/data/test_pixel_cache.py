@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.data.pixel_cache import (
     CacheSettings,
@@ -215,6 +216,20 @@ def test_the_entry_depends_on_all_that_turns_a_file_into_pixels(tmp_path: Path) 
     assert len(set(folders)) == len(asked)
     normalised = InputSpec(height=4, width=4, mean=(0.5, 0.5, 0.5), std=(0.1, 0.1, 0.1))
     assert entry_folder(tmp_path, digests("a", "b"), normalised, 0.0) == folders[0]
+
+
+def test_the_cache_s_limit_can_be_set_for_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert CacheSettings().max_gigabytes == 20
+    monkeypatch.setenv("CONVLENS_CACHE_GIGABYTES", "0.5")
+    assert CacheSettings().max_bytes == 500_000_000
+    assert CacheSettings(max_gigabytes=3).max_gigabytes == 3
+
+
+@pytest.mark.parametrize("said", ["much", "0", "-1", "nan"])
+def test_a_limit_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setenv("CONVLENS_CACHE_GIGABYTES", said)
+    with pytest.raises(ConvlensError, match=f"is '{said}'; expected a number above 0"):
+        CacheSettings()
 
 
 def test_the_cache_is_where_it_is_told(tmp_path: Path) -> None:

@@ -180,6 +180,16 @@ def test_folds_partition_what_is_not_test(k, seed):
     assert np.ptp(per_class.sum(axis=1)) <= 1
 
 
+def test_a_fold_that_is_written_down_is_what_is_opened(tmp_path, write_classes):
+    root = write_classes(tmp_path / "in", cat=9, dog=9)
+    for number, fold in enumerate(k_folds(open_source(root, reporter=Quiet()), 3)):
+        path = tmp_path / f"fold-{number}.csv"
+        write_splits(fold, path)
+        opened = open_source(root, seed=7, settings=DataSettings(splits=path), reporter=Quiet())
+        for name in ("train", "val", "test"):
+            assert opened.splits[name].tolist() == fold.splits[name].tolist()
+
+
 def test_folds_keep_groups_together():
     groups = np.repeat(np.arange(20), 5)
     found = labelled(np.arange(100) % 2, groups=groups)

@@ -20,6 +20,12 @@ def k_folds(images: ImageSet, k: int, *, seed: int = 0) -> tuple[ImageSet, ...]:
         k: how many folds, at least 2.
         seed: the same seed makes the same folds.
 
+    To train on one of them, write down which image is where, and have that kept::
+
+        for number, fold in enumerate(k_folds(open_source("plants", reporter=Quiet()), 5)):
+            write_splits(fold, Path(f"fold-{number}.csv"))
+            convlens.train("plants", splits=f"fold-{number}.csv")
+
     Raises:
         ConvlensError: k is below 2, or there are fewer images, or groups of them, than folds.
     """

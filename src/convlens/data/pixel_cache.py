@@ -29,6 +29,7 @@ import PIL
 from pydantic import BaseModel, ConfigDict, Field
 
 from convlens.core.cache_folder import cache_folder
+from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.data.resample import Pixels8
 from convlens.data.resize import kept_shape
@@ -39,6 +40,18 @@ _PARTIAL = ".partial"
 _ABANDONED = 7 * 24 * 3600.0  # seconds, for a writer on another machine that we cannot ask
 
 
+def _default_gigabytes() -> float:
+    said = os.environ.get("CONVLENS_CACHE_GIGABYTES") or "20"
+    with suppress(ValueError):
+        if float(said) > 0:
+            return float(said)
+    raise ConvlensError(
+        f"CONVLENS_CACHE_GIGABYTES is '{said}'; expected a number above 0, as in "
+        "CONVLENS_CACHE_GIGABYTES=50, or none for 20",
+        code="bad-cache-limit",
+    )
+
+
 class CacheSettings(BaseModel):
     """Whether and where decoded pixels are kept.
 
@@ -46,6 +59,10 @@ class CacheSettings(BaseModel):
         enabled: False keeps them in memory, for this process alone (``--no-cache``).
         folder: None for ``pixels`` in the cache folder of convlens.
         max_gigabytes: what all of it may fill (10^9 bytes); the least recently used goes first.
+            By default what ``CONVLENS_CACHE_GIGABYTES`` says, else 20.
+
+    Raises:
+        ConvlensError: ``CONVLENS_CACHE_GIGABYTES`` is no such number.
 
     Example:
         >>> CacheSettings(max_gigabytes=5).enabled
@@ -56,7 +73,7 @@ class CacheSettings(BaseModel):
 
     enabled: bool = True
     folder: Path | None = None
-    max_gigabytes: float = Field(default=20.0, gt=0)
+    max_gigabytes: float = Field(default_factory=_default_gigabytes, gt=0)
 
     @property
     def place(self) -> Path:

@@ -143,8 +143,8 @@ class PixelStore:
             raise WorkFailedError(
                 f"{self._images:,} decoded images need {gigabytes(self._bytes)} of memory, "
                 f"{gigabytes(available)} are available; let the cache on disk keep them (free some "
-                "space, raise its limit, or set CONVLENS_CACHE to a larger disk), or pass a "
-                "smaller --size",
+                "space, raise its limit with CONVLENS_CACHE_GIGABYTES, or set CONVLENS_CACHE to a "
+                "larger disk), or pass a smaller --size",
                 code="no-room-for-pixels",
             )
         return np.empty((self._images, *self._image), np.uint8)
