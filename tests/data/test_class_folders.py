@@ -101,7 +101,7 @@ def test_a_class_of_which_no_file_is_an_image_does_not_vanish_unsaid(
     assert found.classes == ("cat", "dog")
     assert found.notes == ("no class, since none of its files is an image: owl",)
     (tmp_path / "dog").rename(tmp_path / "cat" / "dog")
-    assert refusal(tmp_path).message.endswith(f". {found.notes[0]}")
+    assert refusal(tmp_path).message.endswith(f" ({found.notes[0]})")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the file system may not tell case apart")

@@ -69,7 +69,7 @@ def read_class_folders(root: Path, *, for_training: bool = True) -> Labelled:
     refuse_case_twins(str(root), classes)
     if for_training:
         _refuse_classes_that_differ([f for f in found if f.name in used], folders)
-        expected = _expected(root) + _hint(folders) + "".join(f". {n}" for n in _unused(unused))
+        expected = _expected(root) + _hint(folders) + "".join(f" ({n})" for n in _unused(unused))
         refuse_one_class(str(root), classes, expected)
     sizes = [len(f.paths) for f in found]
     return Labelled(
