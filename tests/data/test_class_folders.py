@@ -99,7 +99,7 @@ def test_a_class_of_which_no_file_is_an_image_does_not_vanish_unsaid(
     (tmp_path / "owl" / name).write_text(content)
     found = read_class_folders(tmp_path)
     assert found.classes == ("cat", "dog")
-    assert found.notes == ("no class, since none of its files is an image: owl",)
+    assert found.notes == ("no class, since no image in it can be read: owl",)
     (tmp_path / "dog").rename(tmp_path / "cat" / "dog")
     assert refusal(tmp_path).message.endswith(f" ({found.notes[0]})")
 

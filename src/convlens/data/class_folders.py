@@ -182,7 +182,7 @@ def _read_classes(folder: Path, split: int, walk: Walk) -> list[_Found]:
 
 def _unused(names: Sequence[str]) -> tuple[str, ...]:
     """A note on class folders of which no file can be used: a class must not vanish unsaid."""
-    return (f"no class, since none of its files is an image: {some(names)}",) if names else ()
+    return (f"no class, since no image in it can be read: {some(names)}",) if names else ()
 
 
 def _class_name(entry: os.DirEntry[str]) -> str:
