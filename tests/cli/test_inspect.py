@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 import torch
@@ -216,3 +217,66 @@ def test_short(number, text):
 
 def test_size():
     assert [size(n) for n in (40, 4096, 553_430_176)] == ["40 B", "4.1 kB", "553 MB"]
+
+
+OWN = """
+from torch import nn
+
+def channels():
+    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(16, 4, 3))
+
+def size(classes):
+    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.Flatten(), nn.Linear(5408, classes))
+
+class Slip(nn.Module):
+    def forward(self, x):
+        return x.no_such_thing
+
+def slip():
+    return Slip()
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A file of the user's own, in a folder with a space in its name."""
+    path = tmp_path / "my nets, all" / "own.py"
+    path.parent.mkdir()
+    path.write_text(OWN)
+    before = set(sys.modules)
+    yield path
+    for name in set(sys.modules) - before:
+        if name.startswith("convlens_own_"):
+            del sys.modules[name]
+
+
+def test_an_own_network_in_a_folder_with_a_space(run, own):
+    status, out, err = run("inspect", f"{own}:size", "--input", "28x28x1")
+    assert (status, err) == (0, "")
+    assert "5,408 → 10" in out
+
+
+@pytest.mark.parametrize("verb", ["inspect", "look filters"])
+def test_an_own_network_that_does_not_fit_is_explained(run, own, verb):
+    status, out, err = run(*verb.split(), f"{own}:channels", "--input", "28x28x1")
+    assert (status, out) == (2, "")
+    assert "'2' (Conv2d) fails: it takes 16 channels, but 8 reach it from '1'" in err
+    assert "26×26×8  (28 − 3 + 2·0)/1 + 1 = 26" in err
+    assert "to mend it: in_channels=8 here" in err
+    status, _, err = run(*verb.split(), f"{own}:size", "--input", "32x32x1")
+    assert status == 2
+    assert "30·30·8 = 7,200 ≠ 5,408" in err
+    assert "an input of 28 pixels a side" in err
+
+
+def test_a_slip_in_an_own_network_names_its_line(run, own):
+    status, _, err = run("inspect", f"{own}:slip", "--input", "28x28x1")
+    assert status == 2
+    assert "failed (line 12): AttributeError" in " ".join(err.split())
+
+
+def test_a_folder_that_is_not_there_is_no_networks_name(run):
+    for verb in ("inspect", "compare"):
+        status, _, err = run(verb, "runs/nowhere")
+        assert status == 2
+        assert "runs/nowhere does not exist" in err

@@ -94,7 +94,7 @@ def embed(
 ) -> Embedding:
     """Write the features of every image of a set, with names and labels, to an ``.npz`` file.
 
-    The file holds ``features`` (N×D float32), ``names`` (N), ``labels`` (N class numbers),
+    The file holds ``features`` (N×D float32), ``names`` (N), ``labels`` (N class numbers, or -1),
     ``classes`` (K names) and ``splits`` (N: train, val, test, or nothing). Images are decoded,
     computed and written a batch at a time, whatever their number.
 
@@ -175,7 +175,7 @@ def _labels(images: ImageSet, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]
     return {
         "names": np.array(names if images.paths is None else images.names())[rows],
         "labels": images.labels[rows],
-        "classes": np.array(images.classes),
+        "classes": np.array(images.classes, np.str_),
         "splits": splits[rows],
     }
 

@@ -1,5 +1,6 @@
 """Networks to be looked at: by name, in the layer notation, trained ones, or any module."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.inspection.compare import PublishedAccuracy
 from convlens.inspection.formulas import Shape
+from convlens.inspection.shape_errors import own_networks_explained
 from convlens.models import (
     ModelSpec,
     build_architecture,
@@ -46,7 +48,8 @@ def describe(
 
     Args:
         text: ``"vgg16"``, ``"path/to/file.py:build"``, or layers.
-        written: the text is in the layer notation; so is one with a space or a comma in it.
+        written: the text is in the layer notation; so is one with a space or a comma in it, unless
+            it names a file.
         head: ``"none"`` for features alone, or a head in the layer notation, in place of the one
             that the network was published with.
 
@@ -57,7 +60,7 @@ def describe(
         >>> describe("conv 8 3 same relu, maxpool 2").layers
         ('conv 8 3 same relu', 'maxpool 2')
     """
-    if isinstance(text, str) and not written and not any(sign in text.strip() for sign in " ,\n"):
+    if isinstance(text, str) and not (written or _looks_written(text)):
         return ModelSpec(name=text, head=head)
     return ModelSpec(layers=(text,) if isinstance(text, str) else tuple(text), head=head)
 
@@ -89,7 +92,8 @@ def build_named(
     channels, height, width = input_shape or own_shape or _unknown_input()
     spec = InputSpec(height=height, width=width, channels=channels)
     generator = torch.random.fork_rng(devices=[])
-    with generator, torch.device("cpu" if numbers or model.is_own else "meta"):
+    device = torch.device("cpu" if numbers or model.is_own else "meta")
+    with generator, device, own_networks_explained():
         torch.manual_seed(0)  # put back on leaving
         network = build_architecture(model, spec, classes=classes or own_classes)
     return Named(network=network, input_shape=spec.shape, notes=notes(model, spec))
@@ -164,6 +168,11 @@ def published_accuracy(names: Iterable[str]) -> dict[str, PublishedAccuracy]:
             percent=top1, source="torchvision's documentation, weights IMAGENET1K_V1"
         )
     return found
+
+
+def _looks_written(text: str) -> bool:
+    """Whether a text is in the layer notation, in which no dot is followed by a letter."""
+    return any(sign in text.strip() for sign in " ,\n") and not re.search(r"\.[a-z]", text)
 
 
 def _without_head(classifier: Classifier) -> Classifier:

@@ -1,6 +1,7 @@
 """Shape errors in words: the trace up to the layer that fails, the sum, and what would mend it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from torch import nn
 
@@ -12,6 +13,7 @@ from convlens.inspection.forward_pass import Failure, ForwardPass, watch
 from convlens.inspection.image_shape import count, mend_batch, probable_channels, refuse_spreading
 from convlens.inspection.layers import Layer, layers_of
 from convlens.inspection.working_size import WorkingSize
+from convlens.models import OwnNetworkError
 
 _SHOWN = 24
 
@@ -42,6 +44,23 @@ def check_input(module: nn.Module, shape: Sequence[int]) -> None:
     if isinstance(module, Classifier) and len(shape) != 4:  # a convolution takes C×H×W as well
         raise _wrong_axes(shape, module.input_spec.channels)
     refuse_spreading(module, shape[1] if len(shape) == 4 else 0)
+
+
+@contextmanager
+def own_networks_explained() -> Iterator[None]:
+    """Say of a network of the user's own, where it is built, why it cannot take its input.
+
+    Raises:
+        ConvlensError: it cannot; as `check_input` tells it where shapes do not fit.
+    """
+    try:
+        yield
+    except OwnNetworkError as error:
+        if isinstance(error.__cause__, RuntimeError):  # torch's own; others name the user's line
+            passed = watch(error.network, error.shape)
+            if passed.failure is not None:
+                raise explain(error.network, error.shape, passed) from error
+        raise
 
 
 def explain(

@@ -14,6 +14,7 @@ from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Reporter
 from convlens.inspection.formulas import Shape
 from convlens.inspection.recording import as_input, record
+from convlens.inspection.shape_errors import own_networks_explained
 from convlens.models import (
     ModelSpec,
     build,
@@ -118,7 +119,7 @@ def named_subject(
         )
     count = classes or (published[1] if published else _CLASSES)
     called = model.name or "a network in the layer notation"
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), own_networks_explained():
         torch.manual_seed(derived_seed(seed, slot=Stream.WEIGHTS))
         classifier = build(model, _input(model, shape), classes=count, reporter=reporter)
     if not model.loads_weights:

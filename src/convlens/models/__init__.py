@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         uses_small_stem,
     )
     from convlens.models.names import known_models
+    from convlens.models.own import OwnNetworkError
     from convlens.models.own_code import portable
     from convlens.models.published import (
         PublishedWeights,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ModelSpec": "spec",
+    "OwnNetworkError": "own",
     "PublishedWeights": "published",
     "build": "assemble",
     "build_architecture": "assemble",
@@ -51,6 +53,7 @@ _HOME = {
 
 __all__ = [
     "ModelSpec",
+    "OwnNetworkError",
     "PublishedWeights",
     "build",
     "build_architecture",

@@ -14,6 +14,20 @@ from convlens.models.spec import NO_HEAD, PUBLISHED, ModelSpec
 from convlens.models.taking_apart import Stages, take_apart
 
 
+class OwnNetworkError(ConvlensError):
+    """A network of the user's own cannot take the input that it is to be built for.
+
+    Attributes:
+        network: what the user's function returned.
+        shape: of the batch that it was fed.
+    """
+
+    def __init__(self, message: str, *, network: nn.Module, shape: tuple[int, ...]) -> None:
+        super().__init__(message, code="bad-own-model")
+        self.network = network
+        self.shape = shape
+
+
 def build_own(
     spec: ModelSpec, input_spec: InputSpec, *, classes: int, trust_code: bool
 ) -> Classifier:
@@ -27,6 +41,7 @@ def build_own(
         trust_code: whether code that travelled with the description may run.
 
     Raises:
+        OwnNetworkError: the network breaks off when it is fed.
         ConvlensError: the code is not trusted, fails, or does not give such a network.
     """
     called = spec.name or ""
@@ -97,7 +112,8 @@ def _shape_of(net: nn.Module, sample: Tensor, called: str) -> tuple[int, ...]:
         with torch.no_grad():
             out = net(sample)
     except Exception as error:
-        raise failed(f"{called}, fed {tuple(sample.shape)},", error) from error
+        words = failed(f"{called}, fed {tuple(sample.shape)},", error).message
+        raise OwnNetworkError(words, network=net, shape=tuple(sample.shape)) from error
     finally:
         net.train(training)
     if not isinstance(out, Tensor) or out.dim() not in {2, 4}:
