@@ -14,5 +14,10 @@ def test_an_unknown_name_lists_the_known_and_the_nearest() -> None:
     assert "Known: resnet18, vgg16" in error.message
 
 
+def test_of_names_equally_near_the_one_with_swapped_letters_is_meant() -> None:
+    error = unknown_name("model", "vgg61", ["vgg11", "vgg16", "vgg19"], code="unknown-model")
+    assert "did you mean 'vgg16'" in error.message
+
+
 def test_an_unknown_name_without_a_near_one_still_lists_the_known() -> None:
     assert "did you mean" not in unknown_name("model", "zzz", ["vgg16"], code="c").message

@@ -49,8 +49,10 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, code: str) -> Co
         "unknown model 'standrad'; did you mean 'standard'? Known: simple, standard"
     """
     names = sorted(known)
-    nearest = get_close_matches(name, names, n=1)
-    hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+    nearest = get_close_matches(name, names)
+    # Swapped letters are the likeliest slip: of 'vgg61', vgg16 and vgg19 are equally close.
+    swapped = [known for known in nearest if sorted(known) == sorted(name)]
+    hint = f"did you mean '{(swapped or nearest)[0]}'? " if nearest else ""
     return ConvlensError(
         f"unknown {kind} '{name}'; {hint}Known: {', '.join(names) or 'none'}", code=code
     )
