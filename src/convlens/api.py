@@ -503,8 +503,10 @@ def embed(
 
     Args:
         model: as for `look`.
-        source: labelled images in any form that `train` takes.
-        out: the ``.npz`` file: ``features``, ``names``, ``labels``, ``classes``, ``splits``.
+        source: labelled images in any form that `train` takes; or an image, or a folder of images,
+            without labels.
+        out: the ``.npz`` file: ``features``, ``names``, ``labels`` (-1 where there is none),
+            ``classes``, ``splits``.
         layer: whose output; by default the last stage's, which the head reads.
         pool: average a feature map over its places, so that each image is a vector.
         pretrained: as for `look`.
@@ -519,11 +521,11 @@ def embed(
         ConvlensError: the network, the layer or the source is unknown, or nothing can be read.
         WorkFailedError: the disk is full, or published weights could not be downloaded.
     """
-    from convlens.data import open_source
+    from convlens.data import open_images
 
     reporter = _reporter(quiet)
     # The images are opened before the network, which needs torch: a slip is then told at once.
-    images = open_source(source, seed=seed, reporter=reporter)
+    images = open_images(source, seed=seed, reporter=reporter)
 
     from convlens.inspection.embedding import embed as write_features
 
@@ -663,7 +665,7 @@ def _named(
     """The network that a name, the layer notation, a file, a run or a bundle stands for."""
     from convlens.inspection import build_named, describe, given_network, trained_network
 
-    if layers is None and isinstance(model, str | Path) and Path(model).is_dir():
+    if layers is None and isinstance(model, str | Path) and _means_run(str(model)):
         from convlens.prediction import load_bundle
 
         bundle = load_bundle(model, trust_code=trust_code)

@@ -89,3 +89,29 @@ def test_python_has_the_same_words(plants: Path, tmp_path: Path) -> None:
     assert written.shape == (12, 64)
     arrays = (np.zeros((4, 28, 28), np.uint8), [0, 1, 0, 1])
     assert api.embed("simple", arrays, out=tmp_path / "g.npz", quiet=True).shape == (4, 64)
+
+
+def test_images_without_classes_and_of_one_class(
+    plants: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "f.npz"
+    (plants / "rose" / "broken.png").write_bytes(b"no image")
+    assert _run("simple", plants / "rose", "--out", out) == 0
+    told = capsys.readouterr()
+    assert "6 images, 64 features each" in told.out
+    assert "without classes" in told.err
+    assert "broken.png" in told.err.replace("\n", "")
+    with np.load(out, allow_pickle=False) as found:
+        assert found["names"].tolist() == [f"{number}.png" for number in range(6)]
+        assert found["labels"].tolist() == [-1] * 6
+        assert found["classes"].tolist() == []
+
+    for file in (plants / "tulpe").iterdir():
+        file.unlink()
+    assert _run("simple", plants, "--out", out) == 0
+    assert "6 images of one class, 'rose'" in capsys.readouterr().err
+    with np.load(out, allow_pickle=False) as found:
+        assert [found["classes"][label] for label in found["labels"]] == ["rose"] * 6
+
+    assert _run("simple", plants / "rose" / "0.png", "--out", out) == 0
+    assert "1 image, 64 features each" in capsys.readouterr().out

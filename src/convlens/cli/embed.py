@@ -20,8 +20,9 @@ def embed(
     source: Annotated[
         str,
         typer.Argument(
-            help="A folder of class folders, an archive, an .npz file, a table, or a catalogue "
-            "name such as digits."
+            metavar="SOURCE",
+            help="A folder of class folders or of images, an archive, an .npz file, a table, or a "
+            "catalogue name such as digits.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="The .npz file to write.")],
@@ -66,5 +67,6 @@ def embed(
         return
     images, *shape = found.shape
     console = stdout()
-    console.print(f"{images:,} images, {'×'.join(map(str, shape))} features each ({found.layer})")
+    noun = "image" if images == 1 else "images"
+    console.print(f"{images:,} {noun}, {'×'.join(map(str, shape))} features each ({found.layer})")
     console.print(f"written to {found.path}", markup=False, soft_wrap=True)

@@ -36,7 +36,7 @@ from convlens.data.resize import fit, kept_shape
 from convlens.data.sampling import balanced_weights
 from convlens.data.scan import Scan, scan_headers
 from convlens.data.settings import DataSettings
-from convlens.data.sources import Source, open_for_evaluation, open_source
+from convlens.data.sources import Source, open_for_evaluation, open_images, open_source
 from convlens.data.splits_file import write_splits
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "known_datasets",
     "list_entries",
     "open_for_evaluation",
+    "open_images",
     "open_source",
     "pixels_of",
     "read_header",

@@ -17,7 +17,7 @@ from convlens.data.catalogue import known_datasets
 from convlens.data.class_folders import read_class_folders
 from convlens.data.datasets import read_dataset
 from convlens.data.duplicates import copy_notes, joined, same_arrays, same_files
-from convlens.data.image_files import no_images, tell_skipped
+from convlens.data.image_files import find_images, no_images, tell_skipped
 from convlens.data.image_set import SPLITS, ImageSet, Skipped, counted, normalised, some
 from convlens.data.labelled import Labelled, refuse_one_class
 from convlens.data.scan import scan_headers
@@ -58,6 +58,60 @@ def open_source(
     images = split(_with_copies(labelled, names, reporter), names, seed=seed, settings=settings)
     _tell(images, reporter)
     return images
+
+
+def open_images(source: Source, *, seed: int = 0, reporter: Reporter) -> ImageSet:
+    """Open what the user points at, for work that needs no classes.
+
+    Args:
+        source: as for `open_source`; or an image file, or a folder of them at any depth.
+        seed: for the splits that are to be cut.
+        reporter: told what was found, done and skipped.
+
+    Returns:
+        What `open_source` gives. Where there is one class only, nothing is cut, and a folder with a
+        test split is read as if it had no classes: such images have the label -1, and no split.
+
+    Raises:
+        ConvlensError: it is none of these, or has no images.
+    """
+    try:
+        return open_source(source, seed=seed, reporter=reporter)
+    except ConvlensError as error:
+        if error.code not in {"no-class-folders", "one-class", "unknown-source"}:
+            raise
+        found = _of_one_class(source, reporter) if error.code == "one-class" else None
+        if found is None and isinstance(source, str | Path):
+            found = _without_classes(Path(source).expanduser(), reporter)
+        if found is None:
+            raise
+        return found
+
+
+def _of_one_class(source: Source, reporter: Reporter) -> ImageSet | None:
+    """Every image with its class; None where only the images of one split were read."""
+    labelled = _read(source, DataSettings(), for_training=False, reporter=reporter)
+    if labelled.root and len(labelled.in_split("test")):
+        return None
+    images = image_set(_readable(labelled, reporter), labelled.given, notes=labelled.notes)
+    reporter.say(f"found {counted(len(images))} of one class, '{images.classes[0]}'")
+    tell_skipped(images.skipped, reporter)
+    return images
+
+
+def _without_classes(path: Path, reporter: Reporter) -> ImageSet:
+    files, skipped = find_images([path], reporter)
+    reporter.say(f"found {counted(len(files))} without classes")
+    none = np.zeros(0, np.int64)
+    return ImageSet(
+        name=path.resolve().name or "images",
+        classes=(),
+        labels=np.full(len(files), -1, np.int64),
+        splits=dict.fromkeys(SPLITS, none),
+        paths=files,
+        skipped=skipped,
+        root=str(path if path.is_dir() else path.parent),
+    )
 
 
 def open_for_evaluation(
