@@ -184,7 +184,9 @@ def result(
         versions["scipy"] = importlib.metadata.version("scipy")
     return {
         "question": "images a second: rotation, shifts, shear, zoom, flip; 224x224, one process",
-        "command": " ".join(["python -m benchmarks.augmentation", *sys.argv[1:]]),
+        "command": " ".join(
+            ["python -m benchmarks.augmentation", *(Path(word).name for word in sys.argv[1:])]
+        ),
         "settings": SETTINGS,
         "images": given.images,
         "batch": BATCH,

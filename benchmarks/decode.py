@@ -184,7 +184,9 @@ def main() -> None:
         sets["12 megapixels"] = summary(large, given.rounds)
     result = {
         "question": "JPEG file to 224x224 RGB array, images a second on one core",
-        "command": " ".join(["python -m benchmarks.decode", *sys.argv[1:]]),
+        "command": " ".join(
+            ["python -m benchmarks.decode", *(Path(word).name for word in sys.argv[1:])]
+        ),
         "rounds": given.rounds,
         "machine": describe_machine(torch.device("cpu")),
         "versions": {

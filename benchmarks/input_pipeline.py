@@ -163,7 +163,9 @@ def main() -> None:
             sizes[f"{side}x{side}"] = measure(side, given, Path(folder))
     result = {
         "question": "the input pipeline's share of a training step, second epoch onward",
-        "command": " ".join(["python -m benchmarks.input_pipeline", *sys.argv[1:]]),
+        "command": " ".join(
+            ["python -m benchmarks.input_pipeline", *(Path(word).name for word in sys.argv[1:])]
+        ),
         "images": given.images,
         "batch": given.batch,
         "steps": given.steps,

@@ -118,7 +118,7 @@ def _show(run: "Run") -> None:
             markup=False,
         )
     console.print(
-        f"{metrics['epochs']} epochs in {metrics['seconds']:.1f} s, "
+        f"{metrics['epochs']} epoch{'s' * (metrics['epochs'] != 1)} in {metrics['seconds']:.1f} s, "
         f"{metrics['images_per_second']:,.0f} images/s; "
         f"the weights are those of epoch {metrics['best_epoch']}"
     )

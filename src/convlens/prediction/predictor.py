@@ -13,7 +13,7 @@ from torch import Tensor
 from convlens.core.device import choose_device, placed
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet, Reporter
-from convlens.data import Skipped, decode, find_images, pixels_of
+from convlens.data import Skipped, UnreadableImageError, decode, find_images, pixels_of
 from convlens.prediction.bundle import Bundle
 
 PIXELS_A_BATCH = 2**22
@@ -168,8 +168,8 @@ class Predictor:
             try:
                 pixels.append(decode(path, self.bundle.input_spec))
                 readable.append(path)
-            except ConvlensError as error:
-                unread.append(Skipped(path, error.message))
+            except UnreadableImageError as error:
+                unread.append(Skipped(path, error.reason))
         return readable, pixels
 
     def _prediction(self, path: str | None, row: NDArray[np.float32], top: int) -> Prediction:

@@ -31,6 +31,7 @@ from convlens.data import (
     write_splits,
 )
 from convlens.evaluation import measure
+from convlens.inspection import own_networks_explained
 from convlens.models import build, portable
 from convlens.prediction import Bundle, Predictor, save_bundle
 from convlens.recipe.recipe import Recipe
@@ -76,11 +77,11 @@ def carry_out(
     with _removed_if_still_empty(folder):
         pixels = _read_splits(recipe, images, cache, reporter)
         classifier = placed(_fresh_classifier(recipe, len(images.classes), reporter), device)
-    environment = _environment(recipe, images, pixels, device)
-    _refuse_changes(folder, environment)
-    recipe.save(folder / "recipe.toml")
-    write_json(folder / "environment.json", environment)
-    write_splits(images, folder / SPLITS_FILE)
+        environment = _environment(recipe, images, pixels, device)
+        _refuse_changes(folder, environment)
+        recipe.save(folder / "recipe.toml")
+        write_json(folder / "environment.json", environment)
+        write_splits(images, folder / SPLITS_FILE)
     metrics = _train(recipe, images, pixels, classifier, folder, reporter=reporter)
     bundle = Bundle(
         classifier=classifier,
@@ -133,7 +134,7 @@ def _read_splits(
 
 def _fresh_classifier(recipe: Recipe, classes: int, reporter: Reporter) -> Classifier:
     """The network as it is before the first step: its weights are drawn from the run's seed."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), own_networks_explained():
         torch.manual_seed(derived_seed(recipe.seed, slot=Stream.WEIGHTS))
         return build(recipe.model, recipe.input, classes=classes, reporter=reporter)
 
