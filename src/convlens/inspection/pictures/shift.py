@@ -103,7 +103,9 @@ def _draw_answers(
 
 def _draw_agreement(axes: Axes, found: Shift) -> None:
     for colour, layer in zip(_COLOURS, _some(found.layers), strict=False):
-        axes.plot(found.offsets, layer.agreement, color=colour, lw=2, label=layer.layer)
+        told = np.isfinite(layer.agreement).sum() > 1
+        label = layer.layer if told else f"{layer.layer}: too few cells to compare"
+        axes.plot(found.offsets, layer.agreement, color=colour, lw=2, label=label)
     _dress(axes, "How exactly the maps follow (cosine similarity)")
 
 
