@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convlens.api import train
 from convlens.cli.main import main
 
 COLOURS = {"grün": (40, 160, 60), "red": (190, 40, 40), "blue": (50, 60, 200)}
@@ -43,6 +44,10 @@ def common_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o777)
+        # Python itself may lie where only root can read: what a run imports must be there before.
+        with tempfile.TemporaryDirectory() as warm:
+            photos = fill(Path(warm) / "photos", each=12)
+            train(photos, epochs=1, out=Path(warm) / "run")
         monkeypatch.setenv("CONVLENS_CACHE", str(folder / "cache"))
         if user == 0:
             os.seteuid(65534)
