@@ -87,7 +87,7 @@ def carry_out(
         classifier=classifier,
         model=recipe.model,
         classes=images.classes,
-        provenance=_provenance(recipe, images, folder),
+        provenance=_provenance(recipe, environment["data"]["fingerprint"], folder),
     )
     metrics |= _measure(Predictor(bundle, device=device), images, pixels, reporter)
     save_bundle(replace(bundle, metrics=metrics), folder / "bundle")
@@ -281,11 +281,11 @@ def _environment(
     }
 
 
-def _provenance(recipe: Recipe, images: ImageSet, folder: Path) -> dict[str, Any]:
+def _provenance(recipe: Recipe, fingerprint: str, folder: Path) -> dict[str, Any]:
     return {
         "run": folder.name,
         "source": recipe.source,
         "seed": recipe.seed,
-        "data": images.fingerprint(),
+        "data": fingerprint,
         "made": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
