@@ -1,7 +1,8 @@
+import pytest
 import torch
 from torch import nn
 
-from convlens.core.classifier import Classifier, Normalise
+from convlens.core.classifier import Classifier, Normalise, tail
 from convlens.core.input_spec import InputSpec
 
 SPEC = InputSpec(height=4, width=4, channels=3, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 2.0))
@@ -40,3 +41,21 @@ def test_the_constants_are_not_weights() -> None:
 def test_channels_last_memory_survives_normalising() -> None:
     pixels = torch.zeros(2, 4, 4, 3, dtype=torch.uint8).permute(0, 3, 1, 2)
     assert Normalise(SPEC)(pixels).is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("stages", [0, 1, 2])
+def test_the_tail_goes_on_from_the_stages_before_it(stages: int) -> None:
+    net, x = small(), torch.rand(2, 3, 4, 4)
+    features = net.stages[:stages](x)
+    torch.testing.assert_close(tail(net, stages)(features), net(x), rtol=0, atol=0)
+
+
+def test_the_tail_shares_its_weights_under_their_own_names() -> None:
+    net = small()
+    own = dict(net.named_parameters())
+    assert {name: id(p) for name, p in tail(net, 1).named_parameters()} == {
+        name: id(p) for name, p in own.items()
+    }
+    assert [*dict(tail(net, 2).named_parameters())] == ["head.1.weight", "head.1.bias"]
+    tail(net, 2).eval()
+    assert [net.stages.training, net.head.training] == [True, False]

@@ -62,3 +62,42 @@ class Classifier(nn.Module):
         """N×C×H×W pixels (uint8, or float in [0, 1]) to N×K logits."""
         logits: Tensor = self.head(self.stages(x))
         return logits
+
+
+def class_logits(logits: Tensor) -> Tensor:
+    """One logit a class, whatever the head: what a softmax makes probabilities of.
+
+    A network for two classes may have a single output z, the logit of the second class; then
+    (-z/2, z/2), whose softmax is (1 - sigmoid(z), sigmoid(z)).
+
+    Args:
+        logits: N×K, or N×1 for two classes.
+
+    Returns:
+        N×K, K at least 2 unless the network knows but one class.
+
+    Example:
+        >>> class_logits(torch.tensor([[2.0]])).softmax(1)[:, 1] == torch.sigmoid(torch.tensor(2.0))
+        tensor([True])
+    """
+    return torch.cat([-logits / 2, logits / 2], dim=1) if logits.shape[1] == 1 else logits
+
+
+def tail(classifier: Classifier, stages: int) -> nn.Sequential:
+    """What comes after the first stages: it takes their feature map, and gives logits.
+
+    Args:
+        classifier: the network.
+        stages: how many are left out, the normalising one included.
+
+    Returns:
+        A module that shares the classifier's own modules, under the names they have there: what
+        is learned in one is learned in the other.
+
+    Example:
+        >>> spec = InputSpec(height=8, width=8, channels=1)
+        >>> net = Classifier({"block1": nn.Conv2d(1, 4, 3)}, nn.Flatten(), spec)
+        >>> [name for name, _ in tail(net, 1).named_parameters()]
+        ['stages.block1.weight', 'stages.block1.bias']
+    """
+    return nn.Sequential(OrderedDict(stages=classifier.stages[stages:], head=classifier.head))
