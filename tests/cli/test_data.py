@@ -6,6 +6,8 @@ from PIL import Image
 
 from convlens.cli.main import main
 from convlens.core.cache_folder import cache_folder
+from convlens.data import CacheSettings
+from convlens.data.pixel_cache import EntryWriter
 
 
 @pytest.fixture
@@ -91,6 +93,22 @@ def test_what_the_cache_holds(run, plants):
     (kept,) = json.loads(out)["cache"]
     assert (kept["kind"], kept["files"]) == ("scans", 1)
     assert "scans" in run("data", "info")[1]
+
+
+def test_kept_features_are_told_from_pixels(run):
+    place = CacheSettings().place
+    for kind, wide in (("pixels", 3), ("features", 2048)):
+        name = "plants" if kind == "pixels" else "plants, features of vgg16 up to block4"
+        writer = EntryWriter(place / "how" / kind, (4, 6, wide), kind=kind)
+        writer.append(np.zeros((2, 4, 6, wide), np.uint8))
+        writer.finish(name, [], [])
+        writer.close()
+    _, out, _ = run("data", "info")
+    assert "pixels of plants: 2 images of 4x6x3, " in out
+    assert "\nplants, features of vgg16 up to block4: 2 images of 4x6x512, 98.3 kB" in out
+    found = json.loads(run("data", "info", "--json")[1])
+    assert [own["shape"] for own in found["pixels"]] == [[2, 4, 6, 3]]
+    assert [own["shape"] for own in found["features"]] == [[2, 4, 6, 512]]
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,7 @@ def test_room_neither_on_disk_nor_in_memory(
     photographs: list[Path], listener: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "available_memory", lambda: 1000)
-    with pytest.raises(WorkFailedError, match="20 decoded images need 0 MB of memory"):
+    with pytest.raises(WorkFailedError, match="decoded pixels of 20 images need 0 MB of memory"):
         all_of(image_set(photographs), listener, settings=CacheSettings(enabled=False))
     assert len(all_of(image_set(photographs), listener)) == 20  # the disk has it
 
@@ -318,3 +318,33 @@ def test_reading_does_not_import_torch(
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script, str(photographs[0])], check=True)
+
+
+def test_pixels_are_told_apart_by_what_they_were_read_from(
+    photographs: list[Path], listener: Any
+) -> None:
+    def identity(numbers: range, **how: Any) -> bytes:
+        images, wanted = image_set(photographs), np.array(numbers)
+        return read_pixels(images, wanted, SPEC, reporter=listener, **how).identity()
+
+    first = identity(range(6))
+    assert first == identity(range(6)) == identity(range(6), settings=CacheSettings(enabled=False))
+    os.utime(photographs[2], ns=(1, 1))
+    others = [identity(range(6)), identity(range(5, -1, -1)), identity(range(6), margin=0.25)]
+    assert len({first, *others}) == 4
+
+
+def test_arrays_are_told_apart_by_every_byte() -> None:
+    array = np.random.default_rng(0).integers(0, 256, (4, 3, 5, 1), np.uint8)
+    changed = array.copy()
+    changed[3, 2, 4, 0] ^= 1
+    pixels = [
+        Pixels(array, np.arange(4)),
+        Pixels(changed, np.arange(4)),
+        Pixels(array, np.arange(1, 5)),
+        Pixels(array.reshape(4, 5, 3, 1), np.arange(4)),
+        Pixels(array[:0], np.arange(0)),
+    ]
+    assert len({own.identity() for own in pixels}) == 5
+    strided = np.asfortranarray(array)
+    assert Pixels(strided, np.arange(4)).identity() == pixels[0].identity()

@@ -139,26 +139,28 @@ def _show_cache(*, as_json: bool) -> None:
     entries = list_entries(CacheSettings().place)
     if as_json:
         kinds = [
-            {"kind": own.kind, "folder": str(own.folder), "files": own.files, "bytes": own.bytes}
-            for own in kept
+            {"kind": use.kind, "folder": str(use.folder), "files": use.files, "bytes": use.bytes}
+            for use in kept
         ]
-        pixels = [
-            {"name": own.name, "shape": list(own.shape), "bytes": own.size} for own in entries
-        ]
-        print_json({"cache": kinds, "pixels": pixels})
+        of_kind: dict[str, list[dict[str, Any]]] = {"pixels": [], "features": []}
+        for entry in entries:
+            own = {"name": entry.name, "shape": list(entry.shape), "bytes": entry.size}
+            of_kind[entry.kind].append(own)
+        print_json({"cache": kinds, **of_kind})
         return
     console = stdout()
     if not kept:
         console.print("The cache is empty.")
         return
     table = _table("kept", "files", "size", "folder")
-    for own in kept:
-        table.add_row(own.kind, f"{own.files:,}", size(own.bytes), str(own.folder))
+    for use in kept:
+        table.add_row(use.kind, f"{use.files:,}", size(use.bytes), str(use.folder))
     console.print(table)
     for entry in reversed(entries):
-        images, height, width, channels = entry.shape
-        shape = f"{images:,} images of {height}x{width}x{channels}"
-        console.print(f"pixels of {entry.name}: {shape}, {size(entry.size)}", markup=False)
+        images, *shape = entry.shape
+        what = f"pixels of {entry.name}" if entry.kind == "pixels" else entry.name
+        about = f"{images:,} images of {'x'.join(map(str, shape))}, {size(entry.size)}"
+        console.print(f"{what}: {about}", markup=False, soft_wrap=True)
     console.print("All of it can be removed: it is made again when it is needed.")
 
 

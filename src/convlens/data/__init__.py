@@ -29,8 +29,10 @@ from convlens.data.folds import k_folds
 from convlens.data.headers import Header, read_header
 from convlens.data.image_files import find_images
 from convlens.data.image_set import SPLITS, ImageSet, Skipped
+from convlens.data.kept_features import Features, find_features, keep_features
 from convlens.data.limits import ImageLimits, UnreadableImageError
 from convlens.data.pixel_cache import CacheEntry, CacheSettings, list_entries
+from convlens.data.pixel_store import disk_room, gigabytes, memory_room
 from convlens.data.pixels import Pixels, read_pixels
 from convlens.data.resize import fit, kept_shape
 from convlens.data.sampling import balanced_weights
@@ -46,6 +48,7 @@ __all__ = [
     "CacheUsage",
     "DataSettings",
     "Dataset",
+    "Features",
     "Header",
     "ImageLimits",
     "ImageSet",
@@ -58,14 +61,19 @@ __all__ = [
     "balanced_weights",
     "cache_usage",
     "decode",
+    "disk_room",
     "fetch_dataset",
+    "find_features",
     "find_images",
     "fit",
+    "gigabytes",
     "is_fetched",
     "k_folds",
+    "keep_features",
     "kept_shape",
     "known_datasets",
     "list_entries",
+    "memory_room",
     "open_for_evaluation",
     "open_images",
     "open_source",

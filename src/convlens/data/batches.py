@@ -1,4 +1,4 @@
-"""Batches of decoded images, in an order that is a function of seed and epoch alone."""
+"""Batches of images or their features, in an order that depends on seed and epoch alone."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from convlens.core.draws import permutation
 from convlens.core.errors import ConvlensError
+from convlens.data.kept_features import Features
 from convlens.data.ordered import ordered_map
 from convlens.data.pixels import Pixels
 from convlens.data.sampling import weighted_sample
@@ -26,7 +27,7 @@ class PixelBatches:
     how many processes share the work, or on where a run was interrupted.
 
     Args:
-        pixels: decoded images.
+        pixels: decoded images, or their feature maps.
         labels: (N,) int64 class numbers of the whole image set, by image number.
         batch_size: samples a batch and process.
         seed: the run's seed.
@@ -51,7 +52,7 @@ class PixelBatches:
 
     def __init__(
         self,
-        pixels: Pixels,
+        pixels: Pixels | Features,
         labels: NDArray[np.int64],
         *,
         batch_size: int,
@@ -111,8 +112,8 @@ class PixelBatches:
             samples_seen: how many samples of it all processes together have had.
 
         Yields:
-            This process's share of each batch: uint8 pixels, a channels-last view of what was
-            gathered, and the images' numbers in the image set.
+            This process's share of each batch: uint8 pixels (of features: float32 maps), a
+            channels-last view of what was gathered, and the images' numbers in the image set.
         """
         order, together = self.order(epoch), self._batch_size * self._world_size
         shares = (

@@ -6,6 +6,8 @@
 
 *How* is a hash of all that turns a file into pixels: size, resize rule, margin, our version and
 those of the decoders. *What* is a hash of the images' paths, sizes and times of change, in order.
+Feature maps (see `convlens.data.kept_features`) are kept beside them in the same way, M×h×w×c
+float32 in ``pixels.bin``, so that one limit holds for all.
 An entry is written beside its place and renamed, so a process killed half-way leaves only a folder
 that the next one sweeps away, and of two that write the same entry the first wins. Pixels are
 written, never stored through a memory map: on a full disk that would kill the process.
@@ -22,10 +24,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
 import PIL
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from convlens.core.cache_folder import cache_folder
@@ -34,8 +38,11 @@ from convlens.core.input_spec import InputSpec
 from convlens.data.resample import Pixels8
 from convlens.data.resize import kept_shape
 
+Kind: TypeAlias = Literal["pixels", "features"]
+
 _VERSION = 1
 _DIGEST = 16
+_BYTES_A_NUMBER: dict[Kind, int] = {"pixels": 1, "features": 4}
 _PARTIAL = ".partial"
 _ABANDONED = 7 * 24 * 3600.0  # seconds, for a writer on another machine that we cannot ask
 
@@ -53,7 +60,7 @@ def _default_gigabytes() -> float:
 
 
 class CacheSettings(BaseModel):
-    """Whether and where decoded pixels are kept.
+    """Whether and where decoded pixels, and feature maps, are kept.
 
     Attributes:
         enabled: False keeps them in memory, for this process alone (``--no-cache``).
@@ -88,17 +95,19 @@ class CacheSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """The kept pixels of the images of a split.
+    """The kept pixels, or feature maps, of the images of a split.
 
     Attributes:
+        kind: ``"pixels"``, uint8, or ``"features"``, float32.
         folder: where they are.
         shape: images that could be read, height, width, channels.
         failed: position among the images asked for, and reason, of those that could not be read.
-        name: the image set they were first read for.
+        name: the image set they were first read for; of features, and what they were made by.
         size: bytes that they fill.
         used: when they were last used, in seconds since 1970.
     """
 
+    kind: Kind
     folder: Path
     shape: tuple[int, int, int, int]
     failed: tuple[tuple[int, str], ...]
@@ -107,9 +116,14 @@ class CacheEntry:
     used: float
 
     def pixels(self) -> Pixels8:
-        """The pixels, memory-mapped, read-only."""
-        mapped = np.memmap(self.folder / "pixels.bin", np.uint8, "r", shape=self.shape)
-        return mapped.view(np.ndarray)
+        """The pixels, memory-mapped, read-only; of features, four bytes a channel."""
+        *image, channels = self.shape
+        shape = (*image, channels * _BYTES_A_NUMBER[self.kind])
+        return np.memmap(self.folder / "pixels.bin", np.uint8, "r", shape=shape).view(np.ndarray)
+
+    def features(self) -> NDArray[np.float32]:
+        """The feature maps, memory-mapped, read-only."""
+        return self.pixels().view(np.float32)
 
     def digests(self) -> list[bytes]:
         """Which image each row is of: see `file_digests`."""
@@ -175,15 +189,17 @@ class EntryWriter:
 
     Args:
         folder: the entry's place.
-        image: height, width, channels.
+        image: height, width, channels; of features, four bytes a channel.
+        kind: what it is that is written.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
     """
 
-    def __init__(self, folder: Path, image: tuple[int, int, int]) -> None:
+    def __init__(self, folder: Path, image: tuple[int, int, int], *, kind: Kind = "pixels") -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{socket.gethostname()}.{os.getpid()}."
+        self._kind: Kind = kind
         self._folder, self._image, self._count = folder, image, 0
         self._partial = Path(mkdtemp(prefix=prefix, suffix=_PARTIAL, dir=folder.parent))
         self._file = (self._partial / "pixels.bin").open("wb", buffering=0)
@@ -205,7 +221,9 @@ class EntryWriter:
         self, name: str, digests: Sequence[bytes], failed: Sequence[tuple[int, str]]
     ) -> None:
         """Put the entry in its place, unless another process was first; raises OSError."""
-        about = {"name": name, "shape": [self._count, *self._image], "failed": list(failed)}
+        height, width, wide = self._image
+        shape = [self._count, height, width, wide // _BYTES_A_NUMBER[self._kind]]
+        about = {"kind": self._kind, "name": name, "shape": shape, "failed": list(failed)}
         os.fsync(self._file.fileno())  # a power cut must leave no entry that only looks whole
         for file, content in {
             "rows.bin": b"".join(digests),
@@ -271,12 +289,13 @@ def _read_entry(folder: Path) -> CacheEntry | None:
         about, used = json.loads(file.read_text("utf-8")), file.stat().st_mtime
         count, height, width, channels = about["shape"]
         failed = tuple((position, reason) for position, reason in about["failed"])
+        kind: Kind = about.get("kind", "pixels")
         size = (folder / "pixels.bin").stat().st_size
-        whole = size == count * height * width * channels > 0
+        whole = size == count * height * width * channels * _BYTES_A_NUMBER[kind] > 0
     except (OSError, ValueError, KeyError, TypeError):
         return None
     shape = count, height, width, channels
-    return CacheEntry(folder, shape, failed, about["name"], size, used) if whole else None
+    return CacheEntry(kind, folder, shape, failed, about["name"], size, used) if whole else None
 
 
 def _is_abandoned(partial: Path) -> bool:

@@ -1,8 +1,9 @@
-"""Where pixels go as they are decoded: to the cache on disk, or to memory if that fails."""
+"""Where pixels go as they are decoded, and features: to the cache on disk, or else to memory."""
 
 import math
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,11 +13,23 @@ import numpy as np
 
 from convlens.core.errors import WorkFailedError
 from convlens.core.reporter import Reporter
-from convlens.data.pixel_cache import CacheSettings, EntryWriter, make_room, open_entry
+from convlens.data.pixel_cache import (
+    CacheSettings,
+    EntryWriter,
+    Kind,
+    list_entries,
+    make_room,
+    open_entry,
+)
 from convlens.data.resample import Pixels8
 
 _SPARE_DISK = 1 << 28  # left free for everything else that a run writes
 _SHARE_OF_MEMORY = 0.8
+_KEPT: dict[Kind, str] = {"pixels": "decoded pixels", "features": "feature maps"}
+_OTHERWISE: dict[Kind, str] = {
+    "pixels": "pass a smaller --size",
+    "features": "let every step compute them: --set training.feature_cache=false",
+}
 
 
 class PixelStore:
@@ -31,6 +44,7 @@ class PixelStore:
         folder: the cache entry to write; None keeps them in memory.
         settings: the cache's place and size.
         reporter: whom to tell.
+        kind: what they are; features come as bytes, four a channel.
 
     Raises:
         WorkFailedError: there is room neither on disk nor in memory.
@@ -44,8 +58,10 @@ class PixelStore:
         folder: Path | None,
         settings: CacheSettings,
         reporter: Reporter,
+        kind: Kind = "pixels",
     ) -> None:
         self._images, self._image, self._reporter = images, image, reporter
+        self._kind: Kind = kind
         self._settings, self._folder = settings, folder
         self._writer: EntryWriter | None = None
         self._array: Pixels8 | None = None
@@ -53,7 +69,7 @@ class PixelStore:
         try:
             if folder is not None:
                 self._check_disk(folder)
-                self._writer = EntryWriter(folder, image)
+                self._writer = EntryWriter(folder, image, kind=kind)
         except OSError as error:
             self._say_why(error)
         if self._writer is None:
@@ -133,21 +149,40 @@ class PixelStore:
     def _say_why(self, error: OSError) -> None:
         reason = error.strerror or str(error)
         self._reporter.warn(
-            f"decoded pixels are kept in memory, not in {self._settings.place}: "
+            f"{_KEPT[self._kind]} are kept in memory, not in {self._settings.place}: "
             f"{reason[:1].lower()}{reason[1:]}"
         )
 
     def _allocated(self) -> Pixels8:
-        available = available_memory()
-        if available is not None and self._bytes > _SHARE_OF_MEMORY * available:
+        if self._bytes > memory_room():
+            available = available_memory() or 0
             raise WorkFailedError(
-                f"{self._images:,} decoded images need {gigabytes(self._bytes)} of memory, "
-                f"{gigabytes(available)} are available; let the cache on disk keep them (free some "
-                "space, raise its limit with CONVLENS_CACHE_GIGABYTES, or set CONVLENS_CACHE to a "
-                "larger disk), or pass a smaller --size",
-                code="no-room-for-pixels",
+                f"{_KEPT[self._kind]} of {self._images:,} images need {gigabytes(self._bytes)} of "
+                f"memory, {gigabytes(available)} are available; let the cache on disk keep them "
+                "(free some space, raise its limit with CONVLENS_CACHE_GIGABYTES, or set "
+                f"CONVLENS_CACHE to a larger disk), or {_OTHERWISE[self._kind]}",
+                code=f"no-room-for-{self._kind}",
             )
         return np.empty((self._images, *self._image), np.uint8)
+
+
+def disk_room(settings: CacheSettings) -> int:
+    """Bytes that the cache can hold if all else in it makes room; 0 where it is off or fails."""
+    place = settings.place
+    try:
+        if settings.enabled:
+            place.mkdir(parents=True, exist_ok=True)
+            held = sum(entry.size for entry in list_entries(place))
+            return min(settings.max_bytes, held + _free(place))
+    except OSError:
+        pass
+    return 0
+
+
+def memory_room() -> int:
+    """Bytes that arrays may fill; what no one knows is taken for enough."""
+    available = available_memory()
+    return sys.maxsize if available is None else int(_SHARE_OF_MEMORY * available)
 
 
 def _free(place: Path) -> int:

@@ -1,5 +1,6 @@
 """Images decoded once: in threads, kept on disk or in memory."""
 
+import hashlib
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,14 +45,24 @@ class Pixels:
         array: M×H×W×C uint8; memory-mapped and read-only where it is cached.
         rows: (M,) int64, the number in the image set of each.
         skipped: images that could not be read, and why.
+        origin: a digest of what they were read from, and how; empty where that is not known.
     """
 
     array: Pixels8
     rows: NDArray[np.int64]
     skipped: tuple[Skipped, ...] = ()
+    origin: bytes = b""
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def identity(self) -> bytes:
+        """A digest that tells these pixels from any others: of their origin, else of each byte."""
+        digest = hashlib.blake2b(self.origin, digest_size=16)
+        digest.update(repr(self.array.shape).encode() + self.rows.tobytes())
+        if not self.origin:
+            digest.update(np.ascontiguousarray(self.array).reshape(-1).data)
+        return digest.digest()
 
 
 def read_pixels(
@@ -91,7 +102,8 @@ def read_pixels(
     skipped = tuple(Skipped(reading.names[at], reason) for at, reason in failed)
     if skipped:
         _report(skipped, len(numbers), reporter)
-    return Pixels(array, np.delete(numbers, [at for at, _ in failed]), skipped)
+    rows = np.delete(numbers, [at for at, _ in failed])
+    return Pixels(array, rows, skipped, reading.entry.as_posix().encode())
 
 
 Failed = tuple[int, str]
@@ -140,15 +152,16 @@ class _Reading(NamedTuple):
         return *kept_shape(self.spec, self.margin), self.spec.channels
 
     @property
-    def bytes(self) -> int:
-        return len(self.images) * math.prod(self.shape)
+    def entry(self) -> Path:
+        """Where in the cache its pixels are or would be: a digest of how and of what."""
+        return entry_folder(Path(), self.digests, self.spec, self.margin)
 
 
 def _kept(reading: _Reading, settings: CacheSettings) -> tuple[Pixels8, Sequence[Failed]]:
     """The pixels from the cache, or decoded now and kept as well as can be."""
     if not settings.enabled:
         return _decoded(reading, None, settings)
-    folder = entry_folder(settings.place, reading.digests, reading.spec, reading.margin)
+    folder = settings.place / reading.entry
     entry = open_entry(folder)
     if entry is not None:
         with suppress(OSError):  # another process may just have removed it
