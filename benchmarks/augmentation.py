@@ -11,28 +11,22 @@ give the median of the rounds.
 
 import argparse
 import importlib
-import importlib.metadata
-import json
 import math
 import os
-import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import PIL
 import torch
+from benchmarks.harness import RESULTS, in_turns, medians, rounded, write_result
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from convlens.augment import AugmentSettings, make_transform
 from convlens.core.batch import Batch
-from convlens.core.device import describe_machine
 
 SIDE = 224
 BATCH = 32
@@ -45,7 +39,7 @@ SETTINGS: dict[str, Any] = {
     "shear_range": 0.15,
     "fill_mode": "nearest",
 }
-RESULT = Path(__file__).parent / "results" / "augmentation.json"
+PACKAGES = ("numpy", "opencv-python-headless", "pillow")
 
 Images = NDArray[np.uint8]
 Epoch = Callable[[int], None]
@@ -135,16 +129,15 @@ def check(batch: Any) -> None:
     assert 0.05 < float(batch[0].mean()) < 0.95
 
 
-def measure(epochs: dict[str, Epoch], n: int, rounds: int) -> dict[str, list[float]]:
-    """Images a second of every contender in each round, in turns; a first round is not counted."""
-    speeds: dict[str, list[float]] = {name: [] for name in epochs}
-    for number in range(rounds + 1):
-        for name, epoch in epochs.items():
-            start = time.perf_counter()
-            epoch(number)
-            if number:
-                speeds[name].append(n / (time.perf_counter() - start))
-    return speeds
+def images_per_second(epoch: Epoch, n: int) -> Callable[[int], float]:
+    """A function that runs one epoch and returns its speed."""
+
+    def run(number: int) -> float:
+        start = time.perf_counter()
+        epoch(number)
+        return n / (time.perf_counter() - start)
+
+    return run
 
 
 def main() -> None:
@@ -153,7 +146,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--out", type=Path, default=RESULTS / "augmentation.json")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     images = photographs(given.images)
@@ -163,42 +156,31 @@ def main() -> None:
         "pillow, one after another": with_pillow(images),
     }
     epochs = {name: epoch for name, epoch in contenders.items() if epoch}
-    speeds = measure(epochs, given.images, given.rounds)
-    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    runs = {name: images_per_second(epoch, given.images) for name, epoch in epochs.items()}
+    speeds = in_turns(runs, given.rounds)
+    middle = medians(speeds)
+    faster = {name: middle["convlens"] / speed for name, speed in middle.items()}
     print(f"{'':28}{'images/s':>10}{'convlens is':>14}")
-    for name, speed in medians.items():
-        print(f"{name:28}{speed:10.0f}{medians['convlens'] / speed:13.1f}×")
-    for name in contenders.keys() - epochs.keys():
+    for name, speed in middle.items():
+        print(f"{name:28}{speed:10.0f}{faster[name]:13.1f}×")
+    left_out = contenders.keys() - epochs.keys()
+    for name in left_out:
         print(f"{name:28}{'left out: Keras is not installed':>34}")
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(result(given, speeds, medians), indent=2) + "\n", "utf-8")
-
-
-def result(
-    given: argparse.Namespace, speeds: dict[str, list[float]], medians: dict[str, float]
-) -> dict[str, Any]:
-    """What the figures are to be read with."""
-    versions = {"numpy": np.__version__, "opencv": cv2.__version__, "pillow": PIL.__version__}
-    if "keras ImageDataGenerator" in speeds:
-        versions["keras"] = importlib.metadata.version("keras")
-        versions["scipy"] = importlib.metadata.version("scipy")
-    return {
-        "question": "images a second: rotation, shifts, shear, zoom, flip; 224x224, one process",
-        "command": " ".join(
-            ["python -m benchmarks.augmentation", *(Path(word).name for word in sys.argv[1:])]
-        ),
-        "settings": SETTINGS,
-        "images": given.images,
-        "batch": BATCH,
-        "rounds": given.rounds,
-        "machine": describe_machine(torch.device("cpu")),
-        "versions": versions,
-        "images_per_second": {name: round(value, 1) for name, value in medians.items()},
-        "times_convlens_is_faster": {
-            name: round(medians["convlens"] / value, 2) for name, value in medians.items()
+    write_result(
+        given.out,
+        "benchmarks.augmentation",
+        "images a second: rotation, shifts, shear, zoom, flip; 224x224, one process",
+        {
+            "settings": SETTINGS,
+            "images": given.images,
+            "batch": BATCH,
+            "rounds": given.rounds,
+            "images_per_second": {name: round(value, 1) for name, value in middle.items()},
+            "times_convlens_is_faster": {name: round(v, 2) for name, v in faster.items()},
+            "every_round": rounded(speeds, 1),
         },
-        "every_round": {name: [round(v, 1) for v in values] for name, values in speeds.items()},
-    }
+        packages=PACKAGES if left_out else (*PACKAGES, "keras", "scipy"),
+    )
 
 
 if __name__ == "__main__":

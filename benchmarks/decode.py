@@ -16,11 +16,8 @@ of 255, from a full decode with Pillow's antialiased filters.
 """
 
 import argparse
-import json
-import os
 import statistics
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,12 +26,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import PIL
-import torch
+from benchmarks.harness import RESULTS, Rounds, data_file, medians, unpacked, write_result
 from numpy.typing import NDArray
 from PIL import Image, features
 
-from convlens.core.device import describe_machine
 from convlens.core.input_spec import InputSpec
 from convlens.data import decode
 from convlens.data.resize import plan
@@ -42,7 +37,6 @@ from convlens.data.resize import plan
 SIDE = 224
 STRETCH = InputSpec(height=SIDE, width=SIDE, resize="stretch")
 CROP = InputSpec(height=SIDE, width=SIDE)
-RESULT = Path(__file__).parent / "results" / "decode.json"
 Filter = Image.Resampling
 
 Pixels = NDArray[np.uint8]
@@ -69,10 +63,10 @@ CONTENDERS: dict[str, Contender] = {
 LIMIT = "opencv decode alone"
 
 
-def measure(paths: list[Path], rounds: int) -> dict[str, list[float]]:
+def measure(paths: list[Path], rounds: int) -> Rounds:
     """Seconds an image of every contender in each round; a first round is not counted."""
     names = [*CONTENDERS, LIMIT]
-    seconds: dict[str, list[float]] = {name: [] for name in names}
+    seconds: Rounds = {name: [] for name in names}
     for number in range(rounds + 1):
         spent = dict.fromkeys(seconds, 0.0)
         for at, path in enumerate(paths):
@@ -116,10 +110,7 @@ def differences(paths: list[Path]) -> dict[str, float]:
 
 def photographs(source: Path, count: int, folder: Path) -> list[Path]:
     """The first photographs of a folder or a tar archive; an archive is unpacked."""
-    if source.is_file():
-        with tarfile.open(source) as archive:
-            archive.extractall(folder, filter="data")
-        source = folder
+    source = unpacked(source, folder)
     found = sorted(p for p in source.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg"})
     if not found:
         sys.exit(f"there is no JPEG in {source}; pass --photos FOLDER_OR_TAR")
@@ -142,19 +133,19 @@ def enlarged(paths: list[Path], folder: Path) -> list[Path]:
 def summary(paths: list[Path], rounds: int) -> dict[str, Any]:
     """Measure one set, print its table."""
     seconds = measure(paths, rounds)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    middle = medians(seconds)
     print(f"{'':24}{'images/s':>10}{'× pillow':>10}{'of the limit':>14}")
-    for name, value in medians.items():
-        faster, share = medians["pillow"] / value, medians[LIMIT] / value
+    for name, value in middle.items():
+        faster, share = middle["pillow"] / value, middle[LIMIT] / value
         print(f"{name:24}{1 / value:10.0f}{faster:10.2f}{share:13.0%}")
     unlike = differences(paths)
     print("mean absolute difference from a full decode, of 255:", unlike, "\n")
     return {
         "images": len(paths),
         "mean_file_bytes": round(statistics.mean(path.stat().st_size for path in paths)),
-        "images_per_second": {name: round(1 / value, 1) for name, value in medians.items()},
-        "times_pillow": {n: round(medians["pillow"] / v, 3) for n, v in medians.items()},
-        "share_of_limit": {n: round(medians[LIMIT] / v, 3) for n, v in medians.items()},
+        "images_per_second": {name: round(1 / value, 1) for name, value in middle.items()},
+        "times_pillow": {n: round(middle["pillow"] / v, 3) for n, v in middle.items()},
+        "share_of_limit": {n: round(middle[LIMIT] / v, 3) for n, v in middle.items()},
         "mean_absolute_difference": unlike,
         "every_round_ms": {n: [round(v * 1e3, 4) for v in vs] for n, vs in seconds.items()},
     }
@@ -167,14 +158,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--large", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--out", type=Path, default=RESULTS / "decode.json")
     given = parser.parse_args()
-    source = given.photos
-    if source is None:
-        data = os.environ.get("CONVLENS_DATA")
-        if not data:
-            sys.exit("skipped: pass --photos FOLDER_OR_TAR, or set CONVLENS_DATA")
-        source = Path(data) / "photos200.tar"
+    source = given.photos or data_file("photos200.tar", option="--photos FOLDER_OR_TAR")
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -182,23 +168,17 @@ def main() -> None:
         sets = {"photographs": summary(paths, given.rounds)}
         large = enlarged(paths[: given.large], folder)
         sets["12 megapixels"] = summary(large, given.rounds)
-    result = {
-        "question": "JPEG file to 224x224 RGB array, images a second on one core",
-        "command": " ".join(
-            ["python -m benchmarks.decode", *(Path(word).name for word in sys.argv[1:])]
-        ),
-        "rounds": given.rounds,
-        "machine": describe_machine(torch.device("cpu")),
-        "versions": {
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-            "pillow": PIL.__version__,
+    write_result(
+        given.out,
+        "benchmarks.decode",
+        "JPEG file to 224x224 RGB array, images a second on one core",
+        {
+            "rounds": given.rounds,
             "libjpeg-turbo in pillow": features.version("libjpeg_turbo"),
+            "sets": sets,
         },
-        "sets": sets,
-    }
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+        packages=("numpy", "opencv-python-headless", "pillow"),
+    )
 
 
 if __name__ == "__main__":

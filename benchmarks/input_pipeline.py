@@ -14,9 +14,6 @@ ahead in a thread hides is not credited.
 """
 
 import argparse
-import json
-import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,17 +21,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import PIL
 import torch
+from benchmarks.harness import RESULTS, in_turns, medians, write_result
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from convlens.augment import make_transform, policy
 from convlens.core.batch import Batch, BatchTransform
 from convlens.core.classifier import Classifier
-from convlens.core.device import describe_machine, usable_cores
+from convlens.core.device import usable_cores
 from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Quiet
 from convlens.data import CacheSettings, ImageSet, PixelBatches, Pixels, read_pixels
@@ -45,7 +41,6 @@ from convlens.training.loop import train_step
 CLASSES = 10
 MODELS = ("standard", "resnet18")
 SIDES = (32, 224)
-RESULT = Path(__file__).parent / "results" / "input_pipeline.json"
 
 
 def write_images(folder: Path, n: int, side: int) -> ImageSet:
@@ -70,11 +65,11 @@ def write_images(folder: Path, n: int, side: int) -> ImageSet:
 
 def pipeline_epoch(
     batches: PixelBatches, transform: BatchTransform, normalise: torch.nn.Module
-) -> Callable[[], float]:
+) -> Callable[[int], float]:
     """A function that runs the next epoch of the pipeline; it returns its seconds an image."""
     epochs = count(1)  # the first has filled the cache
 
-    def run() -> float:
+    def run(_: int) -> float:
         start = time.perf_counter()
         with torch.inference_mode():
             for batch in batches.epoch(next(epochs)):
@@ -86,12 +81,12 @@ def pipeline_epoch(
     return run
 
 
-def training_steps(classifier: Classifier, batch: Batch, steps: int) -> Callable[[], float]:
+def training_steps(classifier: Classifier, batch: Batch, steps: int) -> Callable[[int], float]:
     """A function that takes some training steps; it returns their seconds an image."""
     settings = TrainingSettings(batch_size=len(batch))
     state = TrainingState.start(classifier, settings)
 
-    def run() -> float:
+    def run(_: int) -> float:
         start = time.perf_counter()
         for _ in range(steps):
             train_step(state, batch, settings)
@@ -122,23 +117,18 @@ def measure(side: int, given: argparse.Namespace, folder: Path) -> dict[str, Any
     runs = {"pipeline": pipeline_epoch(batches, transform, normalise)} | {
         name: training_steps(network, batch, given.steps) for name, network in networks.items()
     }
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for number in range(given.rounds + 1):  # a first round is not counted
-        for name, run in runs.items():
-            value = run()
-            if number:
-                seconds[name].append(value)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    pipeline = medians["pipeline"]
-    shares = {name: pipeline / (pipeline + medians[name]) for name in MODELS}
-    for name, value in medians.items():
+    seconds = in_turns(runs, given.rounds)
+    middle = medians(seconds)
+    pipeline = middle["pipeline"]
+    shares = {name: pipeline / (pipeline + middle[name]) for name in MODELS}
+    for name, value in middle.items():
         share = f"{shares[name]:12.1%}" if name in shares else ""
         print(f"{side:>4} {name:12}{1 / value:12.0f}{share}")
     return {
-        "images_per_second": {name: round(1 / value, 1) for name, value in medians.items()},
+        "images_per_second": {name: round(1 / value, 1) for name, value in middle.items()},
         "share_of_a_step": {name: round(share, 4) for name, share in shares.items()},
         "every_round_ms_an_image": {
-            n: [round(v * 1e3, 4) for v in vs] for n, vs in seconds.items()
+            name: [round(value * 1e3, 4) for value in values] for name, values in seconds.items()
         },
     }
 
@@ -153,7 +143,7 @@ def main() -> None:
     parser.add_argument("--policy", default="standard")
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
-    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--out", type=Path, default=RESULTS / "input_pipeline.json")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     print(f"{'side':>4} {'':12}{'images/s':>12}{'pipeline':>12}")
@@ -161,26 +151,14 @@ def main() -> None:
     for side in given.sides:
         with tempfile.TemporaryDirectory() as folder:
             sizes[f"{side}x{side}"] = measure(side, given, Path(folder))
-    result = {
-        "question": "the input pipeline's share of a training step, second epoch onward",
-        "command": " ".join(
-            ["python -m benchmarks.input_pipeline", *(Path(word).name for word in sys.argv[1:])]
-        ),
-        "images": given.images,
-        "batch": given.batch,
-        "steps": given.steps,
-        "rounds": given.rounds,
-        "policy": given.policy,
-        "machine": describe_machine(torch.device("cpu")),
-        "versions": {
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-            "pillow": PIL.__version__,
-        },
-        "sizes": sizes,
-    }
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+    settings = ("images", "batch", "steps", "rounds", "policy")
+    write_result(
+        given.out,
+        "benchmarks.input_pipeline",
+        "the input pipeline's share of a training step, second epoch onward",
+        {name: getattr(given, name) for name in settings} | {"sizes": sizes},
+        packages=("numpy", "opencv-python-headless", "pillow"),
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,161 @@
+"""What the benchmarks have in common: turns, peers in processes of their own, the result file."""
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import pty
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import termios
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from convlens.core.device import describe_machine
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results"
+_KEPT_OUTPUT = 20_000
+_TERMINAL = 40, 120  # rows and columns
+
+Rounds = dict[str, list[float]]
+
+
+def in_turns(runs: Mapping[str, Callable[[int], float]], rounds: int) -> Rounds:
+    """What every contender measured of itself in each round; a first round is not counted.
+
+    Args:
+        runs: by name, a function that is told the round's number and returns a figure.
+        rounds: how many are counted.
+    """
+    figures: Rounds = {name: [] for name in runs}
+    for number in range(rounds + 1):
+        for name, run in runs.items():
+            figure = run(number)
+            if number:
+                figures[name].append(figure)
+    return figures
+
+
+def medians(figures: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The median of every contender's rounds."""
+    return {name: statistics.median(values) for name, values in figures.items()}
+
+
+def spread(values: Sequence[float]) -> float:
+    """The range of the rounds as a share of their median."""
+    return (max(values) - min(values)) / statistics.median(values)
+
+
+def rounded(figures: Mapping[str, Sequence[float]], digits: int) -> dict[str, list[float]]:
+    """Every round, short enough to read."""
+    return {name: [round(v, digits) for v in values] for name, values in figures.items()}
+
+
+def run_peer(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Let a peer measure itself in a process of its own, at a terminal of its own.
+
+    Peers that draw progress bars draw them, as before a person; what they draw is thrown away.
+
+    Args:
+        name: the module in `benchmarks.peers`.
+        config: what it is to do; ``threads`` is how many cores it may use.
+
+    Returns:
+        What it measured, and ``peak_memory_mb``.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        asked, answer = Path(temporary) / "asked.json", Path(temporary) / "answer.json"
+        asked.write_text(json.dumps(config), "utf-8")
+        command = [sys.executable, "-m", f"benchmarks.peers.{name}", str(asked), str(answer)]
+        with _terminal() as (terminal, drawn):
+            own = {
+                "OMP_NUM_THREADS": str(config["threads"]),
+                "TF_CPP_MIN_LOG_LEVEL": "2",
+                "KERAS_HOME": temporary,
+            }
+            done = subprocess.run(  # noqa: S603 - a module of ours
+                command,
+                cwd=ROOT,
+                env=os.environ | own,
+                stdin=terminal,
+                stdout=terminal,
+                stderr=terminal,
+                check=False,
+            )
+        if done.returncode:
+            sys.exit(f"the peer {name} failed:\n{drawn.decode(errors='replace')}")
+        answered: dict[str, Any] = json.loads(answer.read_text("utf-8"))
+        return answered
+
+
+@contextlib.contextmanager
+def _terminal() -> Iterator[tuple[int, bytearray]]:
+    """A pseudo-terminal to run on, and the last of what is drawn on it."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, _TERMINAL)
+    drawn = bytearray()
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # the other end has been closed
+            while some := os.read(ours, 65536):
+                drawn.extend(some)
+                del drawn[:-_KEPT_OUTPUT]
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield theirs, drawn
+    finally:
+        os.close(theirs)
+        reader.join()
+        os.close(ours)
+
+
+def data_file(name: str, *, option: str) -> Path:
+    """A file of the folder that ``CONVLENS_DATA`` names; ends the benchmark where there is none."""
+    folder = os.environ.get("CONVLENS_DATA")
+    if not folder:
+        sys.exit(f"skipped: pass {option}, or set CONVLENS_DATA to a folder that holds {name}")
+    return Path(folder) / name
+
+
+def unpacked(source: Path, folder: Path) -> Path:
+    """The source where it is a folder, else the folder, into which the archive is unpacked."""
+    if source.is_dir():
+        return source
+    with tarfile.open(source) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def write_result(
+    out: Path, module: str, question: str, facts: Mapping[str, Any], *, packages: Sequence[str]
+) -> None:
+    """Write what was measured, with all that it is to be read with.
+
+    Args:
+        out: the file.
+        module: the benchmark, as ``python -m`` takes it.
+        question: what it answers, in a line.
+        facts: what it found, and with which settings.
+        packages: whose versions matter.
+    """
+    words = (Path(word).name for word in sys.argv[1:])
+    instructions = {"instructions": torch.backends.cpu.get_cpu_capability()}
+    result = {
+        "question": question,
+        "command": " ".join([f"python -m {module}", *words]),
+        "machine": describe_machine(torch.device("cpu")) | instructions,
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+        **facts,
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")

@@ -1,0 +1,1 @@
+"""Peers: each module is run in a process of its own by `benchmarks.harness.run_peer`."""

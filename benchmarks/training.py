@@ -1,0 +1,230 @@
+"""How fast does the standard network train, everything included?
+
+    python -m benchmarks.training [--images 10000] [--epochs 1] [--rounds 5] [--threads 2]
+                                  [--cifar FOLDER_OR_TAR] [--sets cifar10 digits] [--compiled]
+
+The same network (two convolutions, batch normalisation and a pool, three times over), batches of
+64, Adam at 0.001, no augmentation, in float32 on the same cores: convlens as ``convlens train``
+carries it out (decoded images out of its cache, progress, callbacks, history, checkpoint); Keras 3
+on TensorFlow as its users write it (``model.fit`` on arrays in memory, progress bar, callbacks);
+and the best bare PyTorch loop we know to write (channels-last tensors in memory, fused optimiser,
+nothing but steps). Every one validates at its epochs' ends.
+
+Each runs in a process of its own, at a terminal of its own, in turns, round after round; the epoch
+that warms up is not counted. ``training`` is images a second between an epoch's first step and its
+last; ``whole epoch`` counts all that happens from one epoch's end to the next one's: validation,
+callbacks, and with convlens the checkpoint. The share of the limit is that of the fastest float32
+matrix product, measured in the same rounds: a training step does six floating-point operations for
+each multiply-add of the forward pass.
+
+The JPEG edition of CIFAR-10 is class folders under ``train`` and ``test``, in a folder or an
+archive; without ``--cifar`` it is ``cifar10-jpeg.tar.xz`` in the folder that ``CONVLENS_DATA``
+names. Digits come with scikit-learn. The table and ``results/training.json`` give the medians of
+the rounds.
+"""
+
+import argparse
+import csv
+import os
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmarks.harness import (
+    RESULTS,
+    data_file,
+    medians,
+    rounded,
+    run_peer,
+    spread,
+    unpacked,
+    write_result,
+)
+
+import convlens
+from convlens.core.input_spec import InputSpec
+from convlens.core.reporter import Quiet
+from convlens.data import CacheSettings, DataSettings, ImageSet, open_source, read_pixels
+
+BATCH = 64
+OURS, KERAS, BARE, COMPILED = "convlens", "keras on tensorflow", "bare pytorch", "bare, compiled"
+SETS = ("cifar10", "digits")
+DIGITS_EPOCHS = 20  # of 1,257 images of 8×8 pixels each
+
+
+def recipe(source: Path | str) -> dict[str, Any]:
+    """What convlens is asked for."""
+    return {
+        "source": str(source),
+        "data": {"test": 0},
+        "model": {"name": "standard"},
+        "augment": {"policy": "none"},
+        "training": {
+            "batch_size": BATCH,
+            "optimiser": {"name": "adam", "learning_rate": 0.001, "weight_decay": 0.0},
+            "schedule": {"name": "constant", "warmup": 0},
+        },
+    }
+
+
+def some_of_cifar10(folder: Path, images: int, table: Path) -> None:
+    """Write a table of so many training images, and a tenth as many for validation."""
+    classes = sorted(path for path in (folder / "train").iterdir() if path.is_dir())
+    each = images // len(classes)
+    with table.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["image", "label", "split"])
+        for own in classes:
+            paths = sorted(own.glob("*.jpg"))
+            for split, some in (
+                ("train", paths[:each]),
+                ("val", paths[each : each + -(-each // 10)]),
+            ):
+                rows.writerows([os.path.relpath(p, table.parent), own.name, split] for p in some)
+
+
+def write_arrays(images: ImageSet, path: Path) -> None:
+    """The same pixels and splits for the peers, decoded."""
+    arrays = {}
+    for split in ("train", "val"):
+        numbers = images.splits[split]
+        height, width, channels = _shape(images)
+        spec = InputSpec(height=height, width=width, channels=channels)
+        pixels = read_pixels(
+            images, numbers, spec, settings=CacheSettings(enabled=False), reporter=Quiet()
+        )
+        arrays |= {f"X_{split}": pixels.array, f"y_{split}": images.labels[pixels.rows]}
+    np.savez(path, **arrays)
+
+
+def _shape(images: ImageSet) -> tuple[int, int, int]:
+    return (32, 32, 3) if images.arrays is None else images.arrays.shape[1:]
+
+
+def measure(source: Path | str, epochs: int, given: argparse.Namespace) -> dict[str, Any]:
+    """Everything on one set of images."""
+    settings = DataSettings(test=0)
+    images = open_source(source, settings=settings, reporter=Quiet())
+    peers = {OURS: "convlens_training", KERAS: "keras_standard", BARE: "torch_standard"}
+    peers |= {COMPILED: "torch_standard"} if given.compiled else {}
+    answers: dict[str, list[dict[str, Any]]] = {name: [] for name in peers}
+    limits = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_arrays(images, folder / "arrays.npz")
+        os.environ["CONVLENS_CACHE"] = str(folder / "cache")
+        for number in range(given.rounds):
+            limit = run_peer("matmul", {"threads": given.threads, "seconds": 2})
+            limits.append(limit["gflops"])
+            asked = recipe(source)
+            asked["training"]["epochs"] = 1 + epochs
+            for name, peer in peers.items():
+                config = {
+                    "threads": given.threads,
+                    "epochs": epochs,
+                    "batch": BATCH,
+                    "classes": len(images.classes),
+                    "arrays": str(folder / "arrays.npz"),
+                    "recipe": asked,
+                    "folder": str(folder / f"run-{number}"),
+                    "compile": name == COMPILED,
+                }
+                answers[name].append(run_peer(peer, config))
+                print(".", end="", flush=True)
+    print()
+    return summary(images, answers, limits)
+
+
+def summary(
+    images: ImageSet, answers: dict[str, list[dict[str, Any]]], limits: list[float]
+) -> dict[str, Any]:
+    """Print the table of one set of images; its figures."""
+    speeds = {
+        what: {
+            name: [own["images"] / own[f"{key}_seconds"] for own in answered]
+            for name, answered in answers.items()
+        }
+        for what, key in (("training", "training"), ("whole epoch", "whole"))
+    }
+    height, width, channels = _shape(images)
+    shape = f"{height}x{width}x{channels}"
+    macs = convlens.inspect("standard", input=shape, classes=len(images.classes)).macs
+    middle = {what: medians(rounds) for what, rounds in speeds.items()}
+    memory = {
+        name: statistics.median(own["peak_memory_mb"] for own in answered)
+        for name, answered in answers.items()
+    }
+    assert len({own["parameters"] for some in answers.values() for own in some}) == 1
+    limit = max(limits)
+    shares = {name: speed * 6 * macs / 1e9 / limit for name, speed in middle["training"].items()}
+    print(f"{images.name}, {shape}: images/s; the limit is {limit:,.0f} GFLOP/s")
+    print(f"{'':22}{'training':>10}{'whole epoch':>13}{'of limit':>10}{'MB':>8}")
+    for name, share in shares.items():
+        print(
+            f"{name:22}{middle['training'][name]:10,.0f}{middle['whole epoch'][name]:13,.0f}"
+            f"{share:10.0%}{memory[name]:8,.0f}"
+        )
+    ratios = {
+        what: {name: round(found[OURS] / value, 3) for name, value in found.items()}
+        for what, found in middle.items()
+    }
+    print("convlens is", ", ".join(f"{v:.2f}× {n}" for n, v in ratios["whole epoch"].items()), "\n")
+    return {
+        "input": shape,
+        "images": {split: len(images.splits[split]) for split in ("train", "val")},
+        "images_measured_a_round": {n: own[0]["images"] for n, own in answers.items()},
+        "images_per_second": {w: rounded_values(found) for w, found in middle.items()},
+        "times_convlens_is_faster": ratios,
+        "spread": {
+            what: {name: round(spread(values), 3) for name, values in rounds.items()}
+            for what, rounds in speeds.items()
+        },
+        "forward_macs": macs,
+        "matmul_gflops": round(limit, 1),
+        "share_of_matmul": {name: round(share, 3) for name, share in shares.items()},
+        "peak_memory_mb": memory,
+        "last_training_loss": {n: round(own[-1]["losses"][-1], 4) for n, own in answers.items()},
+        "every_round": {what: rounded(rounds, 1) for what, rounds in speeds.items()},
+        "every_round_matmul_gflops": [round(value, 1) for value in limits],
+    }
+
+
+def rounded_values(found: dict[str, float]) -> dict[str, float]:
+    """One decimal is as much as is known."""
+    return {name: round(value, 1) for name, value in found.items()}
+
+
+def main() -> None:
+    """Measure, print the tables, write the result."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cifar", type=Path)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
+    parser.add_argument("--compiled", action="store_true", help="also the loop with torch.compile")
+    parser.add_argument("--out", type=Path, default=RESULTS / "training.json")
+    given = parser.parse_args()
+    sets = {}
+    if "cifar10" in given.sets:
+        source = given.cifar or data_file("cifar10-jpeg.tar.xz", option="--cifar FOLDER_OR_TAR")
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            some_of_cifar10(unpacked(source, folder), given.images, folder / "cifar10.csv")
+            sets["cifar10"] = measure(folder / "cifar10.csv", given.epochs, given)
+    if "digits" in given.sets:
+        sets["digits"] = measure("digits", DIGITS_EPOCHS * given.epochs, given)
+    write_result(
+        given.out,
+        "benchmarks.training",
+        "images a second of training the standard network, batch 64, Adam, everything included",
+        {"batch": BATCH, "rounds": given.rounds, "threads": given.threads, "sets": sets},
+        packages=("torch", "keras", "tensorflow_cpu", "numpy"),
+    )
+
+
+if __name__ == "__main__":
+    main()
