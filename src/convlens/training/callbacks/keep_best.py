@@ -1,49 +1,53 @@
 """Keeping the weights of the best epoch."""
 
-import math
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from torch import Tensor
 
+from convlens.training.callbacks.best import Best, Monitor
 from convlens.training.callbacks.callback import Callback, Memory, Moment
-from convlens.training.state import TrainingState
+
+if TYPE_CHECKING:
+    from convlens.training.state import TrainingState
 
 
 @final
 class KeepBest(Callback):
-    """Ends a run with the weights of the epoch that had the lowest validation loss.
+    """Ends a phase with the weights of its best epoch: the averaged ones, where they are averaged.
 
-    Without validation images the last epoch is the best.
+    Of equals the first is best. Without validation images to judge by, the last epoch is.
+
+    Args:
+        monitor: what it is best in.
+        min_delta: by how much at least a better epoch must be better.
 
     Attributes:
-        epoch: the best epoch, counted from 1; 0 before there is one.
+        epoch: whose weights are kept, counted from 1; 0 before there are any.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, monitor: Monitor = "val_loss", *, min_delta: float = 0.0) -> None:
+        self._monitor = monitor
+        self._best = Best(monitor, min_delta)
         self.epoch = 0
-        self._loss = math.inf
         self._weights: dict[str, Tensor] = {}
 
-    def on(self, moment: Moment, state: TrainingState) -> None:
-        """Remember the weights at the end of a better epoch; put them back at the run's end."""
+    def on(self, moment: Moment, state: "TrainingState") -> None:
+        """Remember the weights at the end of a better epoch; put them back at the phase's end."""
         if moment is Moment.EPOCH_END:
-            loss = state.history[-1].val_loss
-            if loss is None or loss < self._loss:
-                self._loss = math.inf if loss is None else loss
-                self.epoch = state.epoch
-                weights = state.classifier.state_dict()
-                self._weights = {name: tensor.clone() for name, tensor in weights.items()}
-        if moment is Moment.RUN_END and self._weights:
+            record = state.history[-1]
+            judged = getattr(record, self._monitor) is not None
+            if not judged or self._best.watch(record) or not self._weights:
+                self.epoch, self._weights = record.epoch, state.weights()
+        elif moment is Moment.PHASE_END and self._weights:
             state.classifier.load_state_dict(self._weights)
 
     def memory(self) -> Memory:
-        """The best epoch, its loss and its weights."""
-        loss = None if math.isinf(self._loss) else self._loss
-        return Memory(values={"epoch": self.epoch, "loss": loss}, tensors=self._weights)
+        """The best epoch and its weights."""
+        values = {"epoch": self.epoch, "best": self._best.memory()}
+        return Memory(values=values, tensors=self._weights)
 
     def recall(self, memory: Memory) -> None:
         """Take back the best epoch so far."""
         self.epoch = memory.values["epoch"]
-        loss = memory.values["loss"]
-        self._loss = math.inf if loss is None else loss
+        self._best.recall(memory.values["best"])
         self._weights = dict(memory.tensors)
