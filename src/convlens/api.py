@@ -59,6 +59,7 @@ def train(
     splits: str | Path | None = None,
     augment: str | None = None,
     epochs: int | None = None,
+    budget: str | float | None = None,
     size: str | int | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
@@ -87,7 +88,8 @@ def train(
             dealt out.
         augment: what is done to training images: ``"none"``, ``"light"``, ``"standard"``,
             ``"strong"`` or ``"trivial"``.
-        epochs: passes over the training images.
+        epochs: passes over the training images, in each phase.
+        budget: fit the epochs to this time: ``"5m"``, ``"90s"``, ``"1h30m"``, or seconds.
         size: the network's input in pixels: 224, or ``"96x160"`` (height × width).
         seed: fixes every draw of the run; 0 by default.
         out: the run's folder; by default a new one under ``runs``.
@@ -121,6 +123,7 @@ def train(
         },
         augment=augment,
         epochs=epochs,
+        budget=budget,
         size=size,
         seed=seed,
         settings=settings,
@@ -623,11 +626,13 @@ def _asked(
     model: dict[str, Any],
     augment: str | None,
     epochs: int | None,
+    budget: str | float | None,
     size: str | int | None,
     seed: int | None,
     settings: Sequence[str],
 ) -> dict[str, Any]:
     """What the user has said: the recipe file, over it the options, over them the settings."""
+    from convlens.core.durations import parse_duration
     from convlens.core.input_spec import parse_size
     from convlens.core.settings import apply_setting, merge, read_toml
 
@@ -640,7 +645,9 @@ def _asked(
         asked.pop("augment", None)
         said["augment"] = {"policy": augment}
     if epochs is not None:
-        said["training"] = {"epochs": epochs}
+        said["training"] = {"epochs": epochs, **_each_phase(asked, {"epochs": epochs})}
+    if budget is not None:
+        said["training"] = {**said.get("training", {}), "budget_seconds": parse_duration(budget)}
     if size is not None:
         height, width = parse_size(str(size))
         said["input"] = {"height": height, "width": width}
@@ -650,6 +657,12 @@ def _asked(
     for setting in settings:
         asked = apply_setting(asked, setting)
     return asked
+
+
+def _each_phase(asked: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    """The phases of a recipe, where it has some, each with what is said over what it had."""
+    phases = asked.get("training", {}).get("phases")
+    return {"phases": [{**phase, **said} for phase in phases]} if phases else {}
 
 
 def _named(

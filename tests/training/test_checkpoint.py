@@ -13,6 +13,7 @@ from convlens.training import (
     Moment,
     OptimiserSettings,
     SaveCheckpoint,
+    Terms,
     TrainingSettings,
     TrainingState,
     WriteHistory,
@@ -65,7 +66,7 @@ class Job:
         if kill_at is not None:
             callbacks.insert(0, KillAt(kill_at))
         train, val = QuarterBatches(100), QuarterBatches(40, seed=1)
-        fit(state, train, val, settings=self.settings, seed=3, callbacks=callbacks)
+        fit(state, train, val, Terms(settings=self.settings, seed=3), callbacks=callbacks)
         return state
 
 
@@ -118,7 +119,7 @@ def test_best_weights_come_back_at_the_end(tmp_path: Path, network: Network) -> 
         best.on(Moment.EPOCH_END, state)
         if epoch == 2:
             kept = {n: t.clone() for n, t in state.classifier.state_dict().items()}
-    best.on(Moment.RUN_END, state)
+    best.on(Moment.PHASE_END, state)
     assert best.epoch == 2, "the first of equals is kept"
     for name, tensor in state.classifier.state_dict().items():
         assert torch.equal(tensor, kept[name])

@@ -12,6 +12,7 @@ from convlens.training import (
     Moment,
     OptimiserSettings,
     ScheduleSettings,
+    Terms,
     TrainingSettings,
     TrainingState,
     fit,
@@ -29,7 +30,7 @@ def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 def test_it_learns(network: Network, train: QuarterBatches, val: QuarterBatches) -> None:
     settings = TrainingSettings(epochs=12, batch_size=16)
     state = TrainingState.start(network(), settings)
-    fit(state, train, val, settings=settings, seed=0)
+    fit(state, train, val, Terms(settings=settings, seed=0))
     last = state.history[-1]
     assert len(state.history) == 12
     assert last.step == state.step == 12 * 7
@@ -50,7 +51,7 @@ def test_a_step_is_torchs_own(name: str, network: Network, train: QuarterBatches
     ours, theirs = network(), network()
     for net in (ours, theirs):
         net.head[1].p = 0.0
-    fit(TrainingState.start(ours, settings), train, QuarterBatches(0), settings=settings, seed=0)
+    fit(TrainingState.start(ours, settings), train, QuarterBatches(0), Terms(settings=settings, seed=0))
 
     rate = settings.optimiser.learning_rate
     optimiser = {
@@ -74,7 +75,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(
     for seed in (0, 0, 1):
         state = TrainingState.start(network(), SETTINGS)
         torch.manual_seed(len(results))
-        fit(state, train, val, settings=SETTINGS, seed=seed)
+        fit(state, train, val, Terms(settings=SETTINGS, seed=seed))
         results.append(weights(state.classifier))
     assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])
     assert not all(torch.equal(results[0][name], results[2][name]) for name in results[0])
@@ -84,7 +85,7 @@ def test_torchs_own_generator_is_left_as_it_was(
     network: Network, train: QuarterBatches, val: QuarterBatches
 ) -> None:
     before = torch.random.get_rng_state()
-    fit(TrainingState.start(network(), SETTINGS), train, val, settings=SETTINGS, seed=0)
+    fit(TrainingState.start(network(), SETTINGS), train, val, Terms(settings=SETTINGS, seed=0))
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -103,9 +104,9 @@ def test_every_moment_is_told_in_order_and_a_callback_may_stop(
 ) -> None:
     watcher = Watcher()
     state = TrainingState.start(network(), SETTINGS)
-    fit(state, train, val, settings=SETTINGS, seed=0, callbacks=[watcher])
+    fit(state, train, val, Terms(settings=SETTINGS, seed=0), callbacks=[watcher])
     epoch = [Moment.STEP_END] * 7 + [Moment.EPOCH_END]
-    assert watcher.seen == [Moment.RUN_START, *epoch, *epoch, Moment.RUN_END]
+    assert watcher.seen == [Moment.PHASE_START, *epoch, *epoch, Moment.PHASE_END]
     assert set(watcher.seen) == set(Moment)
     assert (state.epoch, state.stopped) == (2, "enough")
 
@@ -121,7 +122,7 @@ def test_the_transform_sees_training_batches_alone(
 
     settings = TrainingSettings(epochs=2, batch_size=16)
     state = TrainingState.start(network(), settings)
-    fit(state, train, val, settings=settings, seed=0, transform=transform)
+    fit(state, train, val, Terms(settings=settings, seed=0, transform=transform))
     assert sorted(seen) == sorted(list(range(100)) * 2)
 
 
@@ -134,7 +135,7 @@ def test_mixed_targets_are_learnt_from_and_counted_by_their_largest_part(
 
     settings = TrainingSettings(epochs=12, batch_size=16)
     state = TrainingState.start(network(), settings)
-    fit(state, train, val, settings=settings, seed=0, transform=transform)
+    fit(state, train, val, Terms(settings=settings, seed=0, transform=transform))
     assert state.history[-1].train_accuracy > 0.9
 
 
@@ -143,7 +144,7 @@ def test_validation_is_the_mean_over_its_images(
 ) -> None:
     settings = TrainingSettings(epochs=1, batch_size=16)
     state = TrainingState.start(network(), settings)
-    fit(state, train, val, settings=settings, seed=0)
+    fit(state, train, val, Terms(settings=settings, seed=0))
     with torch.inference_mode():
         logits = state.classifier.eval()(val.pixels)
     record = state.history[0]
@@ -159,7 +160,7 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(
     with torch.no_grad():
         net.head[2].weight.fill_(float("inf"))
     with pytest.raises(WorkFailedError, match=r"step 1 \(epoch 1, learning rate .* batch of 16"):
-        fit(TrainingState.start(net, SETTINGS), train, val, settings=SETTINGS, seed=0)
+        fit(TrainingState.start(net, SETTINGS), train, val, Terms(settings=SETTINGS, seed=0))
 
 
 def test_decay_pulls_kernels_and_matrices_alone(network: Network) -> None:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from convlens.core.classifier import Classifier
 from convlens.core.terminal import Terminal
-from convlens.training import Progress, TrainingSettings, TrainingState, fit
+from convlens.training import Progress, Terms, TrainingSettings, TrainingState, fit
 from tests.training.quarters import QuarterBatches
 
 
@@ -18,10 +18,11 @@ def test_a_line_an_epoch_that_fits_80_columns(
     settings = TrainingSettings(epochs=3, batch_size=16)
     state = TrainingState.start(network(), settings)
     reporter = Terminal(Console(file=out, width=80))
-    progress = Progress(reporter, epochs=3, samples=train.samples)
+    progress = Progress(reporter, settings, steps_an_epoch=7)
     val = QuarterBatches(40 if validated else 0, seed=1)
-    fit(state, train, val, settings=settings, seed=0, callbacks=[progress])
-    heading, *rows = out.getvalue().splitlines()
+    fit(state, train, val, Terms(settings=settings, seed=0), callbacks=[progress])
+    introduction, heading, *rows = out.getvalue().splitlines()
+    assert introduction == "training all: 604 weights learn; adamw at 0.002"
     assert [row.split()[0] for row in rows] == ["1/3", "2/3", "3/3"]
     assert all(len(line) <= 80 for line in (heading, *rows))
     assert {len(row) for row in rows} == {len(heading)}, "columns stand under their headings"
@@ -34,13 +35,12 @@ def test_the_bar_tells_epoch_loss_accuracy_speed_and_time_left(
     settings = TrainingSettings(epochs=3, batch_size=1)
     state = TrainingState.start(network(), settings)
     reporter = Terminal(Console(file=out, width=100, force_terminal=True))
-    progress = Progress(reporter, epochs=3, samples=train.samples)
+    progress = Progress(reporter, settings, steps_an_epoch=100)
     fit(
         state,
         QuarterBatches(100, batch_size=1),
         val,
-        settings=settings,
-        seed=0,
+        Terms(settings=settings, seed=0),
         callbacks=[progress],
     )
     for word in ("training", "epoch 1/3", "loss", "accuracy", "images/s", "0:0"):

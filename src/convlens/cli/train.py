@@ -47,6 +47,9 @@ def train(
         typer.Option(help="Of training images: none, light, standard, strong or trivial."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Fit the epochs to a time: 90s, 5m, 1h30m.")
+    ] = None,
     size: Annotated[
         str | None, typer.Option(help="The network's input in pixels: 224, or 96x160 (H x W).")
     ] = None,
@@ -82,6 +85,7 @@ def train(
         splits=splits,
         augment=augment,
         epochs=epochs,
+        budget=budget,
         size=size,
         seed=seed,
         out=out,

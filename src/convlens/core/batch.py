@@ -1,9 +1,10 @@
 """What a step consumes, and the two shapes that training is handed from outside."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
+import torch
 from torch import Tensor
 
 
@@ -26,6 +27,15 @@ class Batch:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def parts(self, size: int) -> Iterator["Batch"]:
+        """The same samples in batches of at most ``size``."""
+        if size >= len(self):
+            yield self
+            return
+        for at in range(0, len(self), size):
+            own = slice(at, at + size)
+            yield Batch(self.pixels[own], self.targets[own], self.indices[own], self.epoch)
+
 
 class Batches(Protocol):
     """A source of batches: the same samples in an order that is a function of the epoch alone."""
@@ -43,3 +53,26 @@ class Batches(Protocol):
 
 
 BatchTransform: TypeAlias = Callable[[Batch], Batch]
+
+
+def batches_on(device: torch.device, batches: Iterator[Batch]) -> Generator[Batch, None, None]:
+    """The batches on a device, one copied ahead to a GPU while it computes on the one before.
+
+    Indices stay on the CPU, where draws are made.
+    """
+    if device.type != "cuda":
+        for batch in batches:
+            yield replace(batch, pixels=batch.pixels.to(device), targets=batch.targets.to(device))
+        return
+    ahead: Batch | None = None
+    for batch in batches:
+        copied = replace(
+            batch,
+            pixels=batch.pixels.pin_memory().to(device, non_blocking=True),
+            targets=batch.targets.pin_memory().to(device, non_blocking=True),
+        )
+        if ahead is not None:
+            yield ahead
+        ahead = copied
+    if ahead is not None:
+        yield ahead

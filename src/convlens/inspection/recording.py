@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convlens.core.classifier import Classifier
+from convlens.core.classifier import Classifier, class_logits
 from convlens.core.errors import ConvlensError
 
 Pixels = NDArray[np.uint8]
@@ -145,7 +145,7 @@ def run_tapped(
             f"name another (stages: {', '.join(stage_names(classifier))})",
             code="no-feature-map",
         )
-    return logits
+    return class_logits(logits) if logits.ndim == 2 else logits
 
 
 @contextmanager

@@ -74,16 +74,29 @@ def build_architecture(
         >>> sum(p.numel() for p in net.parameters())
         98442
     """
+    outputs = _outputs(spec, classes)
     if spec.is_own:
-        return build_own(spec, input_spec, classes=classes, trust_code=trust_code)
+        return build_own(spec, input_spec, classes=outputs, trust_code=trust_code)
     family = _family(spec)
     options = _options(spec, family, input_spec)
     stages = nn.Sequential()
     for name, stage in family.stages(options).items():
         stages.add_module(name, stage)
     family.draw(stages)
-    head = _head(spec, family, options, output_shape(stages, input_spec.shape), classes)
+    head = _head(spec, family, options, output_shape(stages, input_spec.shape), outputs)
     return Classifier(dict(stages.named_children()), head, input_spec)
+
+
+def _outputs(spec: ModelSpec, classes: int) -> int:
+    if not spec.one_output or classes == 0:
+        return classes
+    if classes != 2:
+        raise ConvlensError(
+            f"one_output is set (as the loss \"binary\" asks), which is for two classes; there are "
+            f"{classes}: leave it out, and take the loss \"cross-entropy\"",
+            code="bad-model",
+        )
+    return 1
 
 
 def uses_small_stem(spec: ModelSpec, input_spec: InputSpec) -> bool:

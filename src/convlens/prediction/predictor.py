@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from convlens.core.classifier import class_logits
 from convlens.core.device import choose_device, placed
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet, Reporter
@@ -127,7 +128,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _forward(self, batch: Tensor) -> NDArray[np.float32]:
-        logits = self._network(batch.to(self._device))
+        logits = class_logits(self._network(batch.to(self._device)))
         probabilities: NDArray[np.float32] = logits.float().softmax(dim=1).cpu().numpy()
         return probabilities
 

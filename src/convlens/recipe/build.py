@@ -5,27 +5,23 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from convlens.augment import AugmentSettings, make_transform
-from convlens.core.batch import BatchTransform
 from convlens.core.classifier import Classifier
 from convlens.core.device import describe_machine, placed
 from convlens.core.draws import Stream, derived_seed
 from convlens.core.errors import ConvlensError
 from convlens.core.files import read_json, write_json
+from convlens.core.ranks import Ranks
 from convlens.core.reporter import Reporter
 from convlens.core.version import __version__
 from convlens.data import (
     SPLITS,
     CacheSettings,
     ImageSet,
-    PixelBatches,
     Pixels,
     read_pixels,
     write_splits,
@@ -34,18 +30,9 @@ from convlens.evaluation import measure
 from convlens.inspection import own_networks_explained
 from convlens.models import build, portable
 from convlens.prediction import Bundle, Predictor, save_bundle
+from convlens.recipe.phases import train_in_phases
 from convlens.recipe.recipe import Recipe
 from convlens.recipe.run import SPLITS_FILE, Run
-from convlens.training import (
-    Callback,
-    KeepBest,
-    Progress,
-    SaveCheckpoint,
-    TrainingState,
-    WriteHistory,
-    fit,
-    load_checkpoint,
-)
 
 
 def carry_out(
@@ -82,7 +69,16 @@ def carry_out(
         recipe.save(folder / "recipe.toml")
         write_json(folder / "environment.json", environment)
         write_splits(images, folder / SPLITS_FILE)
-    metrics = _train(recipe, images, pixels, classifier, folder, reporter=reporter)
+    metrics = train_in_phases(
+        recipe,
+        images,
+        pixels,
+        classifier,
+        folder,
+        cache=cache or CacheSettings(),
+        ranks=Ranks(),
+        reporter=reporter,
+    )
     bundle = Bundle(
         classifier=classifier,
         model=recipe.model,
@@ -137,94 +133,6 @@ def _fresh_classifier(recipe: Recipe, classes: int, reporter: Reporter) -> Class
     with torch.random.fork_rng(), own_networks_explained():
         torch.manual_seed(derived_seed(recipe.seed, slot=Stream.WEIGHTS))
         return build(recipe.model, recipe.input, classes=classes, reporter=reporter)
-
-
-def _train(
-    recipe: Recipe,
-    images: ImageSet,
-    pixels: Mapping[str, Pixels],
-    classifier: Classifier,
-    folder: Path,
-    *,
-    reporter: Reporter,
-) -> dict[str, Any]:
-    """Train in place; returns what there is to say about it."""
-    settings = recipe.training
-    train = PixelBatches(
-        pixels["train"],
-        images.labels,
-        batch_size=settings.batch_size,
-        seed=recipe.seed,
-        last=_last_batch(len(pixels["train"]), settings.batch_size, classifier),
-    )
-    val = PixelBatches(
-        pixels["val"],
-        images.labels,
-        batch_size=settings.batch_size,
-        seed=recipe.seed,
-        shuffle=False,
-    )
-    state = TrainingState.start(classifier, settings)
-    keep_best = KeepBest()
-    remember: dict[str, Callback] = {"best": keep_best} if settings.keep == "best" else {}
-    checkpoint = folder / "checkpoint"
-    if load_checkpoint(checkpoint, state, remember):
-        reporter.say(f"going on from epoch {state.epoch + 1}, image {state.samples_seen:,}")
-    progress = Progress(reporter, epochs=settings.epochs, samples=train.samples)
-    save = SaveCheckpoint(checkpoint, every_seconds=settings.checkpoint_seconds, remember=remember)
-    history = WriteHistory(folder / "history.jsonl")
-    started = perf_counter()
-    try:
-        callbacks = (*remember.values(), history, save, progress)
-        fit(
-            state,
-            train,
-            val,
-            settings=settings,
-            seed=recipe.seed,
-            transform=_transform(recipe, len(images.classes)),
-            callbacks=callbacks,
-        )
-    finally:
-        progress.close()
-    seconds = sum(record.seconds for record in state.history)
-    return {
-        "model": recipe.model.name or "layers",
-        "seconds": perf_counter() - started,
-        "images_per_second": train.samples * len(state.history) / seconds,
-        "epochs": len(state.history),
-        "best_epoch": keep_best.epoch or len(state.history),
-    }
-
-
-def _last_batch(samples: int, batch_size: int, classifier: Classifier) -> Literal["keep", "fill"]:
-    """Keep the smaller last batch, unless it is a single image and has to be normalised.
-
-    Batch normalisation learns nothing from one value, and torch refuses it; such a batch is filled
-    up with images from the epoch's beginning.
-    """
-    if not any(isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d)) for m in classifier.modules()):
-        return "keep"
-    if batch_size == 1:
-        raise ConvlensError(
-            "batch_size is 1, and the network normalises over the batch, which takes 2 images or "
-            "more; pass --set training.batch_size=8, or a network without batch normalisation",
-            code="batch-too-small",
-        )
-    return "fill" if samples % batch_size == 1 else "keep"
-
-
-def _transform(recipe: Recipe, classes: int) -> BatchTransform | None:
-    """The augmentation of the recipe; None where it does nothing."""
-    if recipe.augment == AugmentSettings():
-        return None
-    return make_transform(
-        recipe.augment,
-        seed=recipe.seed,
-        classes=classes,
-        height=recipe.input.height,
-        width=recipe.input.width,
-    )
 
 
 def _measure(

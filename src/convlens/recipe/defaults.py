@@ -19,7 +19,12 @@ PHOTOGRAPH = 128
 
 LOOKED_AT = 256
 
-FINE_TUNING_RATE = 1e-4
+HEAD_RATE = 1e-3
+
+FINE_TUNING = 0.1
+"""The rate of loaded weights as a share of the new head's: they know something already."""
+
+TRANSFER_EPOCHS = 10
 
 
 def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
@@ -32,8 +37,10 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
     - the network is `standard` for inputs of up to 64 pixels, `resnet18` beyond;
     - a network of a classic family gets global average pooling and one dense layer for a head, the
       small networks keep their own;
-    - where it begins from loaded weights, pixels are normalised as ImageNet's were, and the
-      learning rate is 1e-4;
+    - where it begins from the published weights, pixels are normalised as ImageNet's were;
+    - where it begins from loaded weights, it is trained in two phases of up to 10 epochs, each of
+      which ends when the validation loss has not fallen for 3: first the head alone, at 1e-3, then
+      the last three layers with it, at a tenth of that; a network of the user's own whole, at 1e-4;
     - training images are augmented by the policy that `convlens.augment.default_policy` chooses;
     - a batch is 64 images, or as many as make 10 steps an epoch, but at least 8;
     - the epochs are as many as show the network 600,000 images, between 12 and 40.
@@ -54,7 +61,7 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
     given = merge(parts, {key: asked[key] for key in ("input",) if key in asked})["input"]
     height, width = given["height"], given["width"]
     side = max(height, width)
-    asked = _with_policy(asked, images, height, width, reasons)
+    asked = _with_one_output(_with_policy(asked, images, height, width, reasons))
     model = _model(asked.get("model", {}), side, reasons)
     asked = {**asked, "model": merge(asked.get("model", {}), model)}
     spec = validated(ModelSpec, asked["model"], what="[model]")
@@ -133,18 +140,49 @@ def _with_policy(
     return {**asked, "augment": merge(base.model_dump(mode="json"), said)}
 
 
+def _with_one_output(asked: Asked) -> Asked:
+    """The loss "binary" and a network with one output go together: either asks for the other."""
+    binary = asked.get("training", {}).get("loss", {}).get("name") == "binary"
+    if not binary and not asked.get("model", {}).get("one_output"):
+        return asked
+    both = {"model": {"one_output": True}, "training": {"loss": {"name": "binary"}}}
+    return merge(both, asked)
+
+
 def _training(
     asked: Asked, images: ImageSet, spec: ModelSpec, reasons: list[str]
 ) -> dict[str, Any]:
     samples = len(images.splits["train"])
-    chosen: dict[str, Any] = {
-        "batch_size": max(8, min(64, samples // 10)),
-        "epochs": max(12, min(40, round(600_000 / max(1, samples)))),
-    }
-    for key, what in (("epochs", "epochs"), ("batch_size", "images a step")):
-        if key not in asked:
-            reasons.append(f"{chosen[key]} {what}: for {samples:,} training images")
-    if spec.loads_weights and "learning_rate" not in asked.get("optimiser", {}):
-        chosen["optimiser"] = {"learning_rate": FINE_TUNING_RATE}
-        reasons.append(f"learning rate {FINE_TUNING_RATE}: low, so that loaded weights survive")
+    chosen: dict[str, Any] = {"batch_size": max(8, min(64, samples // 10))}
+    if "batch_size" not in asked:
+        reasons.append(f"{chosen['batch_size']} images a step: for {samples:,} training images")
+    if spec.loads_weights and not asked.get("phases"):
+        return chosen | _transfer(asked, spec, reasons)
+    chosen["epochs"] = max(12, min(40, round(600_000 / max(1, samples))))
+    if not {"epochs", "phases", "budget_seconds"} & set(asked):
+        reasons.append(f"{chosen['epochs']} epochs: for {samples:,} training images")
     return chosen
+
+
+def _transfer(asked: Asked, spec: ModelSpec, reasons: list[str]) -> dict[str, Any]:
+    """How loaded weights are trained further."""
+    rate = asked.get("optimiser", {}).get("learning_rate", HEAD_RATE)
+    if spec.is_own:
+        if "learning_rate" not in asked.get("optimiser", {}):
+            reasons.append(f"learning rate {FINE_TUNING * rate:g}: low, so that weights survive")
+        return {"optimiser": {"learning_rate": FINE_TUNING * rate}, "epochs": TRANSFER_EPOCHS}
+    epochs = asked.get("epochs", TRANSFER_EPOCHS)
+    low = FINE_TUNING * rate
+    phases = [
+        {"train": "head", "epochs": epochs, "optimiser": {"learning_rate": rate}},
+        {"train": "last 3", "epochs": epochs, "optimiser": {"learning_rate": low}},
+    ]
+    reasons.append(
+        f"two phases of up to {epochs} epochs: the head alone at {rate:g}, then the last 3 layers "
+        f"with it at {low:g}, low so that the loaded weights survive"
+    )
+    return {
+        "phases": phases,
+        "epochs": epochs,
+        "early_stopping": {"patience": 3},
+    }

@@ -1,10 +1,10 @@
 """The recipe: what is asked, complete enough to run it again."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from convlens.augment import AugmentSettings
 from convlens.core.files import write_text
@@ -39,6 +39,16 @@ class Recipe(BaseModel):
     augment: AugmentSettings = AugmentSettings()
     model: ModelSpec
     training: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="after")
+    def _output_fits_loss(self) -> Self:
+        if self.model.one_output != (self.training.loss.name == "binary"):
+            raise ValueError(
+                f"model.one_output is {str(self.model.one_output).lower()} and the loss is "
+                f"'{self.training.loss.name}'; the loss 'binary' is for one output, the others "
+                "for an output a class"
+            )
+        return self
 
     def to_toml(self) -> str:
         """The recipe as TOML, every value written out; what is None is left out."""

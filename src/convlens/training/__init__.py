@@ -1,34 +1,70 @@
 """The training step and the loop around it; it is handed batches, a transform and a classifier.
 
-Example:
-    >>> from convlens.training import TrainingSettings, TrainingState, fit
-    >>> settings = TrainingSettings(epochs=3)
-    >>> state = TrainingState.start(classifier, settings)       # doctest: +SKIP
-    >>> fit(state, train, val, settings=settings, seed=0)       # doctest: +SKIP
-    >>> state.history[-1].val_accuracy                          # doctest: +SKIP
-    0.93
+One call of `fit` trains one phase::
+
+    settings = TrainingSettings(epochs=3)
+    state = TrainingState.start(classifier, settings)
+    fit(state, train, val, Terms(settings=settings, seed=0), callbacks=[KeepBest()])
+    state.history[-1].val_accuracy
+
+What a phase freezes is `convlens.training.transfer`'s to say; how to go on from a kill,
+`checkpoint`'s; how to fit a run to a time, `budget`'s.
 """
 
-from convlens.training.callbacks import Callback, KeepBest, Moment, Progress, WriteHistory
-from convlens.training.checkpoint import SaveCheckpoint, load_checkpoint
-from convlens.training.loop import fit
+from convlens.training.averaging import AverageSettings
+from convlens.training.budget import Budget
+from convlens.training.callbacks.callback import Callback, Memory, Moment
+from convlens.training.callbacks.early_stopping import EarlyStopping, EarlyStoppingSettings
+from convlens.training.callbacks.history import WriteHistory
+from convlens.training.callbacks.interrupt import SaveAndLeave
+from convlens.training.callbacks.keep_best import KeepBest
+from convlens.training.callbacks.progress import Progress
+from convlens.training.callbacks.reduce_on_plateau import (
+    ReduceLROnPlateau,
+    ReduceOnPlateauSettings,
+)
+from convlens.training.callbacks.tensorboard import WriteTensorBoard
+from convlens.training.checkpoint import SaveCheckpoint, checkpoint_phase, load_checkpoint
+from convlens.training.loop import Terms, fit, train_step
+from convlens.training.loss import LossSettings, class_weights
+from convlens.training.optimiser import OptimiserSettings
+from convlens.training.rehearsal import Pace, measure_pace
 from convlens.training.schedule import ScheduleSettings, learning_rate
-from convlens.training.settings import OptimiserSettings, TrainingSettings
+from convlens.training.settings import PhaseSettings, TrainingSettings
 from convlens.training.state import EpochRecord, TrainingState
+from convlens.training.transfer import frozen_stages
 
 __all__ = [
+    "AverageSettings",
+    "Budget",
     "Callback",
+    "EarlyStopping",
+    "EarlyStoppingSettings",
     "EpochRecord",
     "KeepBest",
+    "LossSettings",
+    "Memory",
     "Moment",
     "OptimiserSettings",
+    "Pace",
+    "PhaseSettings",
     "Progress",
+    "ReduceLROnPlateau",
+    "ReduceOnPlateauSettings",
+    "SaveAndLeave",
     "SaveCheckpoint",
     "ScheduleSettings",
+    "Terms",
     "TrainingSettings",
     "TrainingState",
     "WriteHistory",
+    "WriteTensorBoard",
+    "checkpoint_phase",
+    "class_weights",
     "fit",
+    "frozen_stages",
     "learning_rate",
     "load_checkpoint",
+    "measure_pace",
+    "train_step",
 ]

@@ -24,6 +24,19 @@ from convlens.training.state import EpochRecord, Running, TrainingState
 
 _TENSORS = "state.safetensors"
 _VALUES = "state.json"
+_COUNTERS = (
+    "phase",
+    "epoch",
+    "phase_epoch",
+    "samples_seen",
+    "step",
+    "phase_step",
+    "phase_steps",
+    "largest_batch",
+    "learning_rate",
+    "rate_scale",
+    "stopped",
+)
 
 
 @final
@@ -35,6 +48,9 @@ class SaveCheckpoint(Callback):
         every_seconds: the longest time between two saves, give or take a step.
         remember: the callbacks, by name, whose memory belongs to the state. They must be told of
             an epoch's end before this one is.
+
+    Attributes:
+        seconds: spent saving.
     """
 
     def __init__(
@@ -44,13 +60,20 @@ class SaveCheckpoint(Callback):
         self._every = every_seconds
         self._remember = remember
         self._saved = perf_counter()
+        self.seconds = 0.0
 
     def on(self, moment: Moment, state: TrainingState) -> None:
         """Save when it is time."""
         due = moment is Moment.STEP_END and perf_counter() - self._saved > self._every
         if due or moment is Moment.EPOCH_END:
-            save_checkpoint(self._folder, state, self._remember)
-            self._saved = perf_counter()
+            self.save(state)
+
+    def save(self, state: TrainingState) -> None:
+        """Save at once."""
+        started = perf_counter()
+        save_checkpoint(self._folder, state, self._remember)
+        self._saved = perf_counter()
+        self.seconds += self._saved - started
 
 
 def save_checkpoint(
@@ -65,17 +88,15 @@ def save_checkpoint(
     memories = {name: callback.memory() for name, callback in (remember or {}).items()}
     tensors = {f"model/{name}": t for name, t in state.classifier.state_dict().items()}
     tensors |= {f"optimiser/{name}": t for name, t in _optimiser_tensors(state).items()}
+    if state.average is not None:
+        tensors |= {f"average/{name}": t for name, t in state.average.tensors().items()}
     for name, memory in memories.items():
         tensors |= {f"callback/{name}/{key}": t for key, t in memory.tensors.items()}
     values = {
         "format_version": 1,
-        "epoch": state.epoch,
-        "samples_seen": state.samples_seen,
-        "step": state.step,
-        "learning_rate": state.learning_rate,
+        **{name: getattr(state, name) for name in _COUNTERS},
         "running": asdict(state.running),
         "history": [record.as_json() for record in state.history],
-        "stopped": state.stopped,
         "callbacks": {name: memory.values for name, memory in memories.items()},
     }
     whole = {name: t.detach().to("cpu").contiguous().clone() for name, t in tensors.items()}
@@ -84,10 +105,32 @@ def save_checkpoint(
         write_json(fresh / _VALUES, values)
 
 
+def checkpoint_phase(folder: Path) -> int:
+    """The phase that the checkpoint stands in, counted from 0; 0 where there is none.
+
+    Raises:
+        ConvlensError: it is damaged.
+    """
+    found = surviving_folder(folder)
+    phase = 0 if found is None else read_json(found / _VALUES).get("phase")
+    if not isinstance(phase, int):
+        raise ConvlensError(
+            f"the checkpoint in {folder} does not say which phase it stands in; it is damaged; "
+            "train again without --resume",
+            code="damaged-checkpoint",
+        )
+    return phase
+
+
 def load_checkpoint(
     folder: Path, state: TrainingState, remember: Mapping[str, Callback] | None = None
 ) -> bool:
     """Bring a fresh state, and the callbacks' memories, to where the checkpoint stands.
+
+    Args:
+        folder: where it is.
+        state: the start of the checkpoint's phase: see `checkpoint_phase`.
+        remember: the callbacks, by name, that were saved with it.
 
     Returns:
         Whether there was a checkpoint.
@@ -105,8 +148,10 @@ def load_checkpoint(
         _restore_optimiser(state, _under("optimiser/", tensors))
         state.running = Running(**values["running"])
         state.history = [EpochRecord(**record) for record in values["history"]]
-        for key in ("epoch", "samples_seen", "step", "learning_rate", "stopped"):
-            setattr(state, key, values[key])
+        if state.average is not None:
+            state.average.load(_under("average/", tensors))
+        for name in _COUNTERS:
+            setattr(state, name, values[name])
         for name, callback in (remember or {}).items():
             own = _under(f"callback/{name}/", tensors)
             callback.recall(Memory(values=values["callbacks"][name], tensors=own))

@@ -6,134 +6,209 @@ is interrupted anywhere and resumed from its checkpoint goes on exactly as if it
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
-from convlens.core.batch import Batch, Batches, BatchTransform
+from convlens.core.batch import Batch, Batches, BatchTransform, batches_on
 from convlens.core.draws import Stream, derived_seed
 from convlens.core.errors import WorkFailedError
+from convlens.core.ranks import Ranks
 from convlens.training.callbacks import Callback, Moment
+from convlens.training.loss import correct, log_loss, summed_loss, total_weight
 from convlens.training.schedule import learning_rate
 from convlens.training.settings import TrainingSettings
 from convlens.training.state import EpochRecord, Running, TrainingState
+from convlens.training.transfer import learning_mode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What a run's steps have in common.
+
+    Attributes:
+        settings: phases, batch size, loss.
+        seed: fixes dropout; the order of the samples is fixed by the batches.
+        transform: what is done to each training batch, and to no other: augmentation.
+        class_weights: (K,) what a sample of each class counts; None for 1.
+        ranks: the processes that share each batch.
+    """
+
+    settings: TrainingSettings
+    seed: int
+    transform: BatchTransform | None = None
+    class_weights: Tensor | None = None
+    ranks: Ranks = field(default_factory=Ranks)
 
 
 def fit(
     state: TrainingState,
     train: Batches,
     val: Batches,
+    terms: Terms,
     *,
-    settings: TrainingSettings,
-    seed: int,
-    transform: BatchTransform | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> None:
-    """Train from wherever ``state`` stands to the last epoch, or until a callback stops it.
+    """Train from wherever ``state`` stands to the end of its phase, or until a callback stops it.
 
     Args:
         state: changed in place, step by step.
         train: what to learn from.
         val: what decides (best weights, stopping); it may hold no samples.
-        settings: epochs, batch size, optimiser, schedule.
-        seed: fixes dropout; the order of the samples is fixed by ``train``.
-        transform: what is done to each training batch, and to no other: augmentation.
+        terms: how.
         callbacks: told of every `Moment`, in this order.
 
     Raises:
-        WorkFailedError: the loss is not a finite number.
+        WorkFailedError: the loss is not a finite number, or one image is too much for the memory.
     """
 
     def tell(moment: Moment) -> None:
         for callback in callbacks:
             callback.on(moment, state)
 
-    steps = settings.epochs * math.ceil(train.samples / train.batch_size)
+    together = train.batch_size * terms.ranks.world_size
+    epochs = terms.settings.plan[state.phase].epochs
+    state.phase_steps = state.phase_steps or epochs * math.ceil(train.samples / together)
     with torch.random.fork_rng():
-        tell(Moment.RUN_START)
-        while state.epoch < settings.epochs and state.stopped is None:
+        tell(Moment.PHASE_START)
+        while state.phase_step < state.phase_steps and state.stopped is None:
+            learning_mode(state.classifier, state.frozen)
             started = perf_counter() - state.running.seconds
-            for batch in train.epoch(state.epoch, samples_seen=state.samples_seen):
-                set_step(state, settings, steps=steps, seed=seed)
-                train_step(state, transform(batch) if transform else batch, settings)
+            batches = train.epoch(state.epoch, samples_seen=state.samples_seen)
+            for batch in batches_on(state.device, batches):
+                train_step(state, batch, terms)
+                state.samples_seen = min(state.samples_seen + together, train.samples)
                 state.running.seconds = perf_counter() - started
                 tell(Moment.STEP_END)
-            finish_epoch(state, train, val)
+                if state.phase_step >= state.phase_steps:
+                    break
+            finish_epoch(state, val, terms)
             tell(Moment.EPOCH_END)
-        tell(Moment.RUN_END)
+        if state.average is not None:
+            state.classifier.load_state_dict(state.weights())
+        tell(Moment.PHASE_END)
 
 
-def set_step(state: TrainingState, settings: TrainingSettings, *, steps: int, seed: int) -> None:
-    """Give the coming step its learning rate and its randomness, both functions of its place."""
-    state.learning_rate = learning_rate(
-        settings.schedule, peak=settings.optimiser.learning_rate, step=state.step, steps=steps
+def train_step(state: TrainingState, batch: Batch, terms: Terms) -> None:
+    """Augment, forward, loss, backward, update; and count what the epoch's figures are made of."""
+    settings, ranks = terms.settings, terms.ranks
+    set_rate(state, settings)
+    if terms.transform is not None:
+        batch = terms.transform(batch)
+    weight = ranks.total(total_weight(batch.targets, terms.class_weights))
+    figures = backward_in_memory(state, batch, weight, terms)
+    loss, right = ranks.sum_gradients(state.parameters, figures).tolist()
+    if not math.isfinite(loss):
+        raise _not_finite(state, batch, loss)
+    if settings.clip_norm is not None:
+        nn.utils.clip_grad_norm_(state.parameters, settings.clip_norm)
+    state.optimiser.step()
+    state.step, state.phase_step = state.step + 1, state.phase_step + 1
+    if state.average is not None:
+        state.average.update(state.phase_step)
+    state.running.loss += loss
+    state.running.weight += weight.item()
+    state.running.correct += round(right)
+
+
+def set_rate(state: TrainingState, settings: TrainingSettings) -> None:
+    """Give the coming step its learning rate, a function of its place in the phase."""
+    phase = settings.plan[state.phase]
+    state.learning_rate = state.rate_scale * learning_rate(
+        phase.schedule,
+        peak=phase.optimiser.learning_rate,
+        step=state.phase_step,
+        steps=state.phase_steps,
     )
     for group in state.optimiser.param_groups:
-        group["lr"] = state.learning_rate
-    torch.manual_seed(derived_seed(seed, state.epoch, state.step, slot=Stream.STEP))
+        group["lr"] = state.learning_rate * group["rate_scale"]
 
 
-def train_step(state: TrainingState, batch: Batch, settings: TrainingSettings) -> None:
-    """Forward, loss, backward, update; and count what the epoch's figures are made of."""
-    pixels, targets = batch.pixels.to(state.device), batch.targets.to(state.device)
-    state.classifier.train()
-    logits = state.classifier(pixels)
-    loss = F.cross_entropy(logits, targets, label_smoothing=settings.label_smoothing)
-    value = loss.item()
-    if not math.isfinite(value):
-        raise WorkFailedError(
-            f"the loss became {value} at step {state.step + 1} (epoch {state.epoch + 1}, learning "
-            f"rate {state.learning_rate:.2g}, batch of {len(batch)}); try a lower rate: "
-            f"--set training.optimiser.learning_rate={state.learning_rate / 10:.1g}",
-            code="loss-not-finite",
-        )
+def backward_in_memory(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -> Tensor:
+    """Gradients of the whole batch, in as many parts as the memory needs; see `backward`.
+
+    Where a part is too much for the device it is halved, and stays so; the gradients add up to
+    the same, batch normalisation apart, which then sees the parts.
+    """
+    while True:
+        try:
+            return backward(state, batch, weight, terms)
+        except torch.OutOfMemoryError as error:
+            if (state.largest_batch or len(batch)) == 1:
+                raise WorkFailedError(
+                    f"not even one image of {tuple(batch.pixels.shape[1:])} fits into the memory "
+                    f"of {state.device}; pass a smaller --size or a smaller network",
+                    code="out-of-memory",
+                ) from error
+            state.largest_batch = ((state.largest_batch or len(batch)) + 1) // 2
+        torch.cuda.empty_cache()
+
+
+def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -> Tensor:
+    """Add up the gradients of the batch's loss: its sum over ``weight``.
+
+    Returns:
+        (2,) the summed loss, and how many samples are correct.
+    """
+    place = (state.epoch, state.step, terms.ranks.rank)
+    torch.manual_seed(derived_seed(terms.seed, *place, slot=Stream.STEP))
     state.optimiser.zero_grad()
-    loss.backward()
-    state.optimiser.step()
-    state.step += 1
-    state.samples_seen += len(batch)
-    state.running.loss += value * len(batch)
-    state.running.correct += count_correct(logits, targets)
+    figures = torch.zeros_like(weight).repeat(2)
+    half = terms.settings.bfloat16 and state.device.type == "cuda"
+    for part in batch.parts(state.largest_batch or len(batch)):
+        with torch.autocast(state.device.type, torch.bfloat16, enabled=half):
+            logits = state.network(part.pixels)
+            loss = summed_loss(logits, part.targets, terms.settings.loss, terms.class_weights)
+        (loss / weight).backward()
+        figures[0] += loss.detach()
+        figures[1] += correct(logits, part.targets)
+    return figures
 
 
-def finish_epoch(state: TrainingState, train: Batches, val: Batches) -> None:
+def finish_epoch(state: TrainingState, val: Batches, terms: Terms) -> None:
     """Validate, write the epoch's record, and turn the page."""
-    val_loss, val_accuracy = validate(state, val)
-    running, samples = state.running, train.samples
+    with state.averaged():
+        val_loss, val_accuracy = validate(state, val, terms.ranks)
+    running, samples = state.running, state.samples_seen
     record = EpochRecord(
-        phase="all",
+        phase=terms.settings.plan[state.phase].train,
         epoch=state.epoch + 1,
         step=state.step,
         seconds=running.seconds,
         learning_rate=state.learning_rate,
-        train_loss=running.loss / samples,
+        train_loss=running.loss / running.weight,
         train_accuracy=running.correct / samples,
         val_loss=val_loss,
         val_accuracy=val_accuracy,
         images_per_second=samples / running.seconds,
     )
     state.history.append(record)
-    state.epoch, state.samples_seen, state.running = state.epoch + 1, 0, Running()
+    state.epoch, state.phase_epoch = state.epoch + 1, state.phase_epoch + 1
+    state.samples_seen, state.running = 0, Running()
 
 
 @torch.inference_mode()
-def validate(state: TrainingState, val: Batches) -> tuple[float | None, float | None]:
+def validate(state: TrainingState, val: Batches, ranks: Ranks) -> tuple[float | None, float | None]:
     """Mean cross-entropy and accuracy on the validation images, as they are."""
-    if val.samples == 0:
-        return None, None
     state.classifier.eval()
-    loss, correct = 0.0, 0
-    for batch in val.epoch(0):
-        logits = state.classifier(batch.pixels.to(state.device))
-        targets = batch.targets.to(state.device)
-        loss += F.cross_entropy(logits, targets, reduction="sum").item()
-        correct += count_correct(logits, targets)
-    return loss / val.samples, correct / val.samples
+    loss, right, samples = 0.0, 0, 0
+    for batch in batches_on(state.device, val.epoch(0)):
+        logits = state.network(batch.pixels)
+        loss += log_loss(logits, batch.targets).item()
+        right += int(correct(logits, batch.targets))
+        samples += len(batch)
+    sums = torch.tensor([loss, right, samples], dtype=torch.float64)
+    loss, right, samples = ranks.total(sums).tolist()
+    return (loss / samples, right / samples) if samples else (None, None)
 
 
-def count_correct(logits: Tensor, targets: Tensor) -> int:
-    """How many logits are highest at their target; a mixed target counts as its largest part."""
-    labels = targets if targets.ndim == 1 else targets.argmax(dim=1)
-    return int((logits.argmax(dim=1) == labels).sum())
+def _not_finite(state: TrainingState, batch: Batch, loss: float) -> WorkFailedError:
+    rate, images = state.learning_rate, ", ".join(map(str, batch.indices[:3].tolist()))
+    return WorkFailedError(
+        f"the loss became {loss} at step {state.step + 1} (epoch {state.epoch + 1}, learning rate "
+        f"{rate:.2g}, batch of {len(batch)}: images {images}, …); the last checkpoint is whole. "
+        f"Try a lower rate: --set training.optimiser.learning_rate={rate / 10:.1g}",
+        code="loss-not-finite",
+    )

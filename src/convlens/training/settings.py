@@ -1,51 +1,113 @@
-"""How a network is trained."""
+"""How a network is trained: once through, or in phases."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from convlens.core.settings import merge
+from convlens.training.averaging import AverageSettings
+from convlens.training.callbacks.early_stopping import EarlyStoppingSettings
+from convlens.training.callbacks.reduce_on_plateau import ReduceOnPlateauSettings
+from convlens.training.loss import LossSettings
+from convlens.training.optimiser import OptimiserSettings
 from convlens.training.schedule import ScheduleSettings
 
 
-class OptimiserSettings(BaseModel):
-    """What turns gradients into steps.
-
-    Attributes:
-        name: ``"sgd"`` (Nesterov momentum), ``"adam"`` or ``"adamw"``.
-        learning_rate: the peak of the schedule.
-        weight_decay: pulls kernels and matrices towards zero; never biases or normalisation.
-        momentum: SGD's alone.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Literal["sgd", "adam", "adamw"] = "adamw"
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = 2e-3
-    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.02
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-
-
-class TrainingSettings(BaseModel):
-    """One training run.
+class _Learning(BaseModel):
+    """What a phase may have of its own.
 
     Attributes:
         epochs: passes over the training images.
-        batch_size: images a step.
-        label_smoothing: the share of a target spread over all classes, 0 to below 1
-            (Szegedy et al., "Rethinking the Inception architecture", 2016, section 7).
-        keep: the weights that the run ends with: those of the epoch with the lowest validation
-            loss, or the last epoch's.
-        checkpoint_seconds: save at least this often; every epoch's end is saved besides.
         optimiser: what turns gradients into steps.
-        schedule: how the learning rate moves.
+        schedule: how the learning rate moves from the phase's first step to its last.
+        early_stopping: when a phase ends before its last epoch; None for never.
+        reduce_on_plateau: when the learning rate is lowered for want of progress; None for never.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: Annotated[int, Field(ge=1)] = 30
-    batch_size: Annotated[int, Field(ge=1)] = 64
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    keep: Literal["best", "last"] = "best"
-    checkpoint_seconds: Annotated[float, Field(gt=0)] = 120.0
     optimiser: OptimiserSettings = OptimiserSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    early_stopping: EarlyStoppingSettings | None = None
+    reduce_on_plateau: ReduceOnPlateauSettings | None = None
+
+
+_SHARED = tuple(_Learning.model_fields)
+
+
+class PhaseSettings(_Learning):
+    """One phase of a run; each starts its optimiser anew.
+
+    Attributes:
+        train: which weights learn: ``"all"``; ``"head"``; ``"last n"``, the last n layers with
+            weights before the head, and the head; ``"stage:NAME"``, that stage and all after it.
+            What does not learn runs as it does in prediction, and keeps its statistics.
+    """
+
+    train: Annotated[str, Field(pattern=r"^(all|head|last [1-9]\d*|stage:.+)$")] = "all"
+
+
+class TrainingSettings(_Learning):
+    """One training run.
+
+    What is said here of epochs, optimiser, schedule and stopping holds for every phase that does
+    not say otherwise.
+
+    Attributes:
+        phases: one after another; none for a single one in which all weights learn.
+        batch_size: images a step, of all processes together.
+        loss: what is to become small.
+        clip_norm: gradients longer than this are shortened to it (Pascanu et al., arXiv 1211.5063,
+            algorithm 1); None for never.
+        average: weights averaged over the steps, which validation, prediction and the bundle then
+            use; None for the last step's own.
+        keep: the weights that a phase ends with: those of the best epoch by ``monitor``, or the
+            last epoch's.
+        monitor: what the best epoch is best in.
+        checkpoint_seconds: save at least this often; every epoch's end is saved besides.
+        budget_seconds: fit the epochs to this time, measured before the first step and corrected
+            after every epoch; None to train the epochs that are asked for.
+        feature_cache: keep what the frozen stages make of the images, where nothing random comes
+            before them; False computes it in every step.
+        feature_draws: with augmentation and frozen stages: how many augmented versions of each
+            image to make once and go round; 0 makes new ones in every epoch, uncached.
+        bfloat16: on a GPU, compute in bfloat16 where it is safe to.
+        compile: let torch compile the network: a minute at the start, a gain on some GPUs.
+        tensorboard: write the figures for TensorBoard as well.
+    """
+
+    phases: tuple[PhaseSettings, ...] = ()
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    loss: LossSettings = LossSettings()
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    average: AverageSettings | None = None
+    keep: Literal["best", "last"] = "best"
+    monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = 120.0
+    budget_seconds: Annotated[float, Field(gt=0)] | None = None
+    feature_cache: bool = True
+    feature_draws: Annotated[int, Field(ge=0, le=1000)] = 0
+    bfloat16: bool = True
+    compile: bool = False
+    tensorboard: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _phases_inherit(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or not values.get("phases"):
+            return values
+        shared = {key: _plain(values[key]) for key in _SHARED if key in values}
+        phases = [merge(shared, phase) for phase in map(_plain, values["phases"])]
+        return {**values, "phases": phases}
+
+    @property
+    def plan(self) -> tuple[PhaseSettings, ...]:
+        """The phases in force: at least one."""
+        shared = {key: getattr(self, key) for key in _SHARED}
+        return self.phases or (PhaseSettings(train="all", **shared),)
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value

@@ -1,14 +1,18 @@
 """Everything that changes while a network trains, in one visible place."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import torch
-from torch import nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
-from convlens.core.classifier import Classifier
-from convlens.training.settings import OptimiserSettings, TrainingSettings
+from convlens.core.classifier import Classifier, tail
+from convlens.training.averaging import WeightAverage
+from convlens.training.optimiser import build_optimiser
+from convlens.training.settings import TrainingSettings
+from convlens.training.transfer import Frozen, freeze
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,9 +20,9 @@ class EpochRecord:
     """One line of ``history.jsonl``; timings are the only values that may differ between runs.
 
     Attributes:
-        phase: which weights learn: ``"all"``.
-        epoch: counted from 1.
-        step: optimiser steps taken by its end.
+        phase: which weights learnt: ``"all"``, ``"head"``, ``"last 3"``, ``"stage:layer4"``.
+        epoch: counted from 1, through all phases.
+        step: optimiser steps taken by its end, in all phases.
         seconds: spent training, validation apart.
         learning_rate: of its last step.
         train_loss: mean over the epoch's samples, as they were trained on.
@@ -46,9 +50,17 @@ class EpochRecord:
 
 @dataclass(kw_only=True)
 class Running:
-    """Sums over the epoch so far."""
+    """Sums over the epoch so far.
+
+    Attributes:
+        loss: of the samples, each times its weight.
+        weight: of the samples; without class weights there are as many as samples.
+        correct: samples whose likeliest class was theirs.
+        seconds: spent training.
+    """
 
     loss: float = 0.0
+    weight: float = 0.0
     correct: int = 0
     seconds: float = 0.0
 
@@ -59,47 +71,90 @@ class TrainingState:
 
     Attributes:
         classifier: the network.
-        optimiser: its optimiser.
-        epoch: epochs completed.
+        network: the part of it that this phase's batches go through: all of it, or what follows
+            the stages whose features are kept.
+        optimiser: of the phase in progress.
+        frozen: what the phase leaves as it is.
+        average: the weights averaged over the phase's steps; None where they are not.
+        phase: phases completed.
+        epoch: epochs completed, in all phases.
+        phase_epoch: epochs completed of the phase in progress.
         samples_seen: samples of the epoch in progress that have been trained on.
-        step: optimiser steps taken in all.
+        step: optimiser steps taken, in all phases.
+        phase_step: optimiser steps taken in the phase in progress.
+        phase_steps: how many the phase will have; 0 until it is known.
+        largest_batch: samples that go through the network at once, fewer than a batch where the
+            memory did not suffice; 0 for all.
         learning_rate: of the last step.
+        rate_scale: what the schedule's rate is multiplied by.
         running: sums over the epoch in progress.
         history: one record a completed epoch.
-        stopped: why the training ends before its last epoch; None while it goes on.
+        stopped: why the phase ends before its last epoch; None while it goes on.
     """
 
     classifier: Classifier
+    network: nn.Module
     optimiser: Optimizer
+    frozen: Frozen
+    average: WeightAverage | None = None
+    phase: int = 0
     epoch: int = 0
+    phase_epoch: int = 0
     samples_seen: int = 0
     step: int = 0
+    phase_step: int = 0
+    phase_steps: int = 0
+    largest_batch: int = 0
     learning_rate: float = 0.0
+    rate_scale: float = 1.0
     running: Running = field(default_factory=Running)
     history: list[EpochRecord] = field(default_factory=list)
     stopped: str | None = None
 
     @classmethod
-    def start(cls, classifier: Classifier, settings: TrainingSettings) -> Self:
-        """The state before the first step."""
-        return cls(classifier=classifier, optimiser=build_optimiser(classifier, settings.optimiser))
+    def start(cls, classifier: Classifier, settings: TrainingSettings, *, phase: int = 0) -> Self:
+        """The state before a phase's first step.
+
+        Raises:
+            ConvlensError: the network has no such part as the phase is to train.
+        """
+        now = settings.plan[phase]
+        frozen = freeze(classifier, now.train)
+        return cls(
+            classifier=classifier,
+            network=classifier,
+            optimiser=build_optimiser(classifier, now.optimiser),
+            frozen=frozen,
+            average=settings.average and WeightAverage(classifier, settings.average),
+            phase=phase,
+        )
+
+    def next_phase(self, settings: TrainingSettings) -> Self:
+        """The state before the next phase's first step: a new optimiser, the same history."""
+        fresh = type(self).start(self.classifier, settings, phase=self.phase + 1)
+        fresh.epoch, fresh.step, fresh.history = self.epoch, self.step, self.history
+        fresh.largest_batch = self.largest_batch
+        return fresh
+
+    def behind(self, stages: int) -> None:
+        """Train on features: the batches hold what the leading ``stages`` make of the images."""
+        self.network = tail(self.classifier, stages)
 
     @property
     def device(self) -> torch.device:
         """Where the network's weights are."""
         return next(self.classifier.parameters()).device
 
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that learn."""
+        return [p for p in self.classifier.parameters() if p.requires_grad]
 
-def build_optimiser(module: nn.Module, settings: OptimiserSettings) -> Optimizer:
-    """The optimiser over a module's trainable parameters."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    rate = settings.learning_rate
-    if settings.name == "sgd":
-        momentum = settings.momentum
-        return SGD(groups, lr=rate, momentum=momentum, nesterov=momentum > 0, fused=True)
-    return (Adam if settings.name == "adam" else AdamW)(groups, lr=rate, fused=True)
+    def averaged(self) -> AbstractContextManager[None]:
+        """Within it the network has the weights that the phase would end with."""
+        return self.average.swapped_in() if self.average else nullcontext()
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the weights that the phase would end with, by name."""
+        with self.averaged():
+            return {name: t.clone() for name, t in self.classifier.state_dict().items()}

@@ -3,24 +3,25 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from convlens.training.state import TrainingState
+if TYPE_CHECKING:
+    from convlens.training.state import TrainingState
 
 
 class Moment(Enum):
     """When a callback is called; the state is consistent, and may be saved, at each of them."""
 
-    RUN_START = auto()
-    """Before the first step, or the first after a resume."""
+    PHASE_START = auto()
+    """Before the phase's first step, or the first after a resume."""
     STEP_END = auto()
     """The weights have been updated and the epoch's sums with them."""
     EPOCH_END = auto()
     """The epoch has been validated and is the last record of the history."""
-    RUN_END = auto()
-    """No step will follow."""
+    PHASE_END = auto()
+    """No step of the phase will follow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class Callback(ABC):
     """Watches a run, and may steer it by changing its state."""
 
     @abstractmethod
-    def on(self, moment: Moment, state: TrainingState) -> None:
+    def on(self, moment: Moment, state: "TrainingState") -> None:
         """Called at every moment of the run."""
 
     def memory(self) -> Memory:

@@ -3,11 +3,13 @@
 import json
 import os
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from convlens.core.files import write_error, write_text
 from convlens.training.callbacks.callback import Callback, Moment
-from convlens.training.state import EpochRecord, TrainingState
+
+if TYPE_CHECKING:
+    from convlens.training.state import EpochRecord, TrainingState
 
 
 @final
@@ -22,9 +24,9 @@ class WriteHistory(Callback):
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def on(self, moment: Moment, state: TrainingState) -> None:
+    def on(self, moment: Moment, state: "TrainingState") -> None:
         """Rewrite at the start, append at each epoch's end."""
-        if moment is Moment.RUN_START:
+        if moment is Moment.PHASE_START:
             write_text(self._path, "".join(map(_line, state.history)))
         elif moment is Moment.EPOCH_END:
             try:
@@ -36,5 +38,5 @@ class WriteHistory(Callback):
                 raise write_error(self._path, error) from error
 
 
-def _line(record: EpochRecord) -> str:
+def _line(record: "EpochRecord") -> str:
     return json.dumps(record.as_json(), allow_nan=False) + "\n"

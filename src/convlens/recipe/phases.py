@@ -1,0 +1,263 @@
+"""The phases of a run: the parts of training, wired from the recipe, one phase after another."""
+
+import math
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from convlens.augment import AugmentSettings, make_transform
+from convlens.core.batch import Batches, BatchTransform
+from convlens.core.classifier import Classifier
+from convlens.core.errors import ConvlensError
+from convlens.core.ranks import Ranks
+from convlens.core.reporter import Reporter
+from convlens.data import CacheSettings, Features, ImageSet, PixelBatches, Pixels
+from convlens.recipe.feature_choice import choose_features
+from convlens.recipe.features import FrozenFeatures, Learning
+from convlens.recipe.recipe import Recipe
+from convlens.training import (
+    Budget,
+    Callback,
+    EarlyStopping,
+    KeepBest,
+    Progress,
+    ReduceLROnPlateau,
+    SaveAndLeave,
+    SaveCheckpoint,
+    Terms,
+    TrainingState,
+    WriteHistory,
+    WriteTensorBoard,
+    checkpoint_phase,
+    class_weights,
+    fit,
+    frozen_stages,
+    load_checkpoint,
+    measure_pace,
+)
+
+
+def train_in_phases(
+    recipe: Recipe,
+    images: ImageSet,
+    pixels: Mapping[str, Pixels],
+    classifier: Classifier,
+    folder: Path,
+    *,
+    cache: CacheSettings,
+    ranks: Ranks,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Train in place, from the folder's checkpoint on where there is one.
+
+    Returns:
+        What there is to say about it, for ``metrics.json``.
+
+    Raises:
+        ConvlensError: the recipe asks of the network what it does not have.
+        WorkFailedError: the loss is not finite, the disk is full, or the user asked to leave.
+    """
+    settings, checkpoint = recipe.training, folder / "checkpoint"
+    run = _Wiring(recipe, images, pixels, classifier, folder, cache, ranks, reporter)
+    keep_best = KeepBest(settings.monitor)
+    state = TrainingState.start(classifier, settings, phase=checkpoint_phase(checkpoint))
+    steering = run.steering(state, keep_best)
+    if load_checkpoint(checkpoint, state, steering):
+        reporter.say(f"going on from epoch {state.epoch + 1}, image {state.samples_seen:,}")
+    started = perf_counter()
+    while True:
+        run.train_phase(state, steering)
+        if state.phase + 1 == len(settings.plan):
+            break
+        state = state.next_phase(settings)
+        steering = run.steering(state, keep_best)
+    seconds = sum(record.seconds for record in state.history)
+    shown = sum(round(record.images_per_second * record.seconds) for record in state.history)
+    return {
+        "model": recipe.model.name or "layers",
+        "seconds": perf_counter() - started,
+        "images_per_second": shown / seconds,
+        "epochs": len(state.history),
+        "best_epoch": keep_best.epoch or len(state.history),
+        "saving_seconds": run.saving_seconds,
+    }
+
+
+@dataclass
+class _Wiring:
+    """What all phases are made of.
+
+    Attributes:
+        saving_seconds: spent writing checkpoints.
+    """
+
+    recipe: Recipe
+    images: ImageSet
+    pixels: Mapping[str, Pixels]
+    classifier: Classifier
+    folder: Path
+    cache: CacheSettings
+    ranks: Ranks
+    reporter: Reporter
+    saving_seconds: float = 0.0
+
+    @cached_property
+    def steps_an_epoch(self) -> int:
+        """Optimiser steps that the training images make."""
+        return math.ceil(self._batches("train").samples / self.recipe.training.batch_size)
+
+    @cached_property
+    def budget(self) -> Budget | None:
+        """What fits the phases to a time, where one was given."""
+        settings = self.recipe.training
+        if settings.budget_seconds is None:
+            return None
+        return Budget(
+            settings.budget_seconds,
+            phases=settings.plan,
+            steps_an_epoch=self.steps_an_epoch,
+            ranks=self.ranks,
+            reporter=self.reporter,
+        )
+
+    @cached_property
+    def features(self) -> FrozenFeatures:
+        """What frozen stages make of the images."""
+        return FrozenFeatures(
+            self.classifier,
+            name=f"{self.images.name}, features of {self.recipe.model.name or 'layers'}",
+            seed=self.recipe.seed,
+            settings=self.cache,
+            reporter=self.reporter,
+        )
+
+    def steering(self, state: TrainingState, keep_best: KeepBest) -> dict[str, Callback]:
+        """The callbacks that decide, by the name under which a checkpoint remembers them."""
+        settings = self.recipe.training
+        phase = settings.plan[state.phase]
+        found: dict[str, Callback] = {}
+        if self.budget is not None:
+            found["budget"] = self.budget
+        if settings.keep == "best":
+            found["best"] = keep_best
+        if phase.early_stopping is not None:
+            found["early stopping"] = EarlyStopping(phase.early_stopping)
+        if phase.reduce_on_plateau is not None:
+            peak = phase.optimiser.learning_rate
+            found["plateau"] = ReduceLROnPlateau(
+                phase.reduce_on_plateau, peak=peak, reporter=self.reporter
+            )
+        return found
+
+    def train_phase(self, state: TrainingState, steering: Mapping[str, Callback]) -> None:
+        """One phase, from wherever it stands to its end."""
+        settings, terms = self.recipe.training, self._terms(state)
+        kept = self._kept_features(state)
+        train, val = kept or (self._batches("train"), self._batches("val"))
+        if kept:
+            state.behind(state.frozen.stages)
+            terms = replace(terms, transform=None)
+        if self.budget is not None and not state.phase_steps:
+            self.budget.plan(state, measure_pace(state, train, val, terms))
+        save = SaveCheckpoint(
+            self.folder / "checkpoint",
+            every_seconds=settings.checkpoint_seconds,
+            remember=steering,
+        )
+        progress = Progress(self.reporter, settings, steps_an_epoch=self.steps_an_epoch)
+        leave = SaveAndLeave(self.folder, save.save)
+        writing: list[Callback] = [WriteHistory(self.folder / "history.jsonl")]
+        if settings.tensorboard:
+            writing.append(WriteTensorBoard(self.folder / "tensorboard"))
+        told = [*steering.values(), *writing, save, progress, leave]
+        with ExitStack() as stack:
+            stack.callback(progress.close)
+            stack.enter_context(leave)
+            if settings.compile:
+                state.network = torch.compile(state.network)
+            mine = told if self.ranks.is_first else list(steering.values())
+            fit(state, train, val, terms, callbacks=mine)
+        self.saving_seconds += save.seconds
+
+    def _kept_features(self, state: TrainingState) -> tuple[Batches, Batches] | None:
+        """Batches of what the frozen stages make of the images, where that is kept."""
+        recipe, stages = self.recipe, state.frozen.stages
+        choice = choose_features(
+            recipe.augment,
+            draws=recipe.training.feature_draws,
+            frozen=self.classifier.stages[:stages],
+            wanted=recipe.training.feature_cache,
+        )
+        if stages:
+            self.reporter.say(f"features: {choice.reason}")
+        later = recipe.training.plan[state.phase + 1 :]
+        further = [frozen_stages(self.classifier, phase.train) for phase in later]
+        return self.features.batches(
+            stages, self.pixels, self._make, choice=choice, further=further
+        )
+
+    def _terms(self, state: TrainingState) -> Terms:
+        recipe, images = self.recipe, self.images
+        counts = np.bincount(
+            images.labels[self.pixels["train"].rows], minlength=len(images.classes)
+        )
+        weights = class_weights(recipe.training.loss, counts.tolist())
+        return Terms(
+            settings=recipe.training,
+            seed=recipe.seed,
+            transform=self._transform(),
+            class_weights=None if weights is None else weights.to(state.device),
+            ranks=self.ranks,
+        )
+
+    def _batches(self, split: Learning) -> PixelBatches:
+        return self._make(split, self.pixels[split])
+
+    def _make(self, split: Learning, shown: Pixels | Features) -> PixelBatches:
+        size, learns = self.recipe.training.batch_size, split == "train"
+        return PixelBatches(
+            shown,
+            self.images.labels,
+            batch_size=size,
+            seed=self.recipe.seed,
+            shuffle=learns,
+            last=_last_batch(len(shown), size, self.classifier) if learns else "keep",
+        )
+
+    def _transform(self) -> BatchTransform | None:
+        """The augmentation of the recipe; None where it does nothing."""
+        recipe = self.recipe
+        if recipe.augment == AugmentSettings():
+            return None
+        return make_transform(
+            recipe.augment,
+            seed=recipe.seed,
+            classes=len(self.images.classes),
+            height=recipe.input.height,
+            width=recipe.input.width,
+        )
+
+
+def _last_batch(samples: int, batch_size: int, classifier: Classifier) -> Literal["keep", "fill"]:
+    """Keep the smaller last batch, unless it is a single image and has to be normalised.
+
+    Batch normalisation learns nothing from one value, and torch refuses it; such a batch is filled
+    up with images from the epoch's beginning.
+    """
+    if not any(isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d)) for m in classifier.modules()):
+        return "keep"
+    if batch_size == 1:
+        raise ConvlensError(
+            "batch_size is 1, and the network normalises over the batch, which takes 2 images or "
+            "more; pass --set training.batch_size=8, or a network without batch normalisation",
+            code="batch-too-small",
+        )
+    return "fill" if samples % batch_size == 1 else "keep"

@@ -1,0 +1,68 @@
+"""Leaving a run on request, with everything saved."""
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Self, final
+
+from convlens.core.errors import WorkFailedError
+from convlens.training.callbacks.callback import Callback, Moment
+
+if TYPE_CHECKING:
+    from convlens.training.state import TrainingState
+
+_CALLED = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+
+
+@final
+class SaveAndLeave(Callback):
+    """On Ctrl-C or SIGTERM, finishes the step, saves and leaves; a second one leaves at once.
+
+    It watches while its ``with`` block lasts, and in the main thread alone.
+
+    Args:
+        run: the run's folder, for the words that tell how to go on.
+        save: saves the state.
+
+    Raises:
+        WorkFailedError: from `on`, when the signal came.
+    """
+
+    def __init__(self, run: Path, save: Callable[["TrainingState"], None]) -> None:
+        self._run = run
+        self._save = save
+        self._caught: str | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._catch) for number in _CALLED}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def on(self, moment: Moment, state: "TrainingState") -> None:
+        """Leave if the signal has come."""
+        if self._caught is None or moment not in {Moment.STEP_END, Moment.EPOCH_END}:
+            return
+        self._save(state)
+        raise WorkFailedError(
+            f"stopped by {self._caught} in epoch {state.epoch + 1} after {state.step:,} steps; "
+            f"all of it is saved, go on with: convlens train --resume {self._run}",
+            code="interrupted",
+        )
+
+    def _catch(self, number: int, frame: FrameType | None) -> None:
+        self._caught = _CALLED[signal.Signals(number)]
+        for each, handler in self._before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,122 @@
+"""Steps that leave no trace: to measure how long they take, or what a learning rate does."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy, deepcopy
+from dataclasses import dataclass
+from itertools import count, islice
+from time import perf_counter
+
+import torch
+
+from convlens.core.batch import Batch, Batches, batches_on
+from convlens.training.loop import Terms, train_step, validate
+from convlens.training.state import TrainingState
+from convlens.training.transfer import learning_mode
+
+_WARM_UP = 3
+_AT_LEAST = 5
+_AT_MOST = 100
+_SECONDS = 2.0
+_VALIDATED = 8
+
+
+@contextmanager
+def rehearsal(state: TrainingState) -> Iterator[TrainingState]:
+    """A state to try steps on, without a trace.
+
+    Afterwards the network, the optimiser and torch's generator are what they were, to the bit.
+
+    Example:
+        >>> with rehearsal(state) as trial:                    # doctest: +SKIP
+        ...     train_step(trial, batch, terms)
+    """
+    network, training = state.classifier, state.classifier.training
+    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    gradients = {p: p.grad for p in network.parameters()}
+    optimiser = deepcopy(state.optimiser.state_dict())
+    trial = copy(state)
+    trial.running, trial.history, trial.average = copy(state.running), list(state.history), None
+    try:
+        with torch.random.fork_rng():
+            for parameter in gradients:
+                parameter.grad = None
+            yield trial
+    finally:
+        network.load_state_dict(weights)
+        network.train(training)
+        state.optimiser.load_state_dict(optimiser)
+        for parameter, gradient in gradients.items():
+            parameter.grad = gradient
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How long the parts of a phase take.
+
+    Attributes:
+        step: seconds for an optimiser step, the batch's way to it included.
+        validation: seconds for all validation images.
+    """
+
+    step: float
+    validation: float
+
+
+def measure_pace(state: TrainingState, train: Batches, val: Batches, terms: Terms) -> Pace:
+    """Time a few steps, and a few batches of validation, and take them back.
+
+    Args:
+        state: as it stands before the phase's first step; left as it is.
+        train: what will be learnt from.
+        val: what will be validated on.
+        terms: as for `convlens.training.fit`.
+    """
+    with rehearsal(state) as trial:
+        trial.phase_steps = 1
+        batches = batches_on(trial.device, _without_end(train))
+        learning_mode(trial.classifier, trial.frozen)
+
+        def seconds_of(steps: int) -> float:
+            started = perf_counter()
+            for batch in islice(batches, steps):
+                trial.phase_step = 0
+                train_step(trial, batch, terms)
+            return perf_counter() - started
+
+        seconds_of(_WARM_UP)
+        first = terms.ranks.agreed(seconds_of(1))
+        steps = round(min(_AT_MOST, max(_AT_LEAST, _SECONDS / first)))
+        step = terms.ranks.agreed(seconds_of(steps)) / steps
+        batches.close()
+        whole = math.ceil(val.samples / val.batch_size)
+        few = min(_VALIDATED, whole)
+        started = perf_counter()
+        validate(trial, _First(val, few), terms.ranks)
+        validation = terms.ranks.agreed(perf_counter() - started) * whole / max(1, few)
+    return Pace(step=step, validation=validation)
+
+
+def _without_end(batches: Batches) -> Iterator[Batch]:
+    for epoch in count():
+        yield from batches.epoch(epoch)
+
+
+@dataclass(frozen=True)
+class _First:
+    """The first few batches of others."""
+
+    all: Batches
+    count: int
+
+    @property
+    def samples(self) -> int:
+        return min(self.all.samples, self.count * self.batch_size)
+
+    @property
+    def batch_size(self) -> int:
+        return self.all.batch_size
+
+    def epoch(self, epoch: int, *, samples_seen: int = 0) -> Iterator[Batch]:
+        return islice(self.all.epoch(epoch, samples_seen=samples_seen), self.count)

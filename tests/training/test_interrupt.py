@@ -1,0 +1,76 @@
+"""Ctrl-C and SIGTERM end a run after a step, with all of it saved."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from convlens.core.errors import WorkFailedError
+from convlens.training import (
+    Callback,
+    Moment,
+    SaveAndLeave,
+    SaveCheckpoint,
+    Terms,
+    TrainingSettings,
+    TrainingState,
+    fit,
+    load_checkpoint,
+)
+from tests.training.quarters import QuarterBatches, small_network
+
+SETTINGS = TrainingSettings(epochs=3, batch_size=16)
+
+
+class Signals(Callback):
+    """Sends this process a signal after a number of steps."""
+
+    def __init__(self, number: signal.Signals, step: int) -> None:
+        self.number, self.step = number, step
+
+    def on(self, moment: Moment, state: TrainingState) -> None:
+        if moment is Moment.STEP_END and state.step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+def run(folder: Path, *also: Callback) -> TrainingState:
+    state = TrainingState.start(small_network(), SETTINGS)
+    load_checkpoint(folder / "checkpoint", state)
+    save = SaveCheckpoint(folder / "checkpoint", every_seconds=1e9, remember={})
+    with SaveAndLeave(folder, save.save) as leave:
+        fit(
+            state,
+            QuarterBatches(100),
+            QuarterBatches(40, seed=1),
+            Terms(settings=SETTINGS, seed=0),
+            callbacks=[*also, save, leave],
+        )
+    return state
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")]
+)
+def test_it_saves_leaves_and_goes_on_to_the_same_weights(
+    tmp_path: Path, number: signal.Signals, name: str
+) -> None:
+    whole = run(tmp_path / "whole")
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    stopped = rf"stopped by {name} in epoch 2 after 9 steps; .* convlens train --resume .*cut"
+    with pytest.raises(WorkFailedError, match=stopped):
+        run(tmp_path / "cut", Signals(number, 9))
+    assert before == [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    resumed = run(tmp_path / "cut")
+    assert resumed.step == whole.step
+    for key, tensor in whole.classifier.state_dict().items():
+        assert torch.equal(tensor, resumed.classifier.state_dict()[key])
+
+
+def test_a_second_one_leaves_at_once(tmp_path: Path) -> None:
+    with SaveAndLeave(tmp_path, lambda state: None), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(100):  # the handler runs between two instructions
+            pass
