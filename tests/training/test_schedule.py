@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch.optim import SGD
@@ -23,8 +23,8 @@ NAMES = st.sampled_from(["constant", "step", "linear", "cosine", "one-cycle"])
 PEAK, STEPS = 0.3, 40
 
 
-def ours(settings: ScheduleSettings) -> list[float]:
-    return [learning_rate(settings, peak=PEAK, step=s, steps=STEPS) for s in range(STEPS)]
+def ours(schedule: ScheduleSettings) -> list[float]:
+    return [learning_rate(schedule, peak=PEAK, step=s, steps=STEPS) for s in range(STEPS)]
 
 
 def torchs(schedule: Callable[[SGD], LRScheduler]) -> list[float]:
@@ -38,12 +38,13 @@ def torchs(schedule: Callable[[SGD], LRScheduler]) -> list[float]:
     return rates
 
 
+@settings(deadline=None, max_examples=50)
 @given(NAMES, st.floats(0, 0.5), st.integers(1, 500), st.floats(1e-6, 1))
 def test_rates_stay_in_range_rise_to_their_peak_and_fall(
     name: str, warmup: float, steps: int, peak: float
 ) -> None:
-    settings = ScheduleSettings.model_validate({"name": name, "warmup": warmup})
-    rates = [learning_rate(settings, peak=peak, step=s, steps=steps) for s in range(steps)]
+    schedule = ScheduleSettings.model_validate({"name": name, "warmup": warmup})
+    rates = [learning_rate(schedule, peak=peak, step=s, steps=steps) for s in range(steps)]
     assert all(0 < rate <= peak * (1 + 1e-12) for rate in rates)
     assert max(rates) == pytest.approx(peak, rel=1e-6)
     top = rates.index(max(rates))
@@ -52,20 +53,20 @@ def test_rates_stay_in_range_rise_to_their_peak_and_fall(
 
 
 def test_constant_with_warmup_is_torchs_linear_rise() -> None:
-    settings = ScheduleSettings(name="constant", warmup=0.25)
+    schedule = ScheduleSettings(name="constant", warmup=0.25)
     expected = torchs(lambda o: LinearLR(o, start_factor=1 / 10, end_factor=1, total_iters=9))
-    assert ours(settings) == pytest.approx(expected)
+    assert ours(schedule) == pytest.approx(expected)
 
 
 def test_linear_is_torchs() -> None:
-    settings = ScheduleSettings(name="linear", warmup=0)
+    schedule = ScheduleSettings(name="linear", warmup=0)
     expected = torchs(lambda o: LinearLR(o, start_factor=1, end_factor=0, total_iters=STEPS))
-    assert ours(settings) == pytest.approx(expected)
+    assert ours(schedule) == pytest.approx(expected)
 
 
 def test_cosine_is_torchs() -> None:
-    settings = ScheduleSettings(name="cosine", warmup=0)
-    assert ours(settings) == pytest.approx(torchs(lambda o: CosineAnnealingLR(o, T_max=STEPS)))
+    schedule = ScheduleSettings(name="cosine", warmup=0)
+    assert ours(schedule) == pytest.approx(torchs(lambda o: CosineAnnealingLR(o, T_max=STEPS)))
 
 
 def test_cosine_after_warmup_is_torchs_two_in_sequence() -> None:
@@ -73,19 +74,19 @@ def test_cosine_after_warmup_is_torchs_two_in_sequence() -> None:
         rise = LinearLR(optimiser, start_factor=1 / 10, end_factor=1, total_iters=9)
         return SequentialLR(optimiser, [rise, CosineAnnealingLR(optimiser, T_max=30)], [10])
 
-    settings = ScheduleSettings(name="cosine", warmup=0.25)
-    assert ours(settings) == pytest.approx(torchs(both))
+    schedule = ScheduleSettings(name="cosine", warmup=0.25)
+    assert ours(schedule) == pytest.approx(torchs(both))
 
 
 def test_step_is_torchs() -> None:
-    settings = ScheduleSettings(name="step", warmup=0, milestones=(0.5, 0.75), gamma=0.2)
+    schedule = ScheduleSettings(name="step", warmup=0, milestones=(0.5, 0.75), gamma=0.2)
     expected = torchs(lambda o: MultiStepLR(o, milestones=[20, 30], gamma=0.2))
-    assert ours(settings) == pytest.approx(expected)
+    assert ours(schedule) == pytest.approx(expected)
 
 
 def test_step_without_milestones_is_constant() -> None:
-    settings = ScheduleSettings(name="step", warmup=0, milestones=())
-    assert ours(settings) == pytest.approx(torchs(lambda o: ConstantLR(o, factor=1)))
+    schedule = ScheduleSettings(name="step", warmup=0, milestones=())
+    assert ours(schedule) == pytest.approx(torchs(lambda o: ConstantLR(o, factor=1)))
 
 
 @pytest.mark.parametrize("warmup", [0.1, 0.25, 0.5])
@@ -102,8 +103,8 @@ def test_one_cycle_is_torchs_in_straight_lines(warmup: float) -> None:
             cycle_momentum=False,
         )
 
-    settings = ScheduleSettings(name="one-cycle", warmup=warmup, start_factor=10, end_factor=1000)
-    rates = ours(settings)
+    schedule = ScheduleSettings(name="one-cycle", warmup=warmup, start_factor=10, end_factor=1000)
+    rates = ours(schedule)
     assert rates == pytest.approx(torchs(cycle))
     assert rates[0] == pytest.approx(PEAK / 10)
     assert rates[-1] == pytest.approx(PEAK / 1000)
@@ -111,8 +112,8 @@ def test_one_cycle_is_torchs_in_straight_lines(warmup: float) -> None:
 
 @pytest.mark.parametrize("name", ["linear", "cosine", "one-cycle"])
 def test_they_end_near_zero(name: str) -> None:
-    settings = ScheduleSettings.model_validate({"name": name})
-    last = learning_rate(settings, peak=1.0, step=999, steps=1000)
+    schedule = ScheduleSettings.model_validate({"name": name})
+    last = learning_rate(schedule, peak=1.0, step=999, steps=1000)
     assert 0 < last < 0.01
     assert not math.isnan(last)
 
@@ -120,10 +121,10 @@ def test_they_end_near_zero(name: str) -> None:
 @pytest.mark.parametrize("name", ["constant", "step", "linear", "cosine", "one-cycle"])
 def test_a_run_of_one_step_takes_it_at_the_peak(name: str) -> None:
     for warmup in (0.0, 0.9):
-        settings = ScheduleSettings.model_validate(
+        schedule = ScheduleSettings.model_validate(
             {"name": name, "warmup": warmup, "milestones": ()}
         )
-        assert learning_rate(settings, peak=0.5, step=0, steps=1) == 0.5
+        assert learning_rate(schedule, peak=0.5, step=0, steps=1) == 0.5
 
 
 @pytest.mark.parametrize(
