@@ -6,6 +6,7 @@ They are memory-mapped, so a split's features may be larger than memory, and the
 those that this one computed. The key is the caller's: a digest of all that features depend on.
 """
 
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def keep_features(
         shape: h, w and c.
         name: of what they are, as ``convlens data info`` shows it.
         settings: whether and where they are kept: in memory alone where the cache is off.
-        reporter: is told where the disk does not take them.
+        reporter: is told of progress, and where the disk does not take them.
 
     Raises:
         WorkFailedError: there is room for them neither on disk nor in memory.
@@ -77,16 +78,22 @@ def keep_features(
     height, width, channels = shape
     if not len(rows):
         return Features(np.empty((0, *shape), np.float32), rows)
-    with PixelStore(
-        len(rows),
-        (height, width, channels * np.float32().itemsize),
-        folder=_folder(key, settings) if settings.enabled else None,
-        settings=settings,
-        reporter=reporter,
-        kind="features",
-    ) as store:
+    started, done = time.perf_counter(), 0
+    with (
+        PixelStore(
+            len(rows),
+            (height, width, channels * np.float32().itemsize),
+            folder=_folder(key, settings) if settings.enabled else None,
+            settings=settings,
+            reporter=reporter,
+            kind="features",
+        ) as store,
+        reporter.task("computing features", len(rows)) as task,
+    ):
         for maps in blocks:
             store.append(np.ascontiguousarray(maps).view(np.uint8))
+            done += len(maps)
+            task.update(done, f"{done / (time.perf_counter() - started):,.0f} images/s")
         return Features(store.finish(name, (), ()).view(np.float32), rows)
 
 
