@@ -28,11 +28,11 @@ class Batch:
         return len(self.indices)
 
     def parts(self, size: int) -> Iterator["Batch"]:
-        """The same samples in batches of at most ``size``."""
-        if size >= len(self):
+        """The same samples in batches of at most ``size``; no batch where there are none."""
+        if size >= len(self) > 0:
             yield self
             return
-        for at in range(0, len(self), size):
+        for at in range(0, len(self), max(1, size)):
             own = slice(at, at + size)
             yield Batch(self.pixels[own], self.targets[own], self.indices[own], self.epoch)
 
@@ -46,7 +46,7 @@ class Batches(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """Samples a batch; the last of an epoch may be smaller."""
+        """Samples a batch, of all processes together; the last of an epoch may be smaller."""
 
     def epoch(self, epoch: int, *, samples_seen: int = 0) -> Iterator[Batch]:
         """The batches of one epoch, from the sample numbered ``samples_seen`` on."""

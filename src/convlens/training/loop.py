@@ -20,6 +20,7 @@ from convlens.training.callbacks import Callback, Moment
 from convlens.training.loss import correct, log_loss, summed_loss, total_weight
 from convlens.training.schedule import learning_rate
 from convlens.training.settings import TrainingSettings
+from convlens.training.shared_step import shared_step
 from convlens.training.state import EpochRecord, Running, TrainingState
 from convlens.training.transfer import learning_mode
 
@@ -68,9 +69,8 @@ def fit(
         for callback in callbacks:
             callback.on(moment, state)
 
-    together = train.batch_size * terms.ranks.world_size
     epochs = terms.settings.plan[state.phase].epochs
-    state.phase_steps = state.phase_steps or epochs * math.ceil(train.samples / together)
+    state.phase_steps = state.phase_steps or epochs * math.ceil(train.samples / train.batch_size)
     with torch.random.fork_rng():
         tell(Moment.PHASE_START)
         while state.phase_step < state.phase_steps and state.stopped is None:
@@ -79,7 +79,7 @@ def fit(
             batches = train.epoch(state.epoch, samples_seen=state.samples_seen)
             for batch in batches_on(state.device, batches):
                 train_step(state, batch, terms)
-                state.samples_seen = min(state.samples_seen + together, train.samples)
+                state.samples_seen = min(state.samples_seen + train.batch_size, train.samples)
                 state.running.seconds = perf_counter() - started
                 tell(Moment.STEP_END)
                 if state.phase_step >= state.phase_steps:
@@ -95,11 +95,12 @@ def train_step(state: TrainingState, batch: Batch, terms: Terms) -> None:
     """Augment, forward, loss, backward, update; and count what the epoch's figures are made of."""
     settings, ranks = terms.settings, terms.ranks
     set_rate(state, settings)
-    if terms.transform is not None:
+    if terms.transform is not None and len(batch):
         batch = terms.transform(batch)
     weight = ranks.total(total_weight(batch.targets, terms.class_weights))
     figures = backward_in_memory(state, batch, weight, terms)
-    loss, right = ranks.sum_gradients(state.parameters, figures).tolist()
+    figures = shared_step(state.classifier, figures, samples=len(batch), ranks=ranks)
+    loss, right = figures.tolist()
     if not math.isfinite(loss):
         raise _not_finite(state, batch, loss)
     if settings.clip_norm is not None:
@@ -156,7 +157,7 @@ def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -
     torch.manual_seed(derived_seed(terms.seed, *place, slot=Stream.STEP))
     state.optimiser.zero_grad()
     figures = torch.zeros_like(weight).repeat(2)
-    half = terms.settings.bfloat16 and state.device.type == "cuda"
+    half = in_16_bits(terms.settings, state.device)
     for part in batch.parts(state.largest_batch or len(batch)):
         with torch.autocast(state.device.type, torch.bfloat16, enabled=half):
             logits = state.network(part.pixels)
@@ -165,6 +166,13 @@ def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -
         figures[0] += loss.detach()
         figures[1] += correct(logits, part.targets)
     return figures
+
+
+def in_16_bits(settings: TrainingSettings, device: torch.device) -> bool:
+    """Whether steps are computed in bfloat16; validation never is: what ships computes in float32."""
+    if settings.precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return settings.precision == "bfloat16"
 
 
 def finish_epoch(state: TrainingState, val: Batches, terms: Terms) -> None:
@@ -195,10 +203,11 @@ def validate(state: TrainingState, val: Batches, ranks: Ranks) -> tuple[float | 
     state.classifier.eval()
     loss, right, samples = 0.0, 0, 0
     for batch in batches_on(state.device, val.epoch(0)):
-        logits = state.network(batch.pixels)
-        loss += log_loss(logits, batch.targets).item()
-        right += int(correct(logits, batch.targets))
-        samples += len(batch)
+        for part in batch.parts(len(batch)):
+            logits = state.network(part.pixels)
+            loss += log_loss(logits, part.targets).item()
+            right += int(correct(logits, part.targets))
+            samples += len(part)
     sums = torch.tensor([loss, right, samples], dtype=torch.float64)
     loss, right, samples = ranks.total(sums).tolist()
     return (loss / samples, right / samples) if samples else (None, None)
