@@ -79,6 +79,10 @@ class AugmentSettings(BaseModel):
         mixup: alpha of MixUp (Zhang et al., arXiv 1710.09412, section 2); 0 is off.
         cutmix: alpha of CutMix (Yun et al., arXiv 1905.04899, section 3.1); 0 is off. With both,
             each batch takes one of them, with equal chances.
+        early_scale: the first epochs see smaller images, this share of the input's sides, which
+            takes about its square of the time (progressive resizing: Howard and others in the
+            DAWNBench of 2018; Tan and Le, arXiv 2104.00298, section 3.2); 1 is off.
+        early_epochs: how many epochs these are.
 
     Raises:
         pydantic.ValidationError: a value is out of range.
@@ -116,6 +120,8 @@ class AugmentSettings(BaseModel):
     erase_aspect: Range = (0.3, 3.3)
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
     cutmix: Annotated[float, Field(ge=0, le=100)] = 0.0
+    early_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    early_epochs: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -181,6 +187,10 @@ class AugmentSettings(BaseModel):
         """Whether colour may change, which images of other than 1 or 3 channels do not have."""
         saturates = self.saturation_range != UNCHANGED
         return saturates or self.trivial or self.hue_range > 0 or self.grey > 0
+
+    def side(self, pixels: int, epoch: int) -> int:
+        """How many of a side's pixels an epoch's images have; at least 1."""
+        return max(1, round(pixels * self.early_scale)) if epoch < self.early_epochs else pixels
 
     @property
     def mixes(self) -> bool:

@@ -5,8 +5,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from convlens.augment.colour import recolour, refuse_colour, shift_channels
 from convlens.augment.drawing import draw
@@ -91,13 +93,31 @@ def _augment_batch(
         settings, seed=seed, epoch=batch.epoch, indices=indices, height=height, width=width
     )
     pixels = apply(batch.pixels, draws, height=height, width=width, fill=settings.fill)
+    sides = settings.side(height, batch.epoch), settings.side(width, batch.epoch)
     if not settings.mixes:
-        return replace(batch, pixels=pixels)
+        return replace(batch, pixels=shrink(pixels, *sides))
     mix = draw_mix(
         settings, seed=seed, epoch=batch.epoch, indices=indices, height=height, width=width
     )
     targets = mix_targets(batch.targets, mix, classes)
-    return replace(batch, pixels=mix_pixels(pixels, mix), targets=targets)
+    return replace(batch, pixels=shrink(mix_pixels(pixels, mix), *sides), targets=targets)
+
+
+def shrink(pixels: Tensor, height: int, width: int) -> Tensor:
+    """Smaller images, antialiased; the same ones where they have that size.
+
+    Args:
+        pixels: N×C×H×W, uint8 or float in [0, 1].
+        height: rows of the result, at most H.
+        width: columns of the result, at most W.
+
+    Returns:
+        N×C×height×width, channels-last, in the same dtype.
+    """
+    if pixels.shape[2:] == (height, width):
+        return pixels
+    smaller = F.interpolate(pixels, size=(height, width), mode="bilinear", antialias=True)
+    return smaller.contiguous(memory_format=torch.channels_last)
 
 
 def augment(

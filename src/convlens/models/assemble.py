@@ -1,6 +1,6 @@
 """From a description to a network."""
 
-from torch import nn
+from torch import Tensor, nn
 
 from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
@@ -92,8 +92,8 @@ def _outputs(spec: ModelSpec, classes: int) -> int:
         return classes
     if classes != 2:
         raise ConvlensError(
-            f"one_output is set (as the loss \"binary\" asks), which is for two classes; there are "
-            f"{classes}: leave it out, and take the loss \"cross-entropy\"",
+            f'one_output is set (as the loss "binary" asks), which is for two classes; there are '
+            f'{classes}: leave it out, and take the loss "cross-entropy"',
             code="bad-model",
         )
     return 1
@@ -110,6 +110,24 @@ def uses_small_stem(spec: ModelSpec, input_spec: InputSpec) -> bool:
     if spec.small_stem is not None:
         return spec.small_stem
     return max(input_spec.height, input_spec.width) <= SMALL_IMAGE and not spec.loads_weights
+
+
+def prepare(net: Classifier, spec: ModelSpec, images: Tensor) -> bool:
+    """Fill what a network makes from training images before the first step, in place.
+
+    Args:
+        net: as `build` made it from ``spec``; where that loaded weights it is left as it is.
+        spec: which network.
+        images: N×C×H×W training images, uint8 or float in [0, 1].
+
+    Returns:
+        Whether there was something to fill.
+    """
+    found = None if spec.is_own or spec.loads_weights else _family(spec).prepare
+    if found is None:
+        return False
+    found(net.stages, images)
+    return True
 
 
 def training_head(spec: ModelSpec) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal, TypeAlias
 
-from torch import nn
+from torch import Tensor, nn
 
 from convlens.models.blocks import draw_he
 from convlens.models.names import FAMILIES, check_name
@@ -48,6 +48,8 @@ class Family:
         takes: the options it understands.
         training_head: the head that training on a user's data gives it unless told otherwise.
         from_torchvision: torchvision's name of a parameter to ours; None where it has no such net.
+        prepare: fills what is made from training images rather than drawn or learnt, in place,
+            from the stages and N×C×H×W images; None where there is nothing of the kind.
         note: where it differs from the paper, in a sentence; empty where it does not.
     """
 
@@ -60,6 +62,7 @@ class Family:
     takes: frozenset[Option] = frozenset()
     training_head: str = POOL_AND_DENSE
     from_torchvision: Callable[[str], str] | None = None
+    prepare: Callable[[nn.Sequential, Tensor], None] | None = None
     note: str = ""
 
 

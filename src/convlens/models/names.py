@@ -20,6 +20,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "resnet101": "convlens.models.resnet:RESNET101",
         "resnet152": "convlens.models.resnet:RESNET152",
         "simple": "convlens.models.simple:SIMPLE",
+        "sprint": "convlens.models.sprint:SPRINT",
         "standard": "convlens.models.standard:STANDARD",
         "standard_no_bn": "convlens.models.standard:STANDARD_NO_BN",
         "vgg11": "convlens.models.vgg:VGG11",

@@ -12,7 +12,7 @@ import torch
 
 from convlens.core.classifier import Classifier
 from convlens.core.device import describe_machine, placed
-from convlens.core.draws import Stream, derived_seed
+from convlens.core.draws import Stream, derived_seed, permutation
 from convlens.core.errors import ConvlensError
 from convlens.core.files import read_json, write_json
 from convlens.core.ranks import Ranks
@@ -28,11 +28,13 @@ from convlens.data import (
 )
 from convlens.evaluation import measure
 from convlens.inspection import own_networks_explained
-from convlens.models import build, portable
+from convlens.models import build, portable, prepare
 from convlens.prediction import Bundle, Predictor, save_bundle
 from convlens.recipe.phases import train_in_phases
 from convlens.recipe.recipe import Recipe
 from convlens.recipe.run import SPLITS_FILE, Run
+
+_LOOKED_AT = 5000
 
 
 def carry_out(
@@ -63,7 +65,7 @@ def carry_out(
     """
     with _removed_if_still_empty(folder):
         pixels = _read_splits(recipe, images, cache, reporter)
-        classifier = placed(_fresh_classifier(recipe, len(images.classes), reporter), device)
+        classifier = placed(_fresh_classifier(recipe, images, pixels, reporter), device)
         environment = _environment(recipe, images, pixels, device)
         _refuse_changes(folder, environment)
         recipe.save(folder / "recipe.toml")
@@ -128,11 +130,20 @@ def _read_splits(
     return pixels
 
 
-def _fresh_classifier(recipe: Recipe, classes: int, reporter: Reporter) -> Classifier:
+def _fresh_classifier(
+    recipe: Recipe, images: ImageSet, pixels: Mapping[str, Pixels], reporter: Reporter
+) -> Classifier:
     """The network as it is before the first step: its weights are drawn from the run's seed."""
     with torch.random.fork_rng(), own_networks_explained():
         torch.manual_seed(derived_seed(recipe.seed, slot=Stream.WEIGHTS))
-        return build(recipe.model, recipe.input, classes=classes, reporter=reporter)
+        found = build(recipe.model, recipe.input, classes=len(images.classes), reporter=reporter)
+    train = pixels["train"]
+    some = permutation(recipe.seed, 0, len(train), slot=Stream.WEIGHTS)[:_LOOKED_AT]
+    if prepare(
+        found, recipe.model, torch.from_numpy(train.array[np.sort(some)]).permute(0, 3, 1, 2)
+    ):
+        reporter.say(f"the first layer is made from {len(some):,} training images, not learnt")
+    return found
 
 
 def _measure(

@@ -73,7 +73,9 @@ class TrainingSettings(_Learning):
             before them; False computes it in every step.
         feature_draws: with augmentation and frozen stages: how many augmented versions of each
             image to make once and go round; 0 makes new ones in every epoch, uncached.
-        bfloat16: on a GPU, compute in bfloat16 where it is safe to.
+        precision: ``"bfloat16"`` computes convolutions and products in 16 bits, with weights,
+            losses and statistics in 32: faster on most GPUs and on CPUs that have such instructions
+            (AVX-512 BF16, AMX), slower on others; ``"auto"`` does so on GPUs alone.
         compile: let torch compile the network: a minute at the start, a gain on some GPUs.
         tensorboard: write the figures for TensorBoard as well.
     """
@@ -89,7 +91,7 @@ class TrainingSettings(_Learning):
     budget_seconds: Annotated[float, Field(gt=0)] | None = None
     feature_cache: bool = True
     feature_draws: Annotated[int, Field(ge=0, le=1000)] = 0
-    bfloat16: bool = True
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = False
     tensorboard: bool = False
 
