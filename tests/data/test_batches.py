@@ -81,22 +81,22 @@ def test_the_order_depends_on_neither_batch_size_nor_threads_nor_interruption(
 @given(
     count=st.integers(1, 60),
     world=st.integers(1, 5),
-    size=st.integers(1, 9),
+    size=st.integers(1, 40),
     last=st.sampled_from(["keep", "drop", "fill"]),
 )
 def test_processes_share_every_batch_of_the_same_order(
     count: int, world: int, size: int, last: str
 ) -> None:
-    together = size * world
-    if last == "keep" and 0 < count % together < world:
-        return
     how = {"batch_size": size, "last": last, "world_size": world}
     ranks = [[*batches(count, rank=rank, **how).epoch(2)] for rank in range(world)]
-    alone = batches(count, batch_size=together, last=last)
+    alone = batches(count, batch_size=size, last=last)
     for step, batch in enumerate(alone.epoch(2)):
         shares = [numbers(iter([rank[step]])) for rank in ranks]
         assert sorted(chain.from_iterable(shares)) == sorted(batch.indices.tolist())
-        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+        working = [share for share in shares if share]
+        assert len(working) == max(1, min(world, len(batch) // 2))
+        assert max(map(len, working)) - min(map(len, working)) <= 1
+        assert shares[0]
     assert {len(rank) for rank in ranks} == {len([*alone.epoch(2)])}
     assert batches(count, rank=0, **how).samples == alone.samples
 
@@ -157,7 +157,6 @@ def test_an_exception_in_a_thread_reaches_the_caller() -> None:
         ({"batch_size": 0}, "batch_size is 0; give at least 1"),
         ({"batch_size": 2, "world_size": 0}, "world_size is 0"),
         ({"batch_size": 2, "world_size": 2, "rank": 2}, "rank is 2; with 2 processes"),
-        ({"batch_size": 3, "world_size": 3}, 'has 1, too few for 3 processes; pass last="drop"'),
         ({"batch_size": 2, "weights": np.ones(9)}, "weights have the shape"),
         ({"batch_size": 2, "weights": -np.ones(10)}, "none negative"),
         ({"batch_size": 2, "weights": np.zeros(10)}, "not all 0"),

@@ -29,7 +29,7 @@ class PixelBatches:
     Args:
         pixels: decoded images, or their feature maps.
         labels: (N,) int64 class numbers of the whole image set, by image number.
-        batch_size: samples a batch and process.
+        batch_size: samples a batch, of all processes together.
         seed: the run's seed.
         shuffle: False gives the images in the order of ``pixels``, whatever the epoch.
         last: what becomes of samples that do not fill a batch: "keep" gives a smaller batch,
@@ -37,11 +37,13 @@ class PixelBatches:
         weights: (M,) how often an image is drawn, relative to the others, for `len(pixels)` draws
             with replacement; None for every image once.
         rank: which process this is.
-        world_size: how many processes share every batch.
+        world_size: how many processes share every batch: as equally as can be, but none gets a
+            single sample of several, of which normalisation would learn nothing. Where there are
+            too few for all, the last processes get empty batches.
         prefetch: batches gathered ahead, in threads; 0 gathers as they are asked for.
 
     Raises:
-        ConvlensError: a number is out of range, or "keep" would leave a process without samples.
+        ConvlensError: a number is out of range.
 
     Example:
         >>> pixels = Pixels(np.zeros((5, 8, 8, 1), np.uint8), np.arange(5))
@@ -81,12 +83,12 @@ class PixelBatches:
         count = len(self._pixels)
         if self._last == "keep":
             return count
-        together = self._batch_size * self._world_size
-        return (count if self._last == "drop" else count + together - 1) // together * together
+        size = self._batch_size
+        return (count if self._last == "drop" else count + size - 1) // size * size
 
     @property
     def batch_size(self) -> int:
-        """Samples a batch and process; the last of an epoch may be smaller."""
+        """Samples a batch, of all processes together; the last of an epoch may be smaller."""
         return self._batch_size
 
     def order(self, epoch: int) -> NDArray[np.int64]:
@@ -115,10 +117,9 @@ class PixelBatches:
             This process's share of each batch: uint8 pixels (of features: float32 maps), a
             channels-last view of what was gathered, and the images' numbers in the image set.
         """
-        order, together = self.order(epoch), self._batch_size * self._world_size
+        order, size = self.order(epoch), self._batch_size
         shares = (
-            order[at : at + together][self._rank :: self._world_size]
-            for at in range(samples_seen, len(order), together)
+            self._share(order[at : at + size]) for at in range(samples_seen, len(order), size)
         )
         if self._prefetch == 0:
             yield from (self._gather(rows, epoch) for rows in shares)
@@ -131,6 +132,10 @@ class PixelBatches:
         )
         with closing(gathered):
             yield from gathered
+
+    def _share(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        sharing = max(1, min(self._world_size, len(rows) // 2))
+        return rows[self._rank :: sharing] if self._rank < sharing else rows[:0]
 
     def _gather(self, rows: NDArray[np.int64], epoch: int) -> "Batch":
         # Here, not above: a source is read, and refused, in a fraction of the time torch takes.
@@ -167,12 +172,5 @@ class PixelBatches:
             raise ConvlensError(
                 f"weights have the shape {weights.shape}; expected {len(self._pixels)} finite "
                 "numbers, one an image, none negative and not all 0",
-                code="bad-option",
-            )
-        rest = len(self._pixels) % (self._batch_size * self._world_size)
-        if self._last == "keep" and 0 < rest < self._world_size:
-            raise ConvlensError(
-                f"the last batch of {len(self._pixels):,} images has {rest}, too few for "
-                f'{self._world_size} processes; pass last="drop" or last="fill"',
                 code="bad-option",
             )

@@ -8,6 +8,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, final
 
 from convlens.core.errors import WorkFailedError
+from convlens.core.ranks import Ranks
 from convlens.training.callbacks.callback import Callback, Moment
 
 if TYPE_CHECKING:
@@ -20,20 +21,25 @@ _CALLED = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 class SaveAndLeave(Callback):
     """On Ctrl-C or SIGTERM, finishes the step, saves and leaves; a second one leaves at once.
 
-    It watches while its ``with`` block lasts, and in the main thread alone.
+    It watches while its ``with`` block lasts, and in the main thread alone. Of several processes
+    all leave after the same step, whichever of them the signal reaches, and however often.
 
     Args:
         run: the run's folder, for the words that tell how to go on.
-        save: saves the state.
+        save: saves the state; called in the first process.
+        ranks: the processes that share the run.
 
     Raises:
         WorkFailedError: from `on`, when the signal came.
     """
 
-    def __init__(self, run: Path, save: Callable[["TrainingState"], None]) -> None:
+    def __init__(
+        self, run: Path, save: Callable[["TrainingState"], None], ranks: Ranks | None = None
+    ) -> None:
         self._run = run
         self._save = save
-        self._caught: str | None = None
+        self._ranks = ranks or Ranks()
+        self._caught = 0
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -53,16 +59,24 @@ class SaveAndLeave(Callback):
 
     def on(self, moment: Moment, state: "TrainingState") -> None:
         """Leave if the signal has come."""
-        if self._caught is None or moment not in {Moment.STEP_END, Moment.EPOCH_END}:
+        if moment not in {Moment.STEP_END, Moment.EPOCH_END}:
             return
-        self._save(state)
+        caught = self._ranks.greatest(self._caught)
+        if not caught:
+            return
+        if self._ranks.is_first:
+            self._save(state)
+        self._ranks.wait()
         raise WorkFailedError(
-            f"stopped by {self._caught} in epoch {state.epoch + 1} after {state.step:,} steps; "
-            f"all of it is saved, go on with: convlens train --resume {self._run}",
+            f"stopped by {_CALLED[signal.Signals(caught)]} in epoch {state.epoch + 1} "
+            f"after {state.step:,} steps; all of it is saved, go on with: "
+            f"convlens train --resume {self._run}",
             code="interrupted",
         )
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
-        self._caught = _CALLED[signal.Signals(number)]
+        self._caught = number
+        if self._ranks.world_size > 1:
+            return  # a cluster tells each process, and torchrun tells it again
         for each, handler in self._before.items():
             signal.signal(each, handler)
