@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from convlens.augment.pictures import FirstEpochs
     from convlens.core.classifier import Classifier
     from convlens.core.errors import ConvlensError
+    from convlens.core.ranks import Ranks
     from convlens.core.reporter import Reporter
     from convlens.data import ImageSet
     from convlens.evaluation import Figures
@@ -72,7 +73,8 @@ def train(
     """Train a network on labelled images, and measure it on images it never saw.
 
     What is not asked for is chosen from the data by the rules of `convlens.recipe.complete`, told,
-    and written into the run's recipe.
+    and written into the run's recipe. In a program that ``torchrun`` starts as several processes,
+    they share the run; all must call this alike.
 
     Args:
         source: a folder of class folders, an archive, an ``.npz`` file, a table, a catalogue name,
@@ -106,62 +108,33 @@ def train(
         ConvlensError: the request cannot be carried out as it stands.
         WorkFailedError: the work failed.
     """
-    from convlens.core.settings import merge, validated
-    from convlens.data import CacheSettings, DataSettings, open_source
+    from convlens.core.ranks import Ranks
+    from convlens.core.settings import merge
 
-    reporter = _reporter(quiet)
-    if resume is not None:
-        return _resume(Path(resume), device=device, cache=cache, reporter=reporter)
-    asked = _asked(
-        recipe,
-        model={
-            "name": model,
-            "layers": layers,
-            "head": head,
-            "pretrained": pretrained or None,
-            "weights": weights and str(weights),
-        },
-        augment=augment,
-        epochs=epochs,
-        budget=budget,
-        size=size,
-        seed=seed,
-        settings=settings,
-    )
-    if splits is not None:
-        asked = merge(asked, {"data": {"splits": str(Path(splits).resolve())}})
-    source = source if source is not None else asked.get("source")
-    if source is None:
-        raise _no_source()
-    # The images are opened before the recipe, which needs torch: a slip is then told at once.
-    images = open_source(
-        source,
-        seed=int(asked.get("seed", 0)),
-        settings=validated(DataSettings, asked.get("data", {}), what="[data]"),
-        reporter=reporter,
-    )
-
-    from convlens.core.device import choose_device
-    from convlens.recipe import carry_out, complete, new_run_folder
-
-    where = choose_device(device)
-    asked["source"] = _source_name(source)
-    complete_recipe, reasons = complete(asked, images)
-    for reason in reasons:
-        reporter.say(f"chose {reason}")
-    folder = new_run_folder(
-        Path(out) if out is not None else None,
-        name=images.name,
-        model=complete_recipe.model.name or "layers",
-    )
-    return carry_out(
-        complete_recipe,
-        images,
-        folder,
-        device=where,
-        cache=CacheSettings(enabled=cache),
-        reporter=reporter,
-    )
+    with Ranks.of_torchrun().joined(device) as ranks:
+        reporter = _reporter(quiet or not ranks.is_first)
+        where: dict[str, Any] = {"device": device, "cache": cache, "ranks": ranks}
+        if resume is not None:
+            return _resume(Path(resume), **where, reporter=reporter)
+        asked = _asked(
+            recipe,
+            model={
+                "name": model,
+                "layers": layers,
+                "head": head,
+                "pretrained": pretrained or None,
+                "weights": weights and str(weights),
+            },
+            augment=augment,
+            epochs=epochs,
+            budget=budget,
+            size=size,
+            seed=seed,
+            settings=settings,
+        )
+        if splits is not None:
+            asked = merge(asked, {"data": {"splits": str(Path(splits).resolve())}})
+        return _begin(source, asked, out=out, **where, reporter=reporter)
 
 
 def evaluate(
@@ -745,19 +718,71 @@ def _means_run(text: str) -> bool:
     return len(path.parts) > 1 and not any(sign in text for sign in (" ", ",", ".py:"))
 
 
-def _resume(folder: Path, *, device: str, cache: bool, reporter: Reporter) -> Run:
-    from convlens.core.device import choose_device
+def _begin(
+    source: Any,
+    asked: dict[str, Any],
+    *,
+    out: str | Path | None,
+    device: str,
+    cache: bool,
+    ranks: Ranks,
+    reporter: Reporter,
+) -> Run:
+    """A new run, from what the user has said to its end."""
+    from convlens.core.settings import validated
+    from convlens.data import CacheSettings, DataSettings, open_source
+
+    source = source if source is not None else asked.get("source")
+    if source is None:
+        raise _no_source()
+    # The images are opened before the recipe, which needs torch: a slip is then told at once.
+    with ranks.one_a_host_first():
+        images = open_source(
+            source,
+            seed=int(asked.get("seed", 0)),
+            settings=validated(DataSettings, asked.get("data", {}), what="[data]"),
+            reporter=reporter,
+        )
+
+    from convlens.recipe import carry_out, complete, new_run_folder
+
+    where = ranks.device(device)
+    recipe, reasons = complete({**asked, "source": _source_name(source)}, images)
+    for reason in reasons:
+        reporter.say(f"chose {reason}")
+    ranks.require_same(recipe.to_toml(), "recipe")
+    folder = Path()
+    if ranks.is_first:
+        folder = new_run_folder(
+            Path(out) if out is not None else None,
+            name=images.name,
+            model=recipe.model.name or "layers",
+        )
+    return carry_out(
+        recipe,
+        images,
+        Path(ranks.told(str(folder))),
+        device=where,
+        cache=CacheSettings(enabled=cache),
+        ranks=ranks,
+        reporter=reporter,
+    )
+
+
+def _resume(folder: Path, *, device: str, cache: bool, ranks: Ranks, reporter: Reporter) -> Run:
     from convlens.data import CacheSettings
     from convlens.recipe import Run, carry_out
 
     run = Run(folder)
-    images = run.images(reporter)
+    with ranks.one_a_host_first():
+        images = run.images(reporter)
     return carry_out(
         run.recipe,
         images,
         folder,
-        device=choose_device(device),
+        device=ranks.device(device),
         cache=CacheSettings(enabled=cache),
+        ranks=ranks,
         reporter=reporter,
     )
 

@@ -73,6 +73,7 @@ def train(
     Example: convlens train plants --model standard --epochs 20
     """
     from convlens import api
+    from convlens.core.ranks import Ranks
 
     run = api.train(
         source,
@@ -94,6 +95,8 @@ def train(
         cache=cache,
         settings=settings or (),
     )
+    if not Ranks.of_torchrun().is_first:
+        return
     if as_json:
         print_json(run.summary())
     else:

@@ -121,7 +121,8 @@ class Ranks:
         import torch  # noqa: PLC0415
 
         threads, cores = torch.get_num_threads(), usable_cores()
-        text = f"{self.world_size} processes share every batch, with {threads} threads each"
+        text = f"{self.world_size} processes share every batch, each with "
+        text += f"{threads} thread{'s' * (threads != 1)}"
         here = int(os.environ.get("LOCAL_WORLD_SIZE", self.world_size))
         most = cores // here
         if most > threads:
@@ -129,12 +130,16 @@ class Ranks:
         return text
 
     @contextmanager
-    def one_a_host_first(self) -> Iterator[None]:
-        """One process of each host does what is in the block, then the others, who find it done."""
-        if self.local_rank:
+    def one_a_host_first(self, kept: bool = True) -> Iterator[None]:
+        """One process of each host does what is in the block, then the others, who find it done.
+
+        Args:
+            kept: False where it leaves nothing to find: then all do it at once.
+        """
+        if kept and self.local_rank:
             self.wait()
         yield
-        if not self.local_rank:
+        if kept and not self.local_rank:
             self.wait()
 
     def wait(self) -> None:

@@ -1,5 +1,6 @@
 """Where the parts of a run are wired together."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -45,8 +46,11 @@ def carry_out(
     device: torch.device,
     reporter: Reporter,
     cache: CacheSettings | None = None,
+    ranks: Ranks | None = None,
 ) -> Run:
     """Train, measure and bundle; goes on from the folder's checkpoint where there is one.
+
+    Of several processes one a host fills the caches, and the first writes all that a run leaves.
 
     Args:
         recipe: the complete description of the run.
@@ -55,6 +59,7 @@ def carry_out(
         device: where to train.
         reporter: whom to tell.
         cache: whether and where decoded pixels are kept; None for the defaults.
+        ranks: the processes that share the run; None for this one alone.
 
     Returns:
         The finished run.
@@ -63,33 +68,41 @@ def carry_out(
         ConvlensError: the images cannot be used, or the folder not be written to.
         WorkFailedError: the loss is not finite, or the disk is full.
     """
+    cache, ranks = cache or CacheSettings(), ranks or Ranks()
     with _removed_if_still_empty(folder):
-        pixels = _read_splits(recipe, images, cache, reporter)
-        classifier = placed(_fresh_classifier(recipe, images, pixels, reporter), device)
-        environment = _environment(recipe, images, pixels, device)
-        _refuse_changes(folder, environment)
-        recipe.save(folder / "recipe.toml")
-        write_json(folder / "environment.json", environment)
-        write_splits(images, folder / SPLITS_FILE)
+        with ranks.one_a_host_first(cache.enabled):
+            pixels = _read_splits(recipe, images, cache, reporter)
+        with ranks.one_a_host_first():
+            classifier = placed(_fresh_classifier(recipe, images, pixels, reporter), device)
+        environment = _environment(recipe, images, pixels, device, ranks)
+        _begin_together(ranks, environment, classifier)
+        if ranks.is_first:
+            _refuse_changes(folder, environment)
+            recipe.save(folder / "recipe.toml")
+            write_json(folder / "environment.json", environment)
+            write_splits(images, folder / SPLITS_FILE)
+    _tell_of(ranks, recipe, reporter)
     metrics = train_in_phases(
         recipe,
         images,
         pixels,
         classifier,
         folder,
-        cache=cache or CacheSettings(),
-        ranks=Ranks(),
+        cache=cache,
+        ranks=ranks,
         reporter=reporter,
     )
-    bundle = Bundle(
-        classifier=classifier,
-        model=recipe.model,
-        classes=images.classes,
-        provenance=_provenance(recipe, environment["data"]["fingerprint"], folder),
-    )
-    metrics |= _measure(Predictor(bundle, device=device), images, pixels, reporter)
-    save_bundle(replace(bundle, metrics=metrics), folder / "bundle")
-    write_json(folder / "metrics.json", metrics)
+    if ranks.is_first:
+        bundle = Bundle(
+            classifier=classifier,
+            model=recipe.model,
+            classes=images.classes,
+            provenance=_provenance(recipe, environment["data"]["fingerprint"], folder),
+        )
+        metrics |= _measure(Predictor(bundle, device=device), images, pixels, reporter)
+        save_bundle(replace(bundle, metrics=metrics), folder / "bundle")
+        write_json(folder / "metrics.json", metrics)
+    ranks.wait()
     return Run(folder)
 
 
@@ -104,8 +117,26 @@ def _removed_if_still_empty(folder: Path) -> Iterator[None]:
         raise
 
 
+def _begin_together(ranks: Ranks, environment: Mapping[str, Any], classifier: Classifier) -> None:
+    """Every process has the same images, and from here on the same network."""
+    ranks.require_same(json.dumps(environment["data"]), "images")
+    ranks.copy_from_first(list(classifier.state_dict().values()))
+
+
+def _tell_of(ranks: Ranks, recipe: Recipe, reporter: Reporter) -> None:
+    if ranks.world_size == 1:
+        return
+    reporter.say(ranks.in_words())
+    size, needed = recipe.training.batch_size, 2 * ranks.world_size
+    if size < needed:
+        reporter.warn(
+            f"a batch of {size} images is too small for {ranks.world_size} processes: some have "
+            f"nothing to do; start fewer, or pass --set training.batch_size={needed}"
+        )
+
+
 def _read_splits(
-    recipe: Recipe, images: ImageSet, cache: CacheSettings | None, reporter: Reporter
+    recipe: Recipe, images: ImageSet, cache: CacheSettings, reporter: Reporter
 ) -> dict[str, Pixels]:
     """Every split's pixels; a class that no readable training image shows is an error."""
     pixels = {
@@ -183,12 +214,17 @@ def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> None:
 
 
 def _environment(
-    recipe: Recipe, images: ImageSet, pixels: Mapping[str, Pixels], device: torch.device
+    recipe: Recipe,
+    images: ImageSet,
+    pixels: Mapping[str, Pixels],
+    device: torch.device,
+    ranks: Ranks,
 ) -> dict[str, Any]:
     skipped = [*images.skipped, *(file for own in pixels.values() for file in own.skipped)]
     return {
         "convlens": __version__,
         "machine": describe_machine(device),
+        "processes": ranks.world_size,
         "network_sha256": portable(recipe.model).source_sha256,
         "data": {
             "name": images.name,

@@ -72,6 +72,7 @@ def train_in_phases(
     steering = run.steering(state, keep_best)
     if load_checkpoint(checkpoint, state, steering):
         reporter.say(f"going on from epoch {state.epoch + 1}, image {state.samples_seen:,}")
+    ranks.require_same(f"{state.phase} {state.step}", "checkpoint")
     started = perf_counter()
     while True:
         run.train_phase(state, steering)
@@ -173,18 +174,17 @@ class _Wiring:
             remember=steering,
         )
         progress = Progress(self.reporter, settings, steps_an_epoch=self.steps_an_epoch)
-        leave = SaveAndLeave(self.folder, save.save)
+        leave = SaveAndLeave(self.folder, save.save, self.ranks)
         writing: list[Callback] = [WriteHistory(self.folder / "history.jsonl")]
         if settings.tensorboard:
             writing.append(WriteTensorBoard(self.folder / "tensorboard"))
-        told = [*steering.values(), *writing, save, progress, leave]
+        telling = [*writing, save, progress] if self.ranks.is_first else []
         with ExitStack() as stack:
             stack.callback(progress.close)
             stack.enter_context(leave)
             if settings.compile:
                 state.network = torch.compile(state.network)
-            mine = told if self.ranks.is_first else list(steering.values())
-            fit(state, train, val, terms, callbacks=mine)
+            fit(state, train, val, terms, callbacks=[*steering.values(), *telling, leave])
         self.saving_seconds += save.seconds
 
     def _kept_features(self, state: TrainingState) -> tuple[Batches, Batches] | None:
@@ -200,9 +200,10 @@ class _Wiring:
             self.reporter.say(f"features: {choice.reason}")
         later = recipe.training.plan[state.phase + 1 :]
         further = [frozen_stages(self.classifier, phase.train) for phase in later]
-        return self.features.batches(
-            stages, self.pixels, self._make, choice=choice, further=further
-        )
+        with self.ranks.one_a_host_first(self.cache.enabled):
+            return self.features.batches(
+                stages, self.pixels, self._make, choice=choice, further=further
+            )
 
     def _terms(self, state: TrainingState) -> Terms:
         recipe, images = self.recipe, self.images
@@ -230,6 +231,8 @@ class _Wiring:
             seed=self.recipe.seed,
             shuffle=learns,
             last=_last_batch(len(shown), size, self.classifier) if learns else "keep",
+            rank=self.ranks.rank,
+            world_size=self.ranks.world_size,
         )
 
     def _transform(self) -> BatchTransform | None:
