@@ -65,6 +65,8 @@ def recipe(source: Path | str) -> dict[str, Any]:
             "batch_size": BATCH,
             "optimiser": {"name": "adam", "learning_rate": 0.001, "weight_decay": 0.0},
             "schedule": {"name": "constant", "warmup": 0},
+            "early_stopping": {"patience": 1000, "restore_best_weights": True},
+            "reduce_on_plateau": {"factor": 0.5, "patience": 1000, "min_rate": 1e-6},
         },
     }
 
@@ -185,6 +187,7 @@ def summary(
         "matmul_gflops": round(limit, 1),
         "share_of_matmul": {name: round(share, 3) for name, share in shares.items()},
         "peak_memory_mb": memory,
+        "share_of_time_spent_saving": round(max(own["saving_share"] for own in answers[OURS]), 4),
         "last_training_loss": {n: round(own[-1]["losses"][-1], 4) for n, own in answers.items()},
         "every_round": {what: rounded(rounds, 1) for what, rounds in speeds.items()},
         "every_round_matmul_gflops": [round(value, 1) for value in limits],

@@ -61,8 +61,10 @@ def measure(config: Config) -> dict[str, Any]:
         "images": len(images.splits["train"]) * (len(found) - 1),
         "training_seconds": sum(record["seconds"] for record in found[1:]),
         "whole_seconds": reporter.ended[-1] - reporter.ended[0],
-        "started_to_ended_seconds": [end - started for end in reporter.ended],
+        "epoch_ended_after_seconds": [end - started for end in reporter.ended],
+        "saving_share": run.metrics["saving_seconds"] / run.metrics["seconds"],
         "losses": [record["train_loss"] for record in found],
+        "val_losses": [record["val_loss"] for record in found],
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
     }
 
