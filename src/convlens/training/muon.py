@@ -58,7 +58,10 @@ class Muon(Optimizer):
             "steps": steps,
             "normalise": normalise,
         }
-        others = [{**group, "orthogonal": False, "lr": rest_lr} for group in rest]
+        others = [
+            {**group, "orthogonal": False, "lr": rest_lr, "fused": fused(group["params"])}
+            for group in rest  # by its name "fused" tells torch where a step's number belongs
+        ]
         super().__init__([own, *others] if kernels else others, {})
 
     @torch.no_grad()
@@ -103,7 +106,7 @@ class Muon(Optimizer):
             [state["exp_avg_sq"] for state in states],
             [],
             [state["step"] for state in states],
-            fused=fused(parameters),
+            fused=group["fused"],
             amsgrad=False,
             beta1=0.9,
             beta2=0.999,
