@@ -8,7 +8,7 @@ from PIL import Image
 
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet
-from convlens.data import ImageSet, open_source
+from convlens.data import DataSettings, ImageSet, open_source
 from convlens.recipe import complete
 
 MakeSet = Callable[..., ImageSet]
@@ -99,12 +99,53 @@ def test_digits_are_never_mirrored() -> None:
     assert any("no horizontal flip" in reason for reason in reasons)
 
 
-def test_loaded_weights_bring_their_normalisation_and_a_low_rate() -> None:
-    asked = {**ASKED, "model": {"name": "resnet18", "pretrained": True}}
-    recipe, reasons = complete(asked, arrays(200, 28))
+PRETRAINED: dict[str, Any] = {**ASKED, "model": {"name": "resnet18", "pretrained": True}}
+
+
+def phases(asked: dict[str, Any], images: ImageSet) -> list[tuple[str, int, float]]:
+    plan = complete(asked, images)[0].training.plan
+    return [(phase.train, phase.epochs, phase.optimiser.learning_rate) for phase in plan]
+
+
+def test_loaded_weights_bring_their_normalisation_and_two_phases() -> None:
+    recipe, reasons = complete(PRETRAINED, arrays(200, 28))
     assert recipe.input.mean == (0.485, 0.456, 0.406)
-    assert recipe.training.optimiser.learning_rate == 1e-4
-    assert any("learning rate" in reason for reason in reasons)
+    assert phases(PRETRAINED, arrays(200, 28)) == [
+        ("head", 10, 1e-3),
+        ("last 3", 10, pytest.approx(1e-4)),
+    ]
+    assert [p.early_stopping and p.early_stopping.patience for p in recipe.training.plan] == [3, 3]
+    assert any("the head alone at 0.001" in reason for reason in reasons)
+
+
+def test_what_is_said_of_epochs_and_rate_holds_for_both_phases() -> None:
+    said = {"training": {"epochs": 2, "optimiser": {"name": "sgd", "learning_rate": 0.1}}}
+    found = phases({**PRETRAINED, **said}, arrays(200, 28))
+    assert found == [("head", 2, 0.1), ("last 3", 2, pytest.approx(0.01))]
+    recipe, _ = complete({**PRETRAINED, **said}, arrays(200, 28))
+    assert {phase.optimiser.name for phase in recipe.training.plan} == {"sgd"}
+
+
+def test_phases_that_are_asked_for_are_those_there_are() -> None:
+    said = {"training": {"phases": [{"train": "stage:layer4"}], "epochs": 4}}
+    assert phases({**PRETRAINED, **said}, arrays(200, 28)) == [("stage:layer4", 4, 2e-3)]
+
+
+def test_nothing_is_stopped_early_where_there_is_nothing_to_validate_on() -> None:
+    images = (np.random.default_rng(0).integers(0, 256, (40, 28, 28, 3), np.uint8), [0, 1] * 20)
+    settings = DataSettings(val=0)
+    recipe, _ = complete(PRETRAINED, open_source(images, settings=settings, reporter=Quiet()))
+    assert {phase.early_stopping for phase in recipe.training.plan} == {None}
+
+
+def test_a_binary_loss_and_a_single_output_ask_for_each_other() -> None:
+    for asked in ({"training": {"loss": {"name": "binary"}}}, {"model": {"one_output": True}}):
+        recipe, _ = complete({**ASKED, **asked}, arrays(100, 28))
+        assert recipe.model.one_output
+        assert recipe.training.loss.name == "binary"
+    wrong = {"model": {"one_output": True}, "training": {"loss": {"name": "focal"}}}
+    with pytest.raises(ConvlensError, match="'binary' is for one output"):
+        complete({**ASKED, **wrong}, arrays(100, 28))
 
 
 def test_a_network_of_the_users_own_is_remembered_by_its_whole_path(

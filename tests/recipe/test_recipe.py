@@ -27,8 +27,9 @@ def test_it_survives_the_file(tmp_path: Path) -> None:
 
 def test_every_value_is_written_out() -> None:
     written = tomllib.loads(RECIPE.to_toml())
-    assert written["training"]["label_smoothing"] == 0.0
-    assert written["training"]["schedule"] == {"name": "cosine", "warmup": 0.1}
+    assert written["training"]["loss"]["label_smoothing"] == 0.0
+    assert written["training"]["schedule"]["name"] == "cosine"
+    assert written["training"]["schedule"]["warmup"] == 0.1
     assert written["augment"]["horizontal_flip"] is True
 
 

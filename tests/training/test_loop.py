@@ -51,7 +51,12 @@ def test_a_step_is_torchs_own(name: str, network: Network, train: QuarterBatches
     ours, theirs = network(), network()
     for net in (ours, theirs):
         net.head[1].p = 0.0
-    fit(TrainingState.start(ours, settings), train, QuarterBatches(0), Terms(settings=settings, seed=0))
+    fit(
+        TrainingState.start(ours, settings),
+        train,
+        QuarterBatches(0),
+        Terms(settings=settings, seed=0),
+    )
 
     rate = settings.optimiser.learning_rate
     optimiser = {

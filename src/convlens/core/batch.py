@@ -13,7 +13,8 @@ class Batch:
     """Some samples of one epoch.
 
     Attributes:
-        pixels: uint8, or float in [0, 1]; N×C×H×W in channels-last memory.
+        pixels: uint8, or float in [0, 1], or feature maps in their place, float32 of any range;
+            N×C×H×W in channels-last memory.
         targets: (N,) int64 class numbers, or (N, K) float where they are mixed.
         indices: (N,) int64, which samples these are, so that every draw can be made again.
         epoch: counted from 0.

@@ -31,7 +31,7 @@ _EPSILON = 5e-4
 
 def _stages(options: Options) -> Mapping[str, nn.Module]:
     channels = options.shape[0]
-    filters = 2 * channels * PATCH**2
+    filters = channels * PATCH**2
     whiten = nn.Conv2d(channels, filters, PATCH, stride=2, padding=1, bias=False)
     found: dict[str, nn.Module] = {"whiten": named(conv=whiten, gelu=_activation())}
     for number, width in enumerate(WIDTHS, start=1):
@@ -72,9 +72,10 @@ def _draw(module: nn.Module) -> None:
 
 @torch.no_grad()
 def whiten(stages: nn.Sequential, images: Tensor) -> None:
-    """Fill the first layer from images, in place: each patch direction at unit variance, twice.
+    """Fill the first layer from images, in place: patch directions, each at unit variance.
 
-    Half of the filters are the others' negatives, so that the activation loses nothing.
+    These are the half of all directions that vary most, and their negatives, so that the activation
+    loses nothing of them.
 
     Args:
         stages: as this family builds them, the normalising one first.
@@ -89,8 +90,8 @@ def whiten(stages: nn.Sequential, images: Tensor) -> None:
     vectors = patches.transpose(1, 2).reshape(-1, patches.shape[1])
     variances, directions = torch.linalg.eigh(vectors.T @ vectors / len(vectors))
     filters = (directions / torch.sqrt(variances + _EPSILON)).T.flip(0)
-    kernels = filters.reshape(-1, images.shape[1], PATCH, PATCH)
     weight = conv.get_parameter("weight")
+    kernels = filters[: len(weight) // 2].reshape(-1, *weight.shape[1:])
     weight.copy_(torch.cat([kernels, -kernels]).to(weight.dtype))
 
 

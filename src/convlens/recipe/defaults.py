@@ -25,6 +25,7 @@ FINE_TUNING = 0.1
 """The rate of loaded weights as a share of the new head's: they know something already."""
 
 TRANSFER_EPOCHS = 10
+TRANSFER_PATIENCE = 3
 
 
 def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
@@ -157,6 +158,8 @@ def _training(
     if "batch_size" not in asked:
         reasons.append(f"{chosen['batch_size']} images a step: for {samples:,} training images")
     if spec.loads_weights and not asked.get("phases"):
+        if len(images.splits["val"]) and "early_stopping" not in asked:
+            chosen["early_stopping"] = {"patience": TRANSFER_PATIENCE}
         return chosen | _transfer(asked, spec, reasons)
     chosen["epochs"] = max(12, min(40, round(600_000 / max(1, samples))))
     if not {"epochs", "phases", "budget_seconds"} & set(asked):
@@ -181,8 +184,4 @@ def _transfer(asked: Asked, spec: ModelSpec, reasons: list[str]) -> dict[str, An
         f"two phases of up to {epochs} epochs: the head alone at {rate:g}, then the last 3 layers "
         f"with it at {low:g}, low so that the loaded weights survive"
     )
-    return {
-        "phases": phases,
-        "epochs": epochs,
-        "early_stopping": {"patience": 3},
-    }
+    return {"phases": phases, "epochs": epochs}

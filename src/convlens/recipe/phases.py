@@ -150,13 +150,24 @@ class _Wiring:
         if settings.keep == "best":
             found["best"] = keep_best
         if phase.early_stopping is not None:
+            self._require_measured(phase.early_stopping.monitor)
             found["early stopping"] = EarlyStopping(phase.early_stopping)
         if phase.reduce_on_plateau is not None:
+            self._require_measured(phase.reduce_on_plateau.monitor)
             peak = phase.optimiser.learning_rate
             found["plateau"] = ReduceLROnPlateau(
                 phase.reduce_on_plateau, peak=peak, reporter=self.reporter
             )
         return found
+
+    def _require_measured(self, monitor: str) -> None:
+        if monitor.startswith("val_") and not len(self.pixels["val"]):
+            raise ConvlensError(
+                f"{monitor} is to be watched, but there are no validation images to measure it on; "
+                "give some (--set data.val=0.1), or watch the training images' "
+                f"{monitor.replace('val', 'train')}",
+                code="not-measured",
+            )
 
     def train_phase(self, state: TrainingState, steering: Mapping[str, Callback]) -> None:
         """One phase, from wherever it stands to its end."""
@@ -167,7 +178,8 @@ class _Wiring:
             state.behind(state.frozen.stages)
             terms = replace(terms, transform=None)
         if self.budget is not None and not state.phase_steps:
-            self.budget.plan(state, measure_pace(state, train, val, terms))
+            pace = measure_pace(state, train, val, terms, seconds=self.budget.measuring)
+            self.budget.plan(state, pace)
         save = SaveCheckpoint(
             self.folder / "checkpoint",
             every_seconds=settings.checkpoint_seconds,
@@ -196,7 +208,7 @@ class _Wiring:
             frozen=self.classifier.stages[:stages],
             wanted=recipe.training.feature_cache,
         )
-        if stages:
+        if choice.draws or state.frozen.parameters > state.frozen.trainable:
             self.reporter.say(f"features: {choice.reason}")
         later = recipe.training.plan[state.phase + 1 :]
         further = [frozen_stages(self.classifier, phase.train) for phase in later]

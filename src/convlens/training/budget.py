@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from convlens.training.state import TrainingState
 
 _CORRECTIONS = 20
+_SHARE_TO_MEASURE = 0.02
 _WORTH_TELLING = 0.1
 
 
@@ -54,6 +55,11 @@ class Budget(Callback):
         self._phase_end = 0.0  # in seconds of the budget
         self._validation = 0.0
         self._told = 0
+
+    @property
+    def measuring(self) -> float:
+        """How many seconds to spend on measuring the pace, at most."""
+        return min(2.0, _SHARE_TO_MEASURE * self._seconds)
 
     def plan(self, state: "TrainingState", pace: "Pace") -> None:
         """Decide how many steps the phase about to start has; changes ``state.phase_steps``."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, final
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -69,9 +70,10 @@ class SaveCheckpoint(Callback):
             self.save(state)
 
     def save(self, state: TrainingState) -> None:
-        """Save at once."""
+        """Save at once; weights that are no longer finite leave the checkpoint before them."""
         started = perf_counter()
-        save_checkpoint(self._folder, state, self._remember)
+        if all(torch.isfinite(tensor).all() for tensor in state.classifier.state_dict().values()):
+            save_checkpoint(self._folder, state, self._remember)
         self._saved = perf_counter()
         self.seconds += self._saved - started
 
@@ -176,11 +178,20 @@ def _optimiser_tensors(state: TrainingState) -> dict[str, Tensor]:
 
 def _restore_optimiser(state: TrainingState, tensors: Mapping[str, Tensor]) -> None:
     whole = state.optimiser.state_dict()
+    parameters = [p for group in state.optimiser.param_groups for p in group["params"]]
     entries: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         number, _, key = name.partition("/")
-        entries.setdefault(int(number), {})[key] = tensor
+        own = entries.setdefault(int(number), {})
+        own[key] = _laid_out_like(parameters[int(number)], tensor)
     state.optimiser.load_state_dict({**whole, "state": entries})
+
+
+def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """The same numbers in the parameter's memory order: fused optimisers go by that alone."""
+    if tensor.shape != parameter.shape:
+        return tensor
+    return torch.empty_like(parameter, dtype=tensor.dtype, device="cpu").copy_(tensor)
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

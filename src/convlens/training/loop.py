@@ -73,17 +73,19 @@ def fit(
     state.phase_steps = state.phase_steps or epochs * math.ceil(train.samples / train.batch_size)
     with torch.random.fork_rng():
         tell(Moment.PHASE_START)
-        while state.phase_step < state.phase_steps and state.stopped is None:
+        while state.stopped is None and (
+            state.phase_step < state.phase_steps or state.samples_seen > 0
+        ):
             learning_mode(state.classifier, state.frozen)
             started = perf_counter() - state.running.seconds
             batches = train.epoch(state.epoch, samples_seen=state.samples_seen)
             for batch in batches_on(state.device, batches):
+                if state.phase_step >= state.phase_steps:
+                    break
                 train_step(state, batch, terms)
                 state.samples_seen = min(state.samples_seen + train.batch_size, train.samples)
                 state.running.seconds = perf_counter() - started
                 tell(Moment.STEP_END)
-                if state.phase_step >= state.phase_steps:
-                    break
             finish_epoch(state, val, terms)
             tell(Moment.EPOCH_END)
         if state.average is not None:
@@ -102,7 +104,7 @@ def train_step(state: TrainingState, batch: Batch, terms: Terms) -> None:
     figures = shared_step(state.classifier, figures, samples=len(batch), ranks=ranks)
     loss, right = figures.tolist()
     if not math.isfinite(loss):
-        raise _not_finite(state, batch, loss)
+        raise _not_finite(state, _batch_in_words(batch), loss)
     if settings.clip_norm is not None:
         nn.utils.clip_grad_norm_(state.parameters, settings.clip_norm)
     state.optimiser.step()
@@ -169,7 +171,7 @@ def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -
 
 
 def in_16_bits(settings: TrainingSettings, device: torch.device) -> bool:
-    """Whether steps are computed in bfloat16; validation never is: what ships computes in float32."""
+    """Whether steps compute in bfloat16; validation never does, nor what ships."""
     if settings.precision == "auto":
         return device.type == "cuda" and torch.cuda.is_bf16_supported()
     return settings.precision == "bfloat16"
@@ -179,6 +181,8 @@ def finish_epoch(state: TrainingState, val: Batches, terms: Terms) -> None:
     """Validate, write the epoch's record, and turn the page."""
     with state.averaged():
         val_loss, val_accuracy = validate(state, val, terms.ranks)
+    if val_loss is not None and not math.isfinite(val_loss):
+        raise _not_finite(state, "on the validation images", val_loss)
     running, samples = state.running, state.samples_seen
     record = EpochRecord(
         phase=terms.settings.plan[state.phase].train,
@@ -213,11 +217,15 @@ def validate(state: TrainingState, val: Batches, ranks: Ranks) -> tuple[float | 
     return (loss / samples, right / samples) if samples else (None, None)
 
 
-def _not_finite(state: TrainingState, batch: Batch, loss: float) -> WorkFailedError:
-    rate, images = state.learning_rate, ", ".join(map(str, batch.indices[:3].tolist()))
+def _not_finite(state: TrainingState, where: str, loss: float) -> WorkFailedError:
+    rate = state.learning_rate
     return WorkFailedError(
         f"the loss became {loss} at step {state.step + 1} (epoch {state.epoch + 1}, learning rate "
-        f"{rate:.2g}, batch of {len(batch)}: images {images}, …); the last checkpoint is whole. "
-        f"Try a lower rate: --set training.optimiser.learning_rate={rate / 10:.1g}",
+        f"{rate:.2g}, {where}); the last checkpoint is whole. Try a lower rate: "
+        f"--set training.optimiser.learning_rate={rate / 10:.1g}",
         code="loss-not-finite",
     )
+
+
+def _batch_in_words(batch: Batch) -> str:
+    return f"batch of {len(batch)}: images {', '.join(map(str, batch.indices[:3].tolist()))}, …"

@@ -18,7 +18,6 @@ from convlens.training.transfer import learning_mode
 _WARM_UP = 3
 _AT_LEAST = 5
 _AT_MOST = 100
-_SECONDS = 2.0
 _VALIDATED = 8
 
 
@@ -64,7 +63,9 @@ class Pace:
     validation: float
 
 
-def measure_pace(state: TrainingState, train: Batches, val: Batches, terms: Terms) -> Pace:
+def measure_pace(
+    state: TrainingState, train: Batches, val: Batches, terms: Terms, *, seconds: float = 2.0
+) -> Pace:
     """Time a few steps, and a few batches of validation, and take them back.
 
     Args:
@@ -72,6 +73,7 @@ def measure_pace(state: TrainingState, train: Batches, val: Batches, terms: Term
         train: what will be learnt from.
         val: what will be validated on.
         terms: as for `convlens.training.fit`.
+        seconds: how long to measure, a handful of steps apart.
     """
     with rehearsal(state) as trial:
         trial.phase_steps = 1
@@ -87,7 +89,7 @@ def measure_pace(state: TrainingState, train: Batches, val: Batches, terms: Term
 
         seconds_of(_WARM_UP)
         first = terms.ranks.agreed(seconds_of(1))
-        steps = round(min(_AT_MOST, max(_AT_LEAST, _SECONDS / first)))
+        steps = round(min(_AT_MOST, max(_AT_LEAST, seconds / first)))
         step = terms.ranks.agreed(seconds_of(steps)) / steps
         batches.close()
         whole = math.ceil(val.samples / val.batch_size)

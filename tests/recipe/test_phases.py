@@ -1,0 +1,185 @@
+"""Phases, wired: what learns, what is kept of what does not, and how a run goes through them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from convlens.api import train
+from convlens.core.errors import ConvlensError, WorkFailedError
+from convlens.recipe import Run, phases
+from convlens.training import Moment, SaveCheckpoint, TrainingState
+
+LAYERS = (
+    "conv 6 3 same relu, batchnorm, maxpool 2, conv 8 3 same relu, batchnorm, maxpool 2, "
+    "conv 8 3 same relu, maxpool 2, globalavgpool, dropout 0.3, dense"
+)
+TWO = 'training.phases=[{train="head"},{train="last 1",optimiser={learning_rate=1e-3}}]'
+Arrays = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
+
+
+@pytest.fixture(scope="module")
+def images() -> Arrays:
+    """Two classes: a bright upper half, or a bright lower one."""
+    draws = np.random.default_rng(0)
+    labels = np.arange(80) % 2
+    pixels = draws.integers(0, 120, (80, 16, 16, 3), np.uint8)
+    for image, label in zip(pixels, labels, strict=True):
+        image[8 * label : 8 * label + 8] += 100
+    return pixels, labels
+
+
+def run(images: Arrays, out: Path, *settings: str, epochs: int = 3, **also: Any) -> Run:
+    asked = {"layers": LAYERS, "augment": "none", "quiet": True, **also}
+    return train(images, epochs=epochs, out=out, settings=settings, **asked)
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return load_file(run.bundle / "model.safetensors")
+
+
+def test_what_a_phase_freezes_stays_to_the_bit(tmp_path: Path, images: Arrays) -> None:
+    start = run(images, tmp_path / "a", 'training.phases=[{train="head"}]', epochs=1)
+    later = run(images, tmp_path / "b", 'training.phases=[{train="head"}]', epochs=4)
+    last = run(images, tmp_path / "c", TWO, 'training.keep="last"')
+    first, more, both = weights(start), weights(later), weights(last)
+    stages = {name for name in first if name.startswith("stages.")}
+    assert all(torch.equal(first[name], more[name]) for name in stages)
+    moved = {name for name in stages if not torch.equal(first[name], both[name])}
+    assert moved == {"stages.block3.conv1.weight", "stages.block3.conv1.bias"}
+    assert not torch.equal(first["head.dense1.weight"], more["head.dense1.weight"])
+    assert [(line["phase"], line["epoch"]) for line in last.history] == [
+        *(("head", epoch) for epoch in (1, 2, 3)),
+        *(("last 1", epoch) for epoch in (4, 5, 6)),
+    ]
+
+
+def test_kept_features_train_to_the_same_weights(tmp_path: Path, images: Arrays) -> None:
+    kept = run(images, tmp_path / "kept", TWO)
+    computed = run(images, tmp_path / "computed", TWO, "training.feature_cache=false")
+    for name, tensor in weights(computed).items():
+        torch.testing.assert_close(weights(kept)[name], tensor, rtol=1e-4, atol=1e-5)
+    for ours, theirs in zip(kept.history, computed.history, strict=True):
+        assert ours["val_loss"] == pytest.approx(theirs["val_loss"], abs=1e-5)
+
+
+class PulledError(Exception):
+    """The plug was pulled."""
+
+
+@pytest.mark.parametrize("step", [1, 10, 21, 22, 30, 41, 42])
+@pytest.mark.parametrize("cache", ["kept", "deleted"])
+def test_killed_in_any_phase_it_ends_with_the_same_bits(
+    tmp_path: Path, images: Arrays, monkeypatch: pytest.MonkeyPatch, step: int, cache: str
+) -> None:
+    np.savez(tmp_path / "images.npz", X=images[0], y=images[1])
+    settings = (
+        TWO,
+        "training.average={decay=0.9}",
+        "training.early_stopping={patience=2}",
+        "training.reduce_on_plateau={patience=1}",
+        "training.checkpoint_seconds=1e-9",
+        "training.batch_size=8",
+    )
+    source: Any = str(tmp_path / "images.npz")
+    whole = run(source, tmp_path / "whole", *settings)
+
+    class Plug(SaveCheckpoint):  # type: ignore[misc]  # a kill comes where it will
+        def on(self, moment: Moment, state: TrainingState) -> None:
+            super().on(moment, state)
+            if moment is Moment.STEP_END and state.step == step:
+                raise PulledError
+
+    with monkeypatch.context() as patched, pytest.raises(PulledError):
+        patched.setattr(phases, "SaveCheckpoint", Plug)
+        run(source, tmp_path / "killed", *settings)
+    if cache == "deleted":
+        monkeypatch.setenv("CONVLENS_CACHE", str(tmp_path / "another cache"))
+    resumed = train(resume=tmp_path / "killed", quiet=True)
+    assert weights(resumed).keys() == weights(whole).keys()
+    for name, tensor in weights(whole).items():
+        assert torch.equal(weights(resumed)[name], tensor), name
+    timings = {"seconds", "images_per_second"}
+    for ours, theirs in zip(resumed.history, whole.history, strict=True):
+        assert {k: v for k, v in ours.items() if k not in timings} == {
+            k: v for k, v in theirs.items() if k not in timings
+        }
+
+
+def test_augmented_versions_are_gone_round(tmp_path: Path, images: Arrays) -> None:
+    settings = ('training.phases=[{train="head"}]', "training.feature_draws=2")
+    done = run(images, tmp_path / "run", *settings, augment="light")
+    assert len(done.history) == 3
+
+
+def test_a_single_output_tells_two_classes_apart(tmp_path: Path, images: Arrays) -> None:
+    done = run(images, tmp_path / "run", 'training.loss.name="binary"', epochs=20)
+    assert weights(done)["head.dense1.weight"].shape == (1, 8)
+    figures = done.metrics["test"]
+    assert figures["accuracy"] == 1
+    found = done.predictor().predict(images[0][:2])
+    assert [one.top[0].name for one in found] == ["0", "1"]
+    assert sum(guess.probability for guess in found[0].top) == pytest.approx(1)
+
+
+def test_a_single_output_is_for_two_classes(tmp_path: Path, images: Arrays) -> None:
+    three = images[0], np.arange(80) % 3
+    with pytest.raises(ConvlensError, match="which is for two classes; there are 3"):
+        run(three, tmp_path / "run", 'training.loss.name="binary"')
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ('training.loss.name="focal"', 'training.loss.class_weights="balanced"'),
+        ('training.optimiser.name="muon"', "training.clip_norm=1.0"),
+        ('training.schedule.name="one-cycle"', "training.average={decay=0.9}"),
+        ('training.monitor="val_accuracy"', "training.loss.label_smoothing=0.1"),
+    ],
+)
+def test_what_a_recipe_may_ask_for_learns(
+    tmp_path: Path, images: Arrays, settings: tuple[str, ...]
+) -> None:
+    done = run(images, tmp_path / "run", *settings, epochs=15)
+    assert done.metrics["test"]["accuracy"] > 0.8
+    assert done.history[-1]["train_loss"] < done.history[0]["train_loss"]
+
+
+def test_what_cannot_be_watched_is_told_before_an_epoch_is_spent(
+    tmp_path: Path, images: Arrays
+) -> None:
+    with pytest.raises(ConvlensError, match="no validation images"):
+        run(images, tmp_path / "run", "data.val=0", "training.early_stopping={patience=2}")
+    assert not (tmp_path / "run" / "history.jsonl").exists()
+
+
+def test_a_budget_is_planned_and_told(
+    tmp_path: Path, images: Arrays, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = run(images, tmp_path / "run", TWO, budget="2s", quiet=False)
+    told = capsys.readouterr().err
+    assert told.count("planned") == 2, "each phase has its share"
+    assert done.recipe.training.budget_seconds == 2
+    assert {line["phase"] for line in done.history} == {"head", "last 1"}
+
+
+def test_a_loss_that_is_not_finite_keeps_the_last_good_state(
+    tmp_path: Path, images: Arrays
+) -> None:
+    with pytest.raises(WorkFailedError, match=r"the loss became .* at step .*images \d+"):
+        run(
+            images,
+            tmp_path / "run",
+            'training.optimiser={name="sgd",learning_rate=10}',
+            'training.schedule={name="constant",warmup=0}',
+            "training.batch_size=4",
+            "training.checkpoint_seconds=1e-9",
+            layers="conv 64 3 same, conv 64 3 same, flatten, dense 512, dense 512, dense",
+            epochs=30,
+        )
+    kept = load_file(tmp_path / "run" / "checkpoint" / "state.safetensors")
+    model = [tensor for name, tensor in kept.items() if name.startswith("model/")]
+    assert all(torch.isfinite(tensor).all() for tensor in model)
