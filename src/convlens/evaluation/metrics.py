@@ -1,50 +1,58 @@
-"""The figures of a classifier on labelled images, from scikit-learn, with their intervals."""
+"""The figures of a classifier on labelled images, with their 95 % intervals."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
-from convlens.evaluation.intervals import Interval, wilson_interval
+from convlens.evaluation.arrays import Floats, Labels, fitting_labels, proper_probabilities
+from convlens.evaluation.bootstrap import RESAMPLES, SEED, Estimate, bca_interval, resampled_means
+from convlens.evaluation.calibration import (
+    BINS,
+    ReliabilityBin,
+    bin_numbers,
+    calibration_error_interval,
+    reliability_curve,
+)
+from convlens.evaluation.class_figures import (
+    ClassFigures,
+    ConfusedPair,
+    class_figures,
+    confused_pairs,
+)
+from convlens.evaluation.intervals import Interval, mean_recall_interval, wilson_interval
+from convlens.evaluation.roc import mean_auc
 
-
-@dataclass(frozen=True, kw_only=True)
-class ClassFigures:
-    """One class's figures; a proportion is None where there is nothing to divide by.
-
-    Attributes:
-        name: the class.
-        support: images of this class.
-        predicted: images that were given this class.
-        recall: share of the class's images that were found, with its interval.
-        precision: share of the images given this class that are of it, with its interval.
-        f1: the harmonic mean of the two.
-    """
-
-    name: str
-    support: int
-    predicted: int
-    recall: float | None
-    recall_interval: Interval | None
-    precision: float | None
-    precision_interval: Interval | None
-    f1: float
+_SMALLEST = float(np.finfo(np.float64).eps)  # scikit-learn's; the loss of a certain mistake is 36
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
     """What a classifier achieves on n labelled images.
 
+    Intervals are at 95 %. Those of proportions, and of what is made of them, are Wilson's; the
+    others come from resampling the images, and are None where that tells nothing (one image).
+
     Attributes:
         n: images.
-        accuracy: share classified correctly; `interval` is Wilson's at 95 %.
+        accuracy: share classified correctly; `interval` is its interval.
         top5: share whose class is among the five most probable; None with five classes or fewer.
+        balanced_accuracy: mean recall of the classes that have images.
         log_loss: mean negative log probability of the true class, in nats.
+        brier: mean squared distance between the probabilities and the truth, summed over the
+            classes: 0 to 2 (for two classes twice what some report).
+        calibration_error: mean difference between confidence and accuracy in 15 bins of equal
+            width.
+        roc_auc: area under the ROC curve, of each class against the rest, averaged over the
+            classes (for two classes, that of the second); None where a class has no images.
         classes: each class's figures, in class order.
         confusion: (K, K) counts, a row a true class, a column a predicted one.
+        confused: the ten pairs of classes that are confused most often.
+        reliability: accuracy beside confidence, in the bins of `calibration_error`.
+        resamples: how often the images were resampled; less often where they are very many.
+        seed: of the resamples.
     """
 
     n: int
@@ -52,29 +60,38 @@ class Figures:
     interval: Interval
     top5: float | None
     top5_interval: Interval | None
+    balanced_accuracy: float
+    balanced_accuracy_interval: Interval
     log_loss: float
+    log_loss_interval: Interval | None
+    brier: float
+    brier_interval: Interval | None
+    calibration_error: float
+    calibration_error_interval: Interval | None
+    roc_auc: float | None
+    roc_auc_interval: Interval | None
     classes: tuple[ClassFigures, ...]
     confusion: NDArray[np.int64]
+    confused: tuple[ConfusedPair, ...]
+    reliability: tuple[ReliabilityBin, ...]
+    resamples: int
+    seed: int
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain JSON values."""
         return {
-            "accuracy": self.accuracy,
-            "interval": list(self.interval),
-            "n": self.n,
-            "top5": self.top5,
-            "top5_interval": self.top5_interval and list(self.top5_interval),
-            "log_loss": self.log_loss,
-            "classes": [vars(figures) for figures in self.classes],
+            **{name: _plain(value) for name, value in vars(self).items()},
             "confusion": self.confusion.tolist(),
         }
 
 
 def measure(
-    probabilities: NDArray[np.floating[Any]],
-    labels: NDArray[np.int64],
+    probabilities: Floats,
+    labels: Labels,
     *,
     classes: Sequence[str],
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
 ) -> Figures:
     """Measure predicted probabilities against the true classes.
 
@@ -82,62 +99,99 @@ def measure(
         probabilities: (N, K), each row in [0, 1] and summing to 1; N at least 1.
         labels: (N,) class numbers from 0 to K - 1.
         classes: the K class names.
+        resamples: how often to resample the images for the intervals that need it.
+        seed: of the resamples: the same images have the same intervals.
 
     Raises:
         ValueError: the shapes do not fit together, or there are no images.
+        WorkFailedError: the probabilities are not numbers.
     """
-    n, k = probabilities.shape
-    if n == 0 or labels.shape != (n,) or len(classes) != k:
-        raise ValueError(
-            f"probabilities are {n}×{k}, labels {labels.shape}, classes {len(classes)}; "
-            "expected N×K, (N,) and K with N at least 1"
-        )
-    predicted = probabilities.argmax(axis=1)
-    correct = int((predicted == labels).sum())
-    in_top5 = _in_top(probabilities, labels, 5) if k > 5 else None
+    proper = proper_probabilities(probabilities)
+    true = fitting_labels(labels, proper.shape)
+    n, k = proper.shape
+    if len(classes) != k:
+        raise ValueError(f"probabilities are {n}×{k}, classes {len(classes)}; expected N×K and K")
+    predicted = proper.argmax(axis=1)
+    correct = int((predicted == true).sum())
+    in_top5 = _in_top(proper, true, 5) if k > 5 else None
+    confusion = np.bincount(true * k + predicted, minlength=k * k).reshape(k, k)
+    support = confusion.sum(axis=1)
+    shown = support > 0
+    hits = np.diag(confusion)
+    log_loss, brier, gap = _of_probabilities(proper, true, resamples=resamples, seed=seed)
+    told_apart = k > 1 and shown.all()
+    auc = _roc_auc(proper, true, resamples=resamples, seed=seed) if told_apart else None
     return Figures(
         n=n,
         accuracy=correct / n,
         interval=wilson_interval(correct, n),
         top5=None if in_top5 is None else in_top5 / n,
         top5_interval=None if in_top5 is None else wilson_interval(in_top5, n),
-        log_loss=float(log_loss(labels, _proper(probabilities), labels=range(k))),
-        classes=_by_class(predicted, labels, classes),
-        confusion=confusion_matrix(labels, predicted, labels=range(k)).astype(np.int64),
+        balanced_accuracy=float((hits[shown] / support[shown]).mean()),
+        balanced_accuracy_interval=mean_recall_interval(hits[shown], support[shown]),
+        log_loss=log_loss.value,
+        log_loss_interval=log_loss.interval,
+        brier=brier.value,
+        brier_interval=brier.interval,
+        calibration_error=gap.value,
+        calibration_error_interval=gap.interval,
+        roc_auc=auc and auc.value,
+        roc_auc_interval=auc and auc.interval,
+        classes=class_figures(predicted, true, classes),
+        confusion=confusion,
+        confused=confused_pairs(confusion, classes),
+        reliability=reliability_curve(proper, true),
+        resamples=resamples,
+        seed=seed,
     )
 
 
-def _in_top(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], count: int) -> int:
+def _in_top(probabilities: Floats, labels: NDArray[np.int64], count: int) -> int:
     own = np.take_along_axis(probabilities, labels[:, None], axis=1)
     return int(((probabilities > own).sum(axis=1) < count).sum())
 
 
-def _proper(probabilities: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Float64 rows that sum to 1, which scikit-learn insists on to the last digit."""
-    wide = probabilities.astype(np.float64)
-    return np.asarray(wide / wide.sum(axis=1, keepdims=True))
-
-
-def _by_class(
-    predicted: NDArray[np.int64], labels: NDArray[np.int64], classes: Sequence[str]
-) -> tuple[ClassFigures, ...]:
-    numbers = range(len(classes))
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        labels, predicted, labels=numbers, zero_division=0.0
-    )
-    hits = [int(((labels == k) & (predicted == k)).sum()) for k in numbers]
-    support = [int((labels == k).sum()) for k in numbers]
-    given = [int((predicted == k).sum()) for k in numbers]
-    return tuple(
-        ClassFigures(
-            name=classes[k],
-            support=support[k],
-            predicted=given[k],
-            recall=float(recall[k]) if support[k] else None,
-            recall_interval=wilson_interval(hits[k], support[k]) if support[k] else None,
-            precision=float(precision[k]) if given[k] else None,
-            precision_interval=wilson_interval(hits[k], given[k]) if given[k] else None,
-            f1=float(f1[k]),
+def _of_probabilities(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], *, resamples: int, seed: int
+) -> tuple[Estimate, Estimate, Estimate]:
+    """Log loss, Brier score and calibration error: all are made of means over the images."""
+    own = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
+    losses = -np.log(np.maximum(own, _SMALLEST))
+    distances = (probabilities**2).sum(axis=1) - own**2 + (1 - own) ** 2
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    gaps = np.zeros((len(labels), BINS))
+    gaps[np.arange(len(labels)), bin_numbers(confidence)] = confidence - correct
+    values = np.column_stack([losses, distances, gaps])
+    means = values.mean(axis=0)
+    resampled = resampled_means(values, resamples=resamples, seed=seed)
+    log_loss, brier = (
+        Estimate(
+            float(means[column]),
+            bca_interval(means[column], resampled[:, column], values[:, column] - means[column]),
         )
-        for k in numbers
+        for column in (0, 1)
     )
+    error = float(np.abs(means[2:]).sum())
+    return log_loss, brier, Estimate(error, calibration_error_interval(means[2:], resampled[:, 2:]))
+
+
+def _roc_auc(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], *, resamples: int, seed: int
+) -> Estimate:
+    numbers = np.arange(probabilities.shape[1])
+    asked = numbers[1:] if len(numbers) == 2 else numbers
+    return mean_auc(
+        probabilities[:, asked],
+        labels[:, None] == asked,
+        labels,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Records and tuples as the dictionaries and lists that JSON has."""
+    if is_dataclass(value):
+        return {name: _plain(own) for name, own in vars(value).items()}
+    return [_plain(own) for own in value] if isinstance(value, tuple) else value
