@@ -8,7 +8,49 @@ Example:
     (0.667, 3)
 """
 
+from convlens.evaluation.abstaining import (
+    Abstaining,
+    AbstainingFigures,
+    fit_abstaining,
+    measure_abstaining,
+)
+from convlens.evaluation.calibration import (
+    ReliabilityBin,
+    apply_temperature,
+    calibration_error,
+    fit_temperature,
+    reliability_curve,
+)
+from convlens.evaluation.class_figures import ClassFigures, ConfusedPair
 from convlens.evaluation.intervals import wilson_interval
-from convlens.evaluation.metrics import ClassFigures, Figures, measure
+from convlens.evaluation.metrics import Figures, measure
+from convlens.evaluation.paired import Comparison, compare_answers
+from convlens.evaluation.unknown import (
+    UnknownFigures,
+    measure_unknown,
+    unknown_score,
+    unknown_score_of_logits,
+)
 
-__all__ = ["ClassFigures", "Figures", "measure", "wilson_interval"]
+__all__ = [
+    "Abstaining",
+    "AbstainingFigures",
+    "ClassFigures",
+    "Comparison",
+    "ConfusedPair",
+    "Figures",
+    "ReliabilityBin",
+    "UnknownFigures",
+    "apply_temperature",
+    "calibration_error",
+    "compare_answers",
+    "fit_abstaining",
+    "fit_temperature",
+    "measure",
+    "measure_abstaining",
+    "measure_unknown",
+    "reliability_curve",
+    "unknown_score",
+    "unknown_score_of_logits",
+    "wilson_interval",
+]
