@@ -28,6 +28,7 @@ from convlens.training.checkpoint import SaveCheckpoint, checkpoint_phase, load_
 from convlens.training.loop import Terms, fit, train_step
 from convlens.training.loss import LossSettings, class_weights
 from convlens.training.optimiser import OptimiserSettings
+from convlens.training.rate_finder import RateCurve, RateFinderSettings, find_rate
 from convlens.training.rehearsal import Pace, measure_pace
 from convlens.training.schedule import ScheduleSettings, learning_rate
 from convlens.training.settings import PhaseSettings, TrainingSettings
@@ -49,6 +50,8 @@ __all__ = [
     "Pace",
     "PhaseSettings",
     "Progress",
+    "RateCurve",
+    "RateFinderSettings",
     "ReduceLROnPlateau",
     "ReduceOnPlateauSettings",
     "SaveAndLeave",
@@ -61,6 +64,7 @@ __all__ = [
     "WriteTensorBoard",
     "checkpoint_phase",
     "class_weights",
+    "find_rate",
     "fit",
     "frozen_stages",
     "learning_rate",

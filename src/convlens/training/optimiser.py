@@ -6,12 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from convlens.training.muon import Muon, fused
+from convlens.training.muon import Muon
 
 Name = Literal["sgd", "adam", "adamw", "muon"]
 
 _RATES: dict[Name, float] = {"sgd": 0.05, "adam": 1e-3, "adamw": 2e-3, "muon": 0.1}
-_DECAYS: dict[Name, float] = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.02, "muon": 0.02}
+_DECAYS: dict[Name, float] = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.02, "muon": 0.01}
+_FUSED = {"cpu", "cuda", "mps"}
 
 
 class OptimiserSettings(BaseModel):
@@ -23,8 +24,8 @@ class OptimiserSettings(BaseModel):
         weight_decay: pulls kernels and matrices towards zero; never biases or normalisation. SGD
             and Adam add it to the gradient, AdamW and Muon take it off the weights.
         momentum: SGD's and Muon's.
-        rest_learning_rate: Muon's, for all that is not a convolution's kernel: there it takes
-            AdamW's steps. It rises and falls with the schedule.
+        rest_learning_rate: Muon's, for all that is not a convolution's kernel and takes SGD's
+            steps; it rises and falls with the schedule.
         orthogonalisation_steps: Muon's: how near its steps come to being orthogonal.
         normalise_kernels: Muon's: before each step give every kernel the norm √(output channels).
             For networks that normalise after each convolution, trained from scratch; it takes the
@@ -41,8 +42,8 @@ class OptimiserSettings(BaseModel):
         default_factory=lambda known: _DECAYS[known["name"]]
     )
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    rest_learning_rate: Annotated[float, Field(gt=0, le=10)] = 2e-3
-    orthogonalisation_steps: Annotated[int, Field(ge=1, le=10)] = 5
+    rest_learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.05
+    orthogonalisation_steps: Annotated[int, Field(ge=1, le=10)] = 3
     normalise_kernels: bool = False
 
 
@@ -69,7 +70,7 @@ def _build(
     settings: OptimiserSettings, kernels: list[nn.Parameter], groups: list[dict[str, Any]]
 ) -> Optimizer:
     rate, momentum = settings.learning_rate, settings.momentum
-    at_once = fused([p for group in groups for p in group["params"]])
+    at_once = all(p.device.type in _FUSED for group in groups for p in group["params"])
     match settings.name:
         case "sgd":
             return SGD(groups, lr=rate, momentum=momentum, nesterov=momentum > 0, fused=at_once)
