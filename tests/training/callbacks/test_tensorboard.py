@@ -52,6 +52,12 @@ def test_epochs_trained_again_take_the_place_of_the_older(tmp_path: Path) -> Non
     assert read(tmp_path / "val")["loss"] == [(1, 0.9), (2, 0.7), (3, 0.5), (4, 0.4)]
 
 
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ConvlensError, match="taken"):
+        play(WriteTensorBoard(tmp_path / "taken"), fresh_state(), "val_loss", [0.9])
+
+
 def test_without_tensorboard_the_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,16 +1,16 @@
 """The run's figures for TensorBoard."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from convlens.core.errors import ConvlensError
+from convlens.core.files import write_error
 from convlens.training.callbacks.callback import Callback, Moment
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-    from convlens.training.state import TrainingState
+    from convlens.training.state import EpochRecord, TrainingState
 
 
 @final
@@ -24,7 +24,7 @@ class WriteTensorBoard(Callback):
         folder: where to; one below it for training and one for validation.
 
     Raises:
-        ConvlensError: TensorBoard is not installed.
+        ConvlensError: TensorBoard is not installed, or the folder cannot be written to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,23 +35,15 @@ class WriteTensorBoard(Callback):
 
     def on(self, moment: Moment, state: "TrainingState") -> None:
         """Open the files, write each epoch's figures, close them."""
-        if moment is Moment.PHASE_START:
-            self.close()
-            first = len(state.history) + 1
-            self._train = self._open_writer(str(self._folder / "train"), purge_step=first)
-            self._val = self._open_writer(str(self._folder / "val"), purge_step=first)
-        elif moment is Moment.EPOCH_END:
-            record = state.history[-1]
-            speed = {
-                "learning rate": record.learning_rate,
-                "images per second": record.images_per_second,
-            }
-            trained = {"loss": record.train_loss, "accuracy": record.train_accuracy, **speed}
-            _write(self._train, record.epoch, trained)
-            measured = {"loss": record.val_loss, "accuracy": record.val_accuracy}
-            _write(self._val, record.epoch, measured)
-        elif moment is Moment.PHASE_END:
-            self.close()
+        try:
+            if moment is Moment.PHASE_START:
+                self._open(first=len(state.history) + 1)
+            elif moment is Moment.EPOCH_END:
+                self._write(state.history[-1])
+            elif moment is Moment.PHASE_END:
+                self.close()
+        except OSError as error:
+            raise write_error(self._folder, error) from error
 
     def close(self) -> None:
         """End the files; a run that fails half-way needs this."""
@@ -60,14 +52,26 @@ class WriteTensorBoard(Callback):
                 writer.close()
         self._train = self._val = None
 
+    def _open(self, *, first: int) -> None:
+        self.close()
+        self._train = self._open_writer(str(self._folder / "train"), purge_step=first)
+        self._val = self._open_writer(str(self._folder / "val"), purge_step=first)
 
-def _write(writer: "SummaryWriter | None", epoch: int, figures: Mapping[str, float | None]) -> None:
-    if writer is None:
-        return
-    for name, value in figures.items():
-        if value is not None:
-            writer.add_scalar(name, value, epoch)
-    writer.flush()
+    def _write(self, record: "EpochRecord") -> None:
+        trained = {
+            "loss": record.train_loss,
+            "accuracy": record.train_accuracy,
+            "learning rate": record.learning_rate,
+            "images per second": record.images_per_second,
+        }
+        measured = {"loss": record.val_loss, "accuracy": record.val_accuracy}
+        for writer, figures in ((self._train, trained), (self._val, measured)):
+            if writer is None:
+                continue
+            for name, value in figures.items():
+                if value is not None:
+                    writer.add_scalar(name, value, record.epoch)
+            writer.flush()
 
 
 def _writer_class() -> "type[SummaryWriter]":
