@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from convlens.core.errors import ConvlensError
 from convlens.core.ranks import Ranks
 from tests.training.quarters import QuarterBatches
 from tests.training.two_processes import LAST_BATCHES, gradients, job
@@ -127,3 +128,20 @@ def test_where_the_environment_does_not_say_there_is_one(monkeypatch: pytest.Mon
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WORLD_SIZE", "4")
     assert Ranks.of_torchrun() == Ranks()
+
+
+def test_every_process_of_a_host_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert Ranks(5, 6, 1).device("auto") == torch.device("cuda", 1)
+    assert Ranks().device("cuda") == torch.device("cuda")
+    with pytest.raises(ConvlensError, match=r"more processes here than there are GPUs \(2\)"):
+        Ranks(2, 3, 2).device("cuda")
+
+
+def test_several_processes_do_not_share_apples_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert Ranks(0, 2, 0).device("auto") == torch.device("cpu")
+    with pytest.raises(ConvlensError, match="several processes cannot share"):
+        Ranks(0, 2, 0).device("mps")

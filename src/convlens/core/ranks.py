@@ -116,18 +116,17 @@ class Ranks:
             )
         return torch.device("cuda", self.local_rank)
 
-    def in_words(self) -> str:
-        """What there is to say of several processes."""
+    def in_words(self, device: "torch.device") -> str:
+        """What there is to say of several processes that compute on such a device."""
         import torch  # noqa: PLC0415
 
+        text = f"{self.world_size} processes share every batch"
+        if device.type != "cpu":
+            return text
         threads, cores = torch.get_num_threads(), usable_cores()
-        text = f"{self.world_size} processes share every batch, each with "
-        text += f"{threads} thread{'s' * (threads != 1)}"
-        here = int(os.environ.get("LOCAL_WORLD_SIZE", self.world_size))
-        most = cores // here
-        if most > threads:
-            text += f"; OMP_NUM_THREADS={most} would use all {cores} cores"
-        return text
+        most = cores // int(os.environ.get("LOCAL_WORLD_SIZE", self.world_size))
+        text += f", each with {threads} thread{'s' * (threads != 1)}"
+        return text + f"; OMP_NUM_THREADS={most} would use all {cores} cores" * (most > threads)
 
     @contextmanager
     def one_a_host_first(self, kept: bool = True) -> Iterator[None]:

@@ -81,7 +81,8 @@ def carry_out(
             recipe.save(folder / "recipe.toml")
             write_json(folder / "environment.json", environment)
             write_splits(images, folder / SPLITS_FILE)
-    _tell_of(ranks, recipe, reporter)
+    if ranks.world_size > 1:
+        _tell_of(ranks, recipe, device, cache, reporter)
     metrics = train_in_phases(
         recipe,
         images,
@@ -123,10 +124,13 @@ def _begin_together(ranks: Ranks, environment: Mapping[str, Any], classifier: Cl
     ranks.copy_from_first(list(classifier.state_dict().values()))
 
 
-def _tell_of(ranks: Ranks, recipe: Recipe, reporter: Reporter) -> None:
-    if ranks.world_size == 1:
-        return
-    reporter.say(ranks.in_words())
+def _tell_of(
+    ranks: Ranks, recipe: Recipe, device: torch.device, cache: CacheSettings, reporter: Reporter
+) -> None:
+    """What it means that several processes share the run."""
+    reporter.say(ranks.in_words(device))
+    if not cache.enabled:
+        reporter.say("without the cache each of them decodes all images, and holds them in memory")
     size, needed = recipe.training.batch_size, 2 * ranks.world_size
     if size < needed:
         reporter.warn(

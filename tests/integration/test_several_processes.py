@@ -1,0 +1,131 @@
+"""The same command under torchrun, as two processes on this machine."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import load_file
+
+from tests.integration.conftest import Convlens, fill
+
+LAYERS = "conv 8 3 same, batchnorm, relu, maxpool 4, flatten, dense 16 relu, dropout 0.2, dense"
+LONG = ("--layers", LAYERS, "--set", "training.checkpoint_seconds=0.2", "--epochs", "60")
+
+
+class Torchrun:
+    """``torchrun --nproc-per-node=2 -m convlens …``, started."""
+
+    def __init__(self, folder: Path, *words: str | Path) -> None:
+        self.printed = folder / "out.txt", folder / "err.txt"
+        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+        with self.printed[0].open("w") as out, self.printed[1].open("w") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, *launch, "-m", "convlens", *map(str, words)],
+                stdout=out,
+                stderr=err,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
+
+    def wait(self) -> tuple[int, str, str]:
+        """Its exit status, and what it printed where."""
+        try:
+            status = self.process.wait(timeout=240)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        out, err = (file.read_text("utf-8") for file in self.printed)
+        return status, out, err
+
+    def worker(self, rank: int) -> int:
+        """The number of one of its processes, while they run."""
+        for stat in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                said = stat.read_bytes().split(b"\0")
+                parent = int((stat.parent / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            if parent == self.process.pid and f"RANK={rank}".encode() in said:
+                return int(stat.parent.name)
+        raise AssertionError(f"there is no process {rank}")
+
+
+def wait_for_epochs(run: Path, epochs: int) -> None:
+    file, latest = run / "history.jsonl", time.monotonic() + 120
+    while not file.is_file() or file.read_text("utf-8").count("\n") < epochs:
+        assert time.monotonic() < latest
+        time.sleep(0.02)
+
+
+def history(run: Path) -> list[dict[str, Any]]:
+    lines = (run / "history.jsonl").read_text("utf-8").splitlines()
+    timings = {"seconds", "images_per_second"}
+    return [{k: v for k, v in json.loads(line).items() if k not in timings} for line in lines]
+
+
+def weights(run: Path) -> dict[str, bytes]:
+    tensors = load_file(run / "bundle" / "model.safetensors")
+    return {name: tensor.tobytes() for name, tensor in tensors.items()}
+
+
+def test_one_run_one_writer_one_voice(tmp_path: Path) -> None:
+    photos, out = fill(tmp_path / "photos", classes=3, each=15), tmp_path / "run"
+    words = ("train", photos, "--layers", LAYERS, "--epochs", "2", "--out", out, "--json")
+    status, printed, told = Torchrun(tmp_path, *words).wait()
+    assert status == 0
+    assert json.loads(printed)["run"] == str(out)
+    assert told.count("found 45 images") == 1
+    assert told.count("2 processes share every batch, each with 1 thread") == 1
+    assert len(history(out)) == 2
+    assert json.loads((out / "environment.json").read_text("utf-8"))["processes"] == 2
+    entries = [*(tmp_path / "cache" / "pixels").glob("*/*/entry.json")]
+    assert len(entries) == 3
+    assert not [*(tmp_path / "cache").rglob("*.partial")]
+
+
+@pytest.mark.slow
+def test_a_mistake_is_told_once(tmp_path: Path) -> None:
+    photos = fill(tmp_path / "photos")
+    status, out, err = Torchrun(tmp_path, "train", photos, "--set", "training.loss.name=big").wait()
+    assert status != 0
+    assert out == ""
+    assert err.count("error ") == 1
+    assert "training.loss.name" in err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="processes are found in /proc")
+def test_killed_and_told_to_leave_it_goes_on_to_the_same_bits(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    photos = fill(tmp_path / "photos", classes=3, each=15)
+    whole, cut, fewer = (tmp_path / name for name in ("whole", "cut", "fewer"))
+    assert Torchrun(tmp_path, "train", photos, *LONG, "--out", whole).wait()[0] == 0
+
+    killed = Torchrun(tmp_path, "train", photos, *LONG, "--out", cut)
+    wait_for_epochs(cut, 5)
+    os.kill(killed.worker(1), signal.SIGKILL)
+    assert killed.wait()[0] != 0
+    assert not (cut / "bundle").exists()
+    shutil.copytree(cut, fewer)
+
+    told = Torchrun(tmp_path, "train", "--resume", cut)
+    wait_for_epochs(cut, len(history(cut)) + 5)
+    told.process.send_signal(signal.SIGTERM)
+    status, _, err = told.wait()
+    assert status != 0
+    assert err.count("stopped by SIGTERM") == 1
+    assert "Connection" not in err
+
+    assert Torchrun(tmp_path, "train", "--resume", cut).wait()[0] == 0
+    assert history(cut) == history(whole)
+    assert weights(cut) == weights(whole)
+
+    assert convlens("train", "--resume", fewer).status == 0
+    assert [r["step"] for r in history(fewer)] == [r["step"] for r in history(whole)]
