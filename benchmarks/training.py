@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from benchmarks.harness import (
     RESULTS,
     data_file,
@@ -211,6 +212,7 @@ def main() -> None:
     parser.add_argument("--compiled", action="store_true", help="also the loop with torch.compile")
     parser.add_argument("--out", type=Path, default=RESULTS / "training.json")
     given = parser.parse_args()
+    torch.set_num_threads(given.threads)  # what is written down of this machine
     sets = {}
     if "cifar10" in given.sets:
         source = given.cifar or data_file("cifar10-jpeg.tar.xz", option="--cifar FOLDER_OR_TAR")

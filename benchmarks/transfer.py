@@ -28,15 +28,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from benchmarks.harness import RESULTS, medians, rounded, run_peer, write_result
 
 import convlens
+from convlens.core.input_spec import InputSpec
+from convlens.models import ModelSpec, build_architecture
+from convlens.training.transfer import freeze
 
 SIDE, BATCH = 128, 32
 TRAIN, VAL = 500, 100
 HEAD = "globalavgpool, dense 256 relu, dropout 0.5, dense"
 OURS, KERAS = "convlens", "keras on tensorflow"
-PHASES = ("head", "fine")
+PHASES = {"head": "head", "fine": "last 3"}
 
 
 def write_images(path: Path) -> None:
@@ -65,12 +69,12 @@ def recipe(source: Path, given: argparse.Namespace) -> dict[str, Any]:
             "schedule": {"name": "constant", "warmup": 0},
             "phases": [
                 {
-                    "train": "head",
+                    "train": PHASES["head"],
                     "epochs": given.head_epochs,
                     "optimiser": {"name": "adam", "learning_rate": 1e-3, "weight_decay": 0},
                 },
                 {
-                    "train": "last 3",
+                    "train": PHASES["fine"],
                     "epochs": given.fine_epochs,
                     "optimiser": {"name": "adam", "learning_rate": 1e-5, "weight_decay": 0},
                 },
@@ -112,6 +116,14 @@ def floor_gflop(head_epochs: int, fine_epochs: int) -> dict[str, float]:
         "head": 2e-9 * (frozen * (TRAIN + VAL) + head_epochs * head * (3 * TRAIN + VAL)),
         "fine": 2e-9 * fine_epochs * (training * TRAIN + (sum(last) + head) * VAL),
     }
+
+
+def check(keras: dict[str, Any]) -> None:
+    """Both learn the same weights in each phase."""
+    spec = InputSpec(height=SIDE, width=SIDE)
+    network = build_architecture(ModelSpec(name="vgg16", head=HEAD), spec, classes=1)
+    for phase, train in PHASES.items():
+        assert freeze(network, train).trainable == keras[phase]["trainable_parameters"]
 
 
 def summary(
@@ -197,6 +209,7 @@ def main() -> None:
     given = parser.parse_args()
     if min(given.head_epochs, given.fine_epochs) < 2:
         parser.error("a phase takes 2 epochs at least, to say how much its loss moves")
+    torch.set_num_threads(given.threads)  # what is written down of this machine
     answers: dict[str, list[dict[str, Any]]] = {OURS: [], KERAS: []}
     limits = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -217,6 +230,7 @@ def main() -> None:
             }
             answers[OURS].append(run_ours(config, given.head_epochs))
             answers[KERAS].append(run_peer("keras_vgg16", config))
+            check(answers[KERAS][-1])
     facts = {name: getattr(given, name) for name in ("head_epochs", "fine_epochs", "rounds")}
     write_result(
         given.out,
