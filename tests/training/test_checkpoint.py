@@ -79,7 +79,7 @@ def same(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> bool
     return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("optimiser", ["sgd", "adam", "adamw", "muon"])
 def test_killed_and_resumed_it_ends_with_the_same_bits(
     tmp_path: Path, network: Network, optimiser: str
 ) -> None:
@@ -96,6 +96,19 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(
     assert all(same(momenta[number], expected[number]) for number in expected)
     lines = (tmp_path / "killed" / "history.jsonl").read_text().splitlines()
     assert len(lines) == 4
+
+
+def test_weights_that_are_not_finite_leave_the_checkpoint_before_them(
+    tmp_path: Path, network: Network
+) -> None:
+    state = TrainingState.start(network(), TrainingSettings())
+    save = SaveCheckpoint(tmp_path / "checkpoint", every_seconds=1, remember={})
+    save.save(state)
+    good = (tmp_path / "checkpoint" / "state.safetensors").read_bytes()
+    with torch.no_grad():
+        next(state.classifier.parameters()).fill_(float("nan"))
+    save.save(state)
+    assert (tmp_path / "checkpoint" / "state.safetensors").read_bytes() == good
 
 
 def test_a_finished_run_resumes_to_itself(tmp_path: Path, network: Network) -> None:

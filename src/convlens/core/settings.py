@@ -96,6 +96,8 @@ def apply_setting(asked: Asked, setting: str) -> dict[str, Any]:
 def _in_words(error: ValidationError, model: type[BaseModel]) -> str:
     problems = []
     for problem in error.errors():
+        if problem["type"] == "default_factory_not_called":
+            continue  # a default that waits for the value that is at fault
         place = [str(part) for part in problem["loc"]]
         name = ".".join(place)
         if problem["type"] == "extra_forbidden":

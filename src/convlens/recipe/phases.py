@@ -190,13 +190,18 @@ class _Wiring:
         writing: list[Callback] = [WriteHistory(self.folder / "history.jsonl")]
         if settings.tensorboard:
             writing.append(WriteTensorBoard(self.folder / "tensorboard"))
-        telling = [*writing, save, progress] if self.ranks.is_first else []
+        telling: list[Callback] = [WriteHistory(self.folder / "history.jsonl"), save, progress]
         with ExitStack() as stack:
             stack.callback(progress.close)
             stack.enter_context(leave)
+            if settings.tensorboard and self.ranks.is_first:
+                charts = WriteTensorBoard(self.folder / "tensorboard")
+                stack.callback(charts.close)
+                telling.append(charts)
             if settings.compile:
                 state.network = torch.compile(state.network)
-            fit(state, train, val, terms, callbacks=[*steering.values(), *telling, leave])
+            shown = telling if self.ranks.is_first else []
+            fit(state, train, val, terms, callbacks=[*steering.values(), *shown, leave])
         self.saving_seconds += save.seconds
 
     def _kept_features(self, state: TrainingState) -> tuple[Batches, Batches] | None:

@@ -125,7 +125,9 @@ class TrainingState:
             network=classifier,
             optimiser=build_optimiser(classifier, now.optimiser),
             frozen=frozen,
-            average=settings.average and WeightAverage(classifier, settings.average),
+            average=None
+            if settings.average is None
+            else WeightAverage(classifier, settings.average),
             phase=phase,
         )
 
