@@ -599,10 +599,10 @@ def _asked(
     model: dict[str, Any],
     augment: str | None,
     epochs: int | None,
-    budget: str | float | None,
     size: str | int | None,
     seed: int | None,
     settings: Sequence[str],
+    budget: str | float | None = None,
 ) -> dict[str, Any]:
     """What the user has said: the recipe file, over it the options, over them the settings."""
     from convlens.core.durations import parse_duration

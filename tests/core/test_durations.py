@@ -22,7 +22,13 @@ def test_what_is_no_time_is_refused_with_the_form(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.04, "0.0 s"), (9.96, "10.0 s"), (59.6, "1 min 00 s"), (3599, "59 min 59 s"), (3600, "1 h 00 min")],
+    [
+        (0.04, "0.0 s"),
+        (9.96, "10.0 s"),
+        (59.6, "1 min 00 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 00 min"),
+    ],
 )
 def test_words_never_say_60(seconds: float, words: str) -> None:
     assert in_words(seconds) == words

@@ -10,7 +10,6 @@ from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from torch import nn
 
 from convlens.augment import AugmentSettings, make_transform
@@ -199,7 +198,7 @@ class _Wiring:
                 stack.callback(charts.close)
                 telling.append(charts)
             if settings.compile:
-                state.network = torch.compile(state.network)
+                state.network.compile()
             shown = telling if self.ranks.is_first else []
             fit(state, train, val, terms, callbacks=[*steering.values(), *shown, leave])
         self.saving_seconds += save.seconds
