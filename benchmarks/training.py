@@ -90,7 +90,7 @@ def some_of_cifar10(folder: Path, images: int, table: Path) -> None:
 
 def write_arrays(images: ImageSet, path: Path) -> None:
     """The same pixels and splits for the peers, decoded."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split in ("train", "val"):
         numbers = images.splits[split]
         height, width, channels = _shape(images)

@@ -46,7 +46,7 @@ PHASES = {"head": "head", "fine": "last 3"}
 def write_images(path: Path) -> None:
     """Random numbers for images, random zeros and ones for labels."""
     rng = np.random.default_rng(42)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split, count in (("train", TRAIN), ("val", VAL)):
         arrays[f"X_{split}"] = rng.integers(0, 256, (count, SIDE, SIDE, 3), np.uint8)
         arrays[f"y_{split}"] = rng.integers(0, 2, count)

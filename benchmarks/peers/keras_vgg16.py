@@ -57,8 +57,10 @@ def measure(config: Config) -> dict[str, Any]:
             validation_data=(x_val, y_val),
             callbacks=[first],
         )
+        seconds = perf_counter() - start
+        assert first.ended is not None
         return {
-            "seconds": perf_counter() - start,
+            "seconds": seconds,
             "first_step_seconds": first.ended - start,
             "losses": fitted.history["loss"],
             "val_losses": fitted.history["val_loss"],
