@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from tests.integration.conftest import Convlens, fill
 
 LAYERS = "conv 8 3 same, batchnorm, relu, maxpool 4, flatten, dense 16 relu, dropout 0.2, dense"
-LONG = ("--layers", LAYERS, "--set", "training.checkpoint_seconds=0.2", "--epochs", "60")
+LONG = ("--layers", LAYERS, "--set", "training.checkpoint_seconds=0.2", "--epochs", "30")
 
 
 class Torchrun:
@@ -38,7 +38,8 @@ class Torchrun:
         try:
             status = self.process.wait(timeout=240)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self.process.terminate()  # it ends its processes before itself
+            self.process.wait(timeout=60)
             raise
         out, err = (file.read_text("utf-8") for file in self.printed)
         return status, out, err
@@ -100,6 +101,29 @@ def test_a_mistake_is_told_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_what_fails_in_one_ends_both_and_is_told_once(tmp_path: Path) -> None:
+    photos, own = fill(tmp_path / "photos"), tmp_path / "own.py"
+    own.write_text(
+        "import os\n"
+        "from torch import nn\n"
+        "class Fails(nn.Flatten):\n"
+        "    calls = 0\n"
+        "    def forward(self, x):\n"
+        "        Fails.calls += 1\n"
+        "        if os.environ['RANK'] == '1' and Fails.calls > 9:\n"
+        "            raise OSError('the lens is cracked')\n"
+        "        return super().forward(x)\n"
+        "def build(classes, channels):\n"
+        "    return nn.Sequential(Fails(), nn.Linear(channels * 256, classes))\n"
+    )
+    words = ("train", photos, "--model", f"{own}:build", "--out", tmp_path / "run")
+    status, _, err = Torchrun(tmp_path, *words).wait()
+    assert status != 0
+    assert len([line for line in err.splitlines() if line.endswith("the lens is cracked")]) == 1
+    assert "has died" not in err
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="processes are found in /proc")
 def test_killed_and_told_to_leave_it_goes_on_to_the_same_bits(
     tmp_path: Path, convlens: Convlens
@@ -109,14 +133,14 @@ def test_killed_and_told_to_leave_it_goes_on_to_the_same_bits(
     assert Torchrun(tmp_path, "train", photos, *LONG, "--out", whole).wait()[0] == 0
 
     killed = Torchrun(tmp_path, "train", photos, *LONG, "--out", cut)
-    wait_for_epochs(cut, 5)
+    wait_for_epochs(cut, 4)
     os.kill(killed.worker(1), signal.SIGKILL)
     assert killed.wait()[0] != 0
     assert not (cut / "bundle").exists()
     shutil.copytree(cut, fewer)
 
     told = Torchrun(tmp_path, "train", "--resume", cut)
-    wait_for_epochs(cut, len(history(cut)) + 5)
+    wait_for_epochs(cut, len(history(cut)) + 4)
     told.process.send_signal(signal.SIGTERM)
     status, _, err = told.wait()
     assert status != 0
