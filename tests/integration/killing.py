@@ -63,6 +63,7 @@ optimiser = {{ name = "sgd", learning_rate = 0.01 }}
 TOLD_APART = frozenset({"seconds", "images_per_second", "saving_seconds", "made", "run"})
 _COLOURS = {"blue": (95, 95, 110), "green": (95, 110, 95), "red": (110, 95, 95)}
 _IMAGES, _SIDE = 40, 20
+_BEFORE = 0.3  # seconds before a process begins its work, in which it reads its images
 _PATIENCE_SECONDS = 600
 
 
@@ -78,7 +79,7 @@ class Tally:
         caches_deleted: times that decoded pixels or features were deleted before a resume.
         mismatches: what differed from the undisturbed run, and processes that failed.
         left_behind: half-written files that finished runs still held.
-        kill_instants: seconds after its start at which each process was killed.
+        kill_instants: when each process was killed, in seconds after it had begun its work.
         undisturbed_seconds: how long a process takes that is not killed.
         saving_share: of the undisturbed run's training time, spent on checkpoints.
     """
@@ -109,8 +110,8 @@ def drill(
         folder: an empty folder to work in.
         kills: how many processes to kill.
         seed: of the instants, and of when caches are deleted.
-        within: the share of the time that a whole run is at work, in which every process is killed:
-            the smaller, the more often one run is.
+        within: the share of the time for which a whole run is at work, in which every process is
+            killed: the smaller, the more often one run is.
         tell: is told after each run.
     """
     dice, tally = random.Random(seed), Tally()
@@ -118,7 +119,7 @@ def drill(
     recipe.write_text(RECIPE.format(source=source.as_posix()), "utf-8")
     reference, caches = folder / "undisturbed", folder / "cache"
     process = Training.start(recipe, reference, caches)
-    began = process.wait_until_it_writes()
+    process.wait_until_at_work()
     failure = process.finish()
     assert not failure, failure
     tally.undisturbed_seconds = process.seconds
@@ -127,8 +128,8 @@ def drill(
     while tally.kills < kills and not tally.mismatches:
         run = folder / f"run-{tally.runs}"
         shutil.rmtree(caches)
-        latest = began + within * (process.seconds - began)
-        instants = (dice.uniform(began, latest) for _ in range(kills - tally.kills))
+        latest = within * (process.seconds - process.startup)
+        instants = (dice.uniform(-_BEFORE, latest) for _ in range(kills - tally.kills))
         failure = kill_and_resume(recipe, run, caches, instants=instants, dice=dice, tally=tally)
         found = [failure] if failure else list(differences(run, reference))
         tally.mismatches += [f"{run.name}: {what}" for what in found]
@@ -154,19 +155,21 @@ def kill_and_resume(
         recipe: what the run is to do.
         run: its folder.
         caches: where convlens keeps what it can make again.
-        instants: seconds after a process's start; when there are no more it is let finish.
+        instants: seconds after a process has begun its work, or before; when there are no more, it
+            is let finish.
         dice: decides before which resumes a cache is deleted.
         tally: is kept up to date.
 
     Returns:
         How a process failed; nothing where all went well.
     """
-    process = Training.start(recipe, run, caches)
+    process, startup = Training.start(recipe, run, caches), 0.0
     for instant in instants:
-        if not process.kill_after(instant):
+        if not process.kill_after(instant, startup=startup):
             break
+        startup = process.startup or startup
         tally.kills += 1
-        tally.kill_instants.append(round(process.seconds, 2))
+        tally.kill_instants.append(round(instant, 2))
         kept = sorted(path for path in caches.rglob("*") if path.is_dir())
         if kept and dice.random() < 0.5:
             shutil.rmtree(dice.choice(kept))
@@ -185,14 +188,16 @@ class Training:
     """A process of ``convlens train``, and how long it has been there.
 
     Attributes:
+        startup: seconds from its start until it was seen at work; 0 where it was not.
         seconds: from its start to its end.
     """
 
     def __init__(self, words: list[str | Path], run: Path, caches: Path) -> None:
         # One thread: many processes may be at work here, and the contract asks for the same count.
         own = {"CONVLENS_CACHE": str(caches), "OMP_NUM_THREADS": "1"}
+        self._recipe, self._errors = run / "recipe.toml", run.with_name(run.name + ".txt")
+        self._written = _written(self._recipe)
         self._began = time.monotonic()
-        self._run, self._errors = run, run.with_name(run.name + ".txt")
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "convlens", "train", *words, "--device", "cpu"],
@@ -201,7 +206,7 @@ class Training:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
             )
-        self.seconds = 0.0
+        self.startup = self.seconds = 0.0
 
     @classmethod
     def start(cls, recipe: Path, run: Path, caches: Path) -> "Training":
@@ -213,16 +218,26 @@ class Training:
         """A run that was killed."""
         return cls(["--resume", run], run, caches)
 
-    def wait_until_it_writes(self) -> float:
-        """Seconds from the start until the run's folder was there."""
-        while not self._run.exists() and self._process.poll() is None:
-            time.sleep(0.01)
-        return time.monotonic() - self._began
+    def wait_until_at_work(self) -> None:
+        """Until it writes its recipe, new or again: its images are read by then."""
+        while _written(self._recipe) == self._written and self._process.poll() is None:
+            time.sleep(0.005)
+        self.startup = time.monotonic() - self._began
 
-    def kill_after(self, seconds: float) -> bool:
-        """Kill it so long after its start; False where it had ended by then."""
+    def kill_after(self, instant: float, *, startup: float) -> bool:
+        """Kill it so many seconds after it has begun its work; False where it had ended by then.
+
+        Args:
+            instant: seconds; a negative one is before it begins its work.
+            startup: how long such a process takes to begin it, for an instant before.
+        """
+        if instant < 0:
+            end = self._began + max(0.0, startup + instant)
+        else:
+            self.wait_until_at_work()
+            end = time.monotonic() + instant
         try:
-            self._process.wait(max(0.0, self._began + seconds - time.monotonic()))
+            self._process.wait(max(0.0, end - time.monotonic()))
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -280,6 +295,10 @@ def write_images(folder: Path) -> Path:
             image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
             image.save(folder / name / f"{number}.png")
     return folder
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def _values(path: Path) -> Any:
