@@ -66,7 +66,8 @@ class TrainingSettings(_Learning):
         keep: the weights that a phase ends with: those of the best epoch by ``monitor``, or the
             last epoch's.
         monitor: what the best epoch is best in.
-        checkpoint_seconds: save at least this often; every epoch's end is saved besides.
+        checkpoint_seconds: save at least this often; the ends of epochs are saved besides, as many as
+            take no more than a fiftieth of the time.
         budget_seconds: fit the epochs to this time, measured before the first step and corrected
             after every epoch; None to train the epochs that are asked for.
         feature_cache: keep what the frozen stages make of the images, where nothing random comes
