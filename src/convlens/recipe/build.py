@@ -72,7 +72,7 @@ def carry_out(
     with _removed_if_still_empty(folder):
         with ranks.one_a_host_first(cache.enabled):
             pixels = _read_splits(recipe, images, cache, reporter)
-        with ranks.one_a_host_first():
+        with ranks.one_a_host_first(recipe.model.loads_weights):
             classifier = placed(_fresh_classifier(recipe, images, pixels, reporter), device)
         environment = _environment(recipe, images, pixels, device, ranks)
         _begin_together(ranks, environment, classifier)
