@@ -6,9 +6,9 @@ Starts ``convlens train`` on a small recipe with three phases, frozen layers, au
 early stopping, a rate that falls on a plateau and averaged weights; kills each process with SIGKILL
 at an instant drawn uniformly from the time for which such a run is at work, reading its images
 included; resumes it, often with the decoded pixels or the frozen layers' features deleted in
-between; and compares every finished run with one that was never killed: weights, last checkpoint,
-history and figures, timings apart. The recipe saves every 0.05 s, far more often than the default,
-so that many instants fall into a save.
+between; and compares every finished run with one that was never killed: weights, history and
+figures, timings apart, and the last checkpoint where it stands at the same step. The recipe saves
+every 0.05 s, far more often than the default, so that many instants fall into a save.
 
 The table and ``results/kill_drill.json`` give what was done and what differed; the exit status is 1
 where anything did.

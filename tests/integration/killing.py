@@ -14,10 +14,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -76,6 +78,8 @@ class Tally:
         resumes: times that a killed run was gone on with.
         restarts: times that it was begun again, having been killed before it had written a recipe.
         runs: runs that were finished, and compared.
+        checkpoints_compared: of them, those whose last checkpoint stood where the undisturbed one's
+            did, and was compared as well.
         caches_deleted: times that decoded pixels or features were deleted before a resume.
         mismatches: what differed from the undisturbed run, and processes that failed.
         left_behind: half-written files that finished runs still held.
@@ -88,6 +92,7 @@ class Tally:
     resumes: int = 0
     restarts: int = 0
     runs: int = 0
+    checkpoints_compared: int = 0
     caches_deleted: int = 0
     mismatches: list[str] = field(default_factory=list)
     left_behind: list[str] = field(default_factory=list)
@@ -132,6 +137,7 @@ def drill(
         instants = (dice.uniform(-_BEFORE, latest) for _ in range(kills - tally.kills))
         failure = kill_and_resume(recipe, run, caches, instants=instants, dice=dice, tally=tally)
         found = [failure] if failure else list(differences(run, reference))
+        tally.checkpoints_compared += not failure and same_checkpoint(run, reference)
         tally.mismatches += [f"{run.name}: {what}" for what in found]
         tally.left_behind += [f"{run.name}: {name}" for name in half_written(run)]
         tally.left_behind += [f"{run.name}, caches: {name}" for name in half_written(caches)]
@@ -259,24 +265,37 @@ class Training:
 
 
 def differences(run: Path, reference: Path) -> Iterator[str]:
-    """What a finished run has that the undisturbed one has not, timings apart; bit for bit."""
-    for name in ("bundle/model.safetensors", "checkpoint/state.safetensors"):
+    """What a finished run has that the undisturbed one has not, timings apart; bit for bit.
+
+    When checkpoints are saved is a matter of time: they are compared where both stand at one place.
+    """
+    values = ["metrics.json", "bundle/bundle.json", "history.jsonl"]
+    tensors = ["bundle/model.safetensors"]
+    if same_checkpoint(run, reference):
+        values.append("checkpoint/state.json")
+        tensors.append("checkpoint/state.safetensors")
+    for name in tensors:
         if (run / name).read_bytes() == (reference / name).read_bytes():
             continue
-        yield f"{name}: other bytes"
         ours, theirs = load_file(run / name), load_file(reference / name)
-        if ours.keys() != theirs.keys():
-            yield f"{name}: other tensors: {sorted(ours.keys() ^ theirs.keys())}"
-        for key in ours.keys() & theirs.keys():
-            if ours[key].dtype != theirs[key].dtype or ours[key].tobytes() != theirs[key].tobytes():
-                yield f"{name}: {key}"
-    for name in ("checkpoint/state.json", "metrics.json", "bundle/bundle.json", "history.jsonl"):
-        ours, theirs = (_values(folder / name) for folder in (run, reference))
-        if ours != theirs:
-            yield f"{name}: {ours} instead of {theirs}"
+        other = [
+            key for key in ours.keys() & theirs.keys() if _bits(ours[key]) != _bits(theirs[key])
+        ]
+        yield f"{name}: {sorted(ours.keys() ^ theirs.keys()) + sorted(other)}"
+    for name in values:
+        found, expected = (_values(folder / name) for folder in (run, reference))
+        for at, (ours, theirs) in enumerate(zip_longest(found, expected)):
+            if ours != theirs:
+                yield f"{name}, {at}: {ours} instead of {theirs}"
     for name in ("recipe.toml", "splits.csv"):
         if (run / name).read_bytes() != (reference / name).read_bytes():
             yield name
+
+
+def same_checkpoint(run: Path, reference: Path) -> bool:
+    """Whether the last checkpoints of both stand at one place."""
+    ours, theirs = (_values(folder / "checkpoint" / "state.json")[0] for folder in (run, reference))
+    return all(ours[key] == theirs[key] for key in ("phase", "epoch", "samples_seen", "step"))
 
 
 def half_written(run: Path) -> list[str]:
@@ -299,6 +318,10 @@ def write_images(folder: Path) -> Path:
 
 def _written(path: Path) -> int:
     return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def _bits(tensor: NDArray[Any]) -> tuple[str, bytes]:
+    return str(tensor.dtype), tensor.tobytes()
 
 
 def _values(path: Path) -> Any:
