@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         look_augment,
         look_convolution,
         look_pooling,
+        look_rate,
         predict,
         train,
     )
@@ -38,6 +39,7 @@ __all__ = [
     "look_augment",
     "look_convolution",
     "look_pooling",
+    "look_rate",
     "predict",
     "train",
 ]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from convlens.inspection.pictures import Look, Looker
     from convlens.inspection.subject import Subject
     from convlens.prediction import Prediction, Predictor
-    from convlens.recipe import Run
+    from convlens.recipe import RateLook, Run
 
 __all__ = [
     "compare",
@@ -43,6 +43,7 @@ __all__ = [
     "look_augment",
     "look_convolution",
     "look_pooling",
+    "look_rate",
     "predict",
     "train",
 ]
@@ -593,6 +594,97 @@ def look_augment(
     return found
 
 
+def look_rate(
+    source: Any = None,
+    *,
+    model: str | None = None,
+    layers: str | Sequence[str] | None = None,
+    pretrained: bool = False,
+    weights: str | Path | None = None,
+    recipe: str | Path | None = None,
+    size: str | int | None = None,
+    seed: int | None = None,
+    settings: Sequence[str] = (),
+    out: str | Path | None = None,
+    device: str = "auto",
+    cache: bool = True,
+    quiet: bool = False,
+) -> RateLook:
+    """Try ever higher learning rates on a run's first steps, and suggest one; no run is made.
+
+    Args:
+        source: as for `train`, as is all that is not named here.
+        model: as for `train`.
+        layers: as for `train`.
+        pretrained: as for `train`.
+        weights: as for `train`.
+        recipe: as for `train`.
+        size: as for `train`.
+        seed: as for `train`.
+        settings: any key of the recipe as ``"part.key=value"``.
+        out: a PNG file to write, or a folder for ``rate.png``; by default none.
+        device: where to compute.
+        cache: keep decoded images on disk for the run; False holds them in memory.
+        quiet: show nothing.
+
+    Returns:
+        The curve, the suggested rate, and the setting that asks `train` for it.
+
+    Raises:
+        ConvlensError: the request cannot be carried out as it stands.
+        WorkFailedError: the work failed.
+    """
+    from convlens.core.device import choose_device
+    from convlens.core.files import png_path
+
+    path = None if out is None else png_path(out, name="rate.png")
+    reporter = _reporter(quiet)
+    asked = _asked(
+        recipe,
+        model={
+            "name": model,
+            "layers": layers,
+            "pretrained": pretrained or None,
+            "weights": weights and str(weights),
+        },
+        augment=None,
+        epochs=None,
+        size=size,
+        seed=seed,
+        settings=settings,
+    )
+    source, images = _opened(source, asked, reporter)
+
+    from convlens.data import CacheSettings
+    from convlens.inspection.pictures import draw_rates, save_picture
+    from convlens.recipe import RateLook, complete, rate_setting, try_rates
+
+    complete_recipe, _ = complete({**asked, "source": _source_name(source)}, images)
+    where, kept = choose_device(device), CacheSettings(enabled=cache)
+    curve = try_rates(complete_recipe, images, device=where, cache=kept, reporter=reporter)
+    rate = None if curve.suggestion is None else float(f"{curve.suggestion:.2g}")
+    if path is not None:
+        training = complete_recipe.training
+        figure = draw_rates(
+            curve.rates,
+            curve.losses,
+            suggestion=rate,
+            title=f"Learning rates tried on {images.name}",
+            detail=f"{complete_recipe.model.name or 'layers'}, "
+            f"{training.plan[0].optimiser.name}; one step of {training.batch_size} images "
+            f"a rate, {len(curve.rates)} in all; seed {complete_recipe.seed}"
+            + "; the loss did not fall: no rate is suggested"
+            * (rate is None),
+        )
+        save_picture(figure, path)
+    return RateLook(
+        curve=curve,
+        recipe=complete_recipe,
+        suggestion=rate,
+        setting=None if rate is None else rate_setting(asked, rate),
+    )
+
+
 def _asked(
     recipe: str | Path | None,
     *,
@@ -729,21 +821,11 @@ def _begin(
     reporter: Reporter,
 ) -> Run:
     """A new run, from what the user has said to its end."""
-    from convlens.core.settings import validated
-    from convlens.data import CacheSettings, DataSettings, open_source
-
-    source = source if source is not None else asked.get("source")
-    if source is None:
-        raise _no_source()
     # The images are opened before the recipe, which needs torch: a slip is then told at once.
     with ranks.one_a_host_first():
-        images = open_source(
-            source,
-            seed=int(asked.get("seed", 0)),
-            settings=validated(DataSettings, asked.get("data", {}), what="[data]"),
-            reporter=reporter,
-        )
+        source, images = _opened(source, asked, reporter)
 
+    from convlens.data import CacheSettings
     from convlens.recipe import carry_out, complete, new_run_folder
 
     where = ranks.device(device)
@@ -767,6 +849,23 @@ def _begin(
         ranks=ranks,
         reporter=reporter,
     )
+
+
+def _opened(source: Any, asked: dict[str, Any], reporter: Reporter) -> tuple[Any, ImageSet]:
+    """The source that is passed, or else the recipe file's, and its images."""
+    from convlens.core.settings import validated
+    from convlens.data import DataSettings, open_source
+
+    source = source if source is not None else asked.get("source")
+    if source is None:
+        raise _no_source()
+    images = open_source(
+        source,
+        seed=int(asked.get("seed", 0)),
+        settings=validated(DataSettings, asked.get("data", {}), what="[data]"),
+        reporter=reporter,
+    )
+    return source, images
 
 
 def _resume(folder: Path, *, device: str, cache: bool, ranks: Ranks, reporter: Reporter) -> Run:

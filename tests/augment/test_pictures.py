@@ -76,5 +76,5 @@ def test_the_sheet_goes_to_a_file_or_into_a_folder(tmp_path):
     assert picture_path("a/sheet.PNG").name == "sheet.PNG"
     assert picture_path("a/looks").parts[-2:] == ("looks", "augmentation.png")
     assert picture_path(dotted) == dotted / "augmentation.png"
-    with pytest.raises(ConvlensError, match=r"the sheet is a PNG file: name it .*sheet.png"):
+    with pytest.raises(ConvlensError, match=r"the picture is a PNG file: name it .*sheet.png"):
         picture_path("sheet.jpg")

@@ -21,7 +21,7 @@ from convlens.augment.drawing import draw
 from convlens.augment.settings import AugmentSettings
 from convlens.augment.transform import apply
 from convlens.augment.warp import as_arrays, as_pixels
-from convlens.core.errors import ConvlensError
+from convlens.core.files import png_path
 
 __all__ = ["EPOCHS", "FirstEpochs", "as_png", "draw_sheet", "first_epochs", "picture_path"]
 
@@ -142,15 +142,7 @@ def picture_path(out: str | Path) -> Path:
         >>> picture_path("sheet.png").name, picture_path("looks").name
         ('sheet.png', 'augmentation.png')
     """
-    path = Path(out)
-    if path.suffix.lower() == ".png":
-        return path
-    if path.suffix and not path.is_dir():
-        raise ConvlensError(
-            f"out is '{out}'; the sheet is a PNG file: name it {path.with_suffix('.png')}",
-            code="bad-out",
-        )
-    return path / "augmentation.png"
+    return png_path(out, name="augmentation.png")
 
 
 def _caption(phrases: tuple[str, ...]) -> list[str]:

@@ -21,16 +21,18 @@ from convlens.cli.look_options import (
     sides,
     tell,
 )
+from convlens.cli.look_rate import rate
 from convlens.cli.output import JsonOption, TrustCodeOption, percent
 
 app = typer.Typer(
     name="look",
-    help="See inside: feature maps, filters, Grad-CAM, and convolution step by step.",
+    help="See inside: feature maps, filters, Grad-CAM, learning rates, convolution by hand.",
     no_args_is_help=True,
 )
 app.command()(convolution)
 app.command()(pooling)
 app.command()(augment)
+app.command()(rate)
 
 
 @app.command()

@@ -56,6 +56,27 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def png_path(out: str | Path, *, name: str) -> Path:
+    """Where a single picture is written: a PNG file, or one of that name in a folder.
+
+    Raises:
+        ConvlensError: ``out`` is another kind of file.
+
+    Example:
+        >>> png_path("sheet.png", name="rate.png").name, png_path("looks", name="rate.png").name
+        ('sheet.png', 'rate.png')
+    """
+    path = Path(out)
+    if path.suffix.lower() == ".png":
+        return path
+    if path.suffix and not path.is_dir():
+        raise ConvlensError(
+            f"out is '{out}'; the picture is a PNG file: name it {path.with_suffix('.png')}",
+            code="bad-out",
+        )
+    return path / name
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file of ours.
 

@@ -11,15 +11,19 @@ Example:
 from convlens.recipe.build import carry_out
 from convlens.recipe.defaults import complete
 from convlens.recipe.measure import measure_bundle
+from convlens.recipe.rate import RateLook, rate_setting, try_rates
 from convlens.recipe.recipe import ARRAYS, Recipe
 from convlens.recipe.run import Run, new_run_folder
 
 __all__ = [
     "ARRAYS",
+    "RateLook",
     "Recipe",
     "Run",
     "carry_out",
     "complete",
     "measure_bundle",
     "new_run_folder",
+    "rate_setting",
+    "try_rates",
 ]

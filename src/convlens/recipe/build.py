@@ -1,7 +1,7 @@
 """Where the parts of a run are wired together."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -71,9 +71,9 @@ def carry_out(
     cache, ranks = cache or CacheSettings(), ranks or Ranks()
     with _removed_if_still_empty(folder):
         with ranks.one_a_host_first(cache.enabled):
-            pixels = _read_splits(recipe, images, cache, reporter)
+            pixels = read_splits(recipe, images, cache, reporter)
         with ranks.one_a_host_first(recipe.model.loads_weights):
-            classifier = placed(_fresh_classifier(recipe, images, pixels, reporter), device)
+            classifier = placed(fresh_classifier(recipe, images, pixels, reporter), device)
         environment = _environment(recipe, images, pixels, device, ranks)
         _begin_together(ranks, environment, classifier)
         if ranks.is_first:
@@ -139,10 +139,19 @@ def _tell_of(
         )
 
 
-def _read_splits(
-    recipe: Recipe, images: ImageSet, cache: CacheSettings, reporter: Reporter
+def read_splits(
+    recipe: Recipe,
+    images: ImageSet,
+    cache: CacheSettings,
+    reporter: Reporter,
+    *,
+    splits: Sequence[str] = SPLITS,
 ) -> dict[str, Pixels]:
-    """Every split's pixels; a class that no readable training image shows is an error."""
+    """The splits' pixels, the training images' among them.
+
+    Raises:
+        ConvlensError: of a class no readable training image is there.
+    """
     pixels = {
         split: read_pixels(
             images,
@@ -152,7 +161,7 @@ def _read_splits(
             settings=cache,
             reporter=reporter,
         )
-        for split in SPLITS
+        for split in splits
     }
     shown = np.bincount(images.labels[pixels["train"].rows], minlength=len(images.classes))
     unseen = [name for name, count in zip(images.classes, shown, strict=True) if not count]
@@ -165,7 +174,7 @@ def _read_splits(
     return pixels
 
 
-def _fresh_classifier(
+def fresh_classifier(
     recipe: Recipe, images: ImageSet, pixels: Mapping[str, Pixels], reporter: Reporter
 ) -> Classifier:
     """The network as it is before the first step: its weights are drawn from the run's seed."""

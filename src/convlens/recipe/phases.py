@@ -65,7 +65,7 @@ def train_in_phases(
         WorkFailedError: the loss is not finite, the disk is full, or the user asked to leave.
     """
     settings, checkpoint = recipe.training, folder / "checkpoint"
-    run = _Wiring(recipe, images, pixels, classifier, folder, cache, ranks, reporter)
+    run = _Wiring(recipe, images, pixels, classifier, cache, ranks, reporter)
     keep_best = KeepBest(settings.monitor)
     state = TrainingState.start(classifier, settings, phase=checkpoint_phase(checkpoint))
     steering = run.steering(state, keep_best)
@@ -74,7 +74,7 @@ def train_in_phases(
     ranks.require_same(f"{state.phase} {state.step}", "checkpoint")
     started = perf_counter()
     while True:
-        run.train_phase(state, steering)
+        run.train_phase(state, steering, folder)
         if state.phase + 1 == len(settings.plan):
             break
         state = state.next_phase(settings)
@@ -91,6 +91,28 @@ def train_in_phases(
     }
 
 
+def first_phase(
+    recipe: Recipe,
+    images: ImageSet,
+    pixels: Mapping[str, Pixels],
+    classifier: Classifier,
+    *,
+    cache: CacheSettings,
+    reporter: Reporter,
+) -> tuple[TrainingState, Batches, Terms]:
+    """What a run's first phase starts from, to try steps on; nothing is kept of frozen stages.
+
+    Returns:
+        The state before its first step, its training batches, and what the steps are made with.
+
+    Raises:
+        ConvlensError: the recipe asks of the network what it does not have.
+    """
+    run = _Wiring(recipe, images, pixels, classifier, cache, Ranks(), reporter)
+    state = TrainingState.start(classifier, recipe.training)
+    return state, run.batches("train"), run.terms(state)
+
+
 @dataclass
 class _Wiring:
     """What all phases are made of.
@@ -103,7 +125,6 @@ class _Wiring:
     images: ImageSet
     pixels: Mapping[str, Pixels]
     classifier: Classifier
-    folder: Path
     cache: CacheSettings
     ranks: Ranks
     reporter: Reporter
@@ -112,7 +133,7 @@ class _Wiring:
     @cached_property
     def steps_an_epoch(self) -> int:
         """Optimiser steps that the training images make."""
-        return math.ceil(self._batches("train").samples / self.recipe.training.batch_size)
+        return math.ceil(self.batches("train").samples / self.recipe.training.batch_size)
 
     @cached_property
     def budget(self) -> Budget | None:
@@ -168,11 +189,13 @@ class _Wiring:
                 code="not-measured",
             )
 
-    def train_phase(self, state: TrainingState, steering: Mapping[str, Callback]) -> None:
-        """One phase, from wherever it stands to its end."""
-        settings, terms = self.recipe.training, self._terms(state)
+    def train_phase(
+        self, state: TrainingState, steering: Mapping[str, Callback], folder: Path
+    ) -> None:
+        """One phase, from wherever it stands to its end; the folder is the run's."""
+        settings, terms = self.recipe.training, self.terms(state)
         kept = self._kept_features(state)
-        train, val = kept or (self._batches("train"), self._batches("val"))
+        train, val = kept or (self.batches("train"), self.batches("val"))
         if kept:
             state.behind(state.frozen.stages)
             terms = replace(terms, transform=None)
@@ -180,21 +203,18 @@ class _Wiring:
             pace = measure_pace(state, train, val, terms, seconds=self.budget.measuring)
             self.budget.plan(state, pace)
         save = SaveCheckpoint(
-            self.folder / "checkpoint",
+            folder / "checkpoint",
             every_seconds=settings.checkpoint_seconds,
             remember=steering,
         )
         progress = Progress(self.reporter, settings, steps_an_epoch=self.steps_an_epoch)
-        leave = SaveAndLeave(self.folder, save.save, self.ranks)
-        writing: list[Callback] = [WriteHistory(self.folder / "history.jsonl")]
-        if settings.tensorboard:
-            writing.append(WriteTensorBoard(self.folder / "tensorboard"))
-        telling: list[Callback] = [WriteHistory(self.folder / "history.jsonl"), save, progress]
+        leave = SaveAndLeave(folder, save.save, self.ranks)
+        telling: list[Callback] = [WriteHistory(folder / "history.jsonl"), save, progress]
         with ExitStack() as stack:
             stack.callback(progress.close)
             stack.enter_context(leave)
             if settings.tensorboard and self.ranks.is_first:
-                charts = WriteTensorBoard(self.folder / "tensorboard")
+                charts = WriteTensorBoard(folder / "tensorboard")
                 stack.callback(charts.close)
                 telling.append(charts)
             if settings.compile:
@@ -221,7 +241,8 @@ class _Wiring:
                 stages, self.pixels, self._make, choice=choice, further=further
             )
 
-    def _terms(self, state: TrainingState) -> Terms:
+    def terms(self, state: TrainingState) -> Terms:
+        """What the phase's steps are made with."""
         recipe, images = self.recipe, self.images
         counts = np.bincount(
             images.labels[self.pixels["train"].rows], minlength=len(images.classes)
@@ -235,7 +256,8 @@ class _Wiring:
             ranks=self.ranks,
         )
 
-    def _batches(self, split: Learning) -> PixelBatches:
+    def batches(self, split: Learning) -> PixelBatches:
+        """The images of a split, batch by batch."""
         return self._make(split, self.pixels[split])
 
     def _make(self, split: Learning, shown: Pixels | Features) -> PixelBatches:

@@ -16,6 +16,7 @@ from convlens.inspection.pictures.filters import draw_filters
 from convlens.inspection.pictures.grad_cam import draw_grad_cam, overlay
 from convlens.inspection.pictures.look import Look
 from convlens.inspection.pictures.looker import Looker
+from convlens.inspection.pictures.rate import draw_rates
 from convlens.inspection.pictures.shift import draw_shift
 from convlens.inspection.pictures.sliding import (
     ConvolutionPicture,
@@ -33,6 +34,7 @@ __all__ = [
     "draw_feature_maps",
     "draw_filters",
     "draw_grad_cam",
+    "draw_rates",
     "draw_shift",
     "frame",
     "look_convolution",

@@ -1,0 +1,116 @@
+"""``convlens look rate``."""
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from convlens.cli.output import CacheOption, JsonOption, print_json, stdout
+
+if TYPE_CHECKING:
+    from convlens.recipe import RateLook
+
+
+def rate(
+    source: Annotated[
+        str | None, typer.Argument(metavar="SOURCE", help="Labelled images, as for train.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A network by name, or your own as file.py:function.")
+    ] = None,
+    layers: Annotated[
+        str | None, typer.Option(help='A network as text: "conv 32 3 same relu, maxpool 2, …".')
+    ] = None,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Begin from the published ImageNet weights.")
+    ] = False,
+    weights: Annotated[
+        Path | None, typer.Option(help="Begin from a .safetensors or .pth file.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A TOML file to begin from; options come before it.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="The network's input in pixels: 224, or 96x160 (H x W).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Fixes every draw; default 0.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PART.KEY=VALUE", help="Any key of the recipe; repeatable."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="The PNG file to write, or a folder for rate.png.")
+    ] = Path("look"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    cache: CacheOption = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Try ever higher learning rates on train's first steps, and suggest one to train at.
+
+    Example: convlens look rate plants --model resnet18 --out rate.png
+    """
+    from convlens import api
+    from convlens.core.files import png_path
+
+    found = api.look_rate(
+        source,
+        model=model,
+        layers=layers,
+        pretrained=pretrained,
+        weights=weights,
+        recipe=recipe,
+        size=size,
+        seed=seed,
+        settings=settings or (),
+        out=out,
+        device=device,
+        cache=cache,
+    )
+    path = str(png_path(out, name="rate.png"))
+    if as_json:
+        print_json(_as_json(found) | {"files": [path]})
+        return
+    console = stdout()
+    for line in _in_words(found):
+        console.print(line, markup=False, soft_wrap=True)
+    console.print(f"written to {path}", markup=False, soft_wrap=True)
+
+
+def _as_json(found: "RateLook") -> dict[str, Any]:
+    return {
+        "suggestion": found.suggestion,
+        "setting": found.setting,
+        "unasked": found.recipe.training.plan[0].optimiser.learning_rate,
+        "rates": list(found.curve.rates),
+        "losses": list(found.curve.losses),
+    }
+
+
+def _in_words(found: "RateLook") -> list[str]:
+    """What was found, and what to type, in lines of at most 80 columns."""
+    training, curve = found.recipe.training, found.curve
+    own = training.plan[0].optimiser
+    tried = f"{len(curve.rates)} rates from {curve.rates[0]:.2g} to {curve.rates[-1]:.2g}"
+    asked = f"as it is asked, train takes {own.learning_rate:g}"
+    if found.suggestion is None:
+        return _wrapped(
+            f"no learning rate to suggest: the loss did not fall at any of {tried}; {asked}. Look "
+            "whether the labels are those of the images, take more images a step (--set "
+            f"training.batch_size={2 * training.batch_size}), or try another --model"
+        )
+    lines = _wrapped(
+        f"learning rate {found.suggestion:g} for {own.name}: there the loss was well on its way "
+        f"down, from {curve.losses[0]:.2f} to {min(curve.losses):.2f}, of {tried}; {asked}"
+    )
+    if found.setting is not None:
+        return [*lines, "to train at it, pass to convlens train:", f"  --set {found.setting}"]
+    return [
+        *lines,
+        "phases state rates of their own; write in the recipe's first phase:",
+        f"  optimiser.learning_rate = {found.suggestion:g}",
+    ]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 80, break_on_hyphens=False)
