@@ -66,7 +66,7 @@ def recipe(source: Path | str) -> dict[str, Any]:
             "batch_size": BATCH,
             "optimiser": {"name": "adam", "learning_rate": 0.001, "weight_decay": 0.0},
             "schedule": {"name": "constant", "warmup": 0},
-            "early_stopping": {"patience": 1000, "restore_best_weights": True},
+            "early_stopping": {"patience": 1000},
             "reduce_on_plateau": {"factor": 0.5, "patience": 1000, "min_rate": 1e-6},
         },
     }

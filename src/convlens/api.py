@@ -720,14 +720,20 @@ def _asked(
         said["seed"] = seed
     asked = merge(asked, said)
     for setting in settings:
-        asked = apply_setting(asked, setting)
+        said = apply_setting({}, setting)
+        asked = merge(asked, said)
+        of_phases = ("epochs", "optimiser", "schedule", "early_stopping", "reduce_on_plateau")
+        shared = {k: v for k, v in said.get("training", {}).items() if k in of_phases}
+        asked = merge(asked, {"training": _each_phase(asked, shared)} if shared else {})
     return asked
 
 
 def _each_phase(asked: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
     """The phases of a recipe, where it has some, each with what is said over what it had."""
+    from convlens.core.settings import merge
+
     phases = asked.get("training", {}).get("phases")
-    return {"phases": [{**phase, **said} for phase in phases]} if phases else {}
+    return {"phases": [merge(phase, said) for phase in phases]} if phases else {}
 
 
 def _named(

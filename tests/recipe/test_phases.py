@@ -183,3 +183,47 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_state(
     kept = load_file(tmp_path / "run" / "checkpoint" / "state.safetensors")
     model = [tensor for name, tensor in kept.items() if name.startswith("model/")]
     assert all(torch.isfinite(tensor).all() for tensor in model)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            ("augment.early_scale=0.5", "augment.early_epochs=1", "training.feature_draws=2"),
+            "features are kept of images of one size",
+        ),
+        (("augment.early_scale=0.5", "augment.early_epochs=9"), "full size in the last ones"),
+        (("training.feature_draws=2", "training.feature_cache=false"), "kept or they are not"),
+        (
+            ("training.early_stopping.restore_best_weights=true",),
+            "both say which weights a phase ends with",
+        ),
+        (("training.phases=[{train='head'},{train='last 99'}]",), "has 3 layers with weights"),
+    ],
+)
+def test_what_contradicts_is_told_before_an_epoch_is_spent(
+    tmp_path: Path, images: Arrays, settings: tuple[str, ...], words: str
+) -> None:
+    head = ("training.phases=[{train='head'}]",) if "feature" in words else ()
+    with pytest.raises(ConvlensError, match=words):
+        run(images, tmp_path / "run", *head, *settings)
+    assert not (tmp_path / "run" / "history.jsonl").exists()
+
+
+def test_a_head_for_one_size_takes_no_smaller_images(tmp_path: Path, images: Arrays) -> None:
+    smaller = ("augment.early_scale=0.5", "augment.early_epochs=1")
+    flat = "conv 4 3 same relu, maxpool 2, flatten, dense"
+    with pytest.raises(ConvlensError, match="takes images of 16×16 alone"):
+        run(images, tmp_path / "flat", *smaller, layers=flat)
+    done = run(images, tmp_path / "pooled", *smaller)
+    assert len(done.history) == 3
+
+
+def test_an_option_reaches_every_phase_of_a_recipe(tmp_path: Path, images: Arrays) -> None:
+    first = run(images, tmp_path / "first", TWO, epochs=1)
+    rate = "training.optimiser.learning_rate=0.5"
+    again = run(images, tmp_path / "again", rate, recipe=first.folder / "recipe.toml", epochs=2)
+    plan = again.recipe.training.plan
+    assert [phase.optimiser.learning_rate for phase in plan] == [0.5, 0.5]
+    assert [phase.epochs for phase in plan] == [2, 2]
+    assert [phase.train for phase in plan] == ["head", "last 1"]

@@ -195,9 +195,9 @@ def test_balanced_weights_are_scikit_learns(counts: list[int]) -> None:
 
 
 def test_given_weights_are_taken_and_none_are_none() -> None:
-    given_weights = class_weights(LossSettings(class_weights=(1.0, 0.0, 2.5)), [3, 4, 5])
+    given_weights = class_weights(LossSettings(class_weights=(1.0, 0.5, 2.5)), [3, 4, 5])
     assert given_weights is not None
-    assert given_weights.tolist() == [1.0, 0.0, 2.5]
+    assert given_weights.tolist() == [1.0, 0.5, 2.5]
     assert class_weights(LossSettings(), [3, 4, 5]) is None
 
 
@@ -205,7 +205,6 @@ def test_given_weights_are_taken_and_none_are_none() -> None:
     ("asked", "counts", "words"),
     [
         ((1.0, 2.0), [5, 5, 5], "2 numbers .* each of the 3 classes"),
-        ((0.0, 0.0), [5, 5], "not all 0"),
         ("balanced", [5, 0], "class 1 .* no training sample"),
     ],
 )
@@ -246,3 +245,9 @@ def test_no_samples_are_worth_nothing() -> None:
     assert summed_loss(empty, none, LossSettings()).item() == 0
     assert total_weight(none).item() == 0
     assert correct(empty, none).item() == 0
+
+
+def test_a_class_cannot_count_nothing() -> None:
+    """A batch of such classes alone would have no mean."""
+    with pytest.raises(ValueError, match="greater than 0"):
+        LossSettings(class_weights=(1.0, 0.0))

@@ -133,6 +133,16 @@ def test_a_run_lands_on_its_budget(clock: Clock, seconds: float) -> None:
     assert state.history[-1].step == state.step == state.phase_steps
 
 
+def test_a_budget_of_a_few_steps_takes_a_few_steps(clock: Clock) -> None:
+    settings = TrainingSettings(batch_size=16, epochs=1)
+    state = TrainingState.start(slow_network(clock, 1.0), settings)
+    train, val, terms = QuarterBatches(100), QuarterBatches(0), Terms(settings=settings, seed=0)
+    fitting = budget(settings, 20)
+    fitting.plan(state, measure_pace(state, train, val, terms, seconds=fitting.measuring))
+    fit(state, train, val, terms, callbacks=[fitting])
+    assert 18 <= clock.now <= 22
+
+
 @pytest.mark.parametrize("wrong", [0.01, 0.04])
 def test_a_plan_made_from_a_wrong_pace_is_corrected_and_told(clock: Clock, wrong: float) -> None:
     settings = TrainingSettings(batch_size=16, epochs=1)

@@ -33,8 +33,9 @@ class Batch:
         if size >= len(self) > 0:
             yield self
             return
-        for at in range(0, len(self), max(1, size)):
-            own = slice(at, at + size)
+        count = -(-len(self) // max(1, size))
+        for part in range(count):  # of equal size, give or take one: a single image has no variance
+            own = slice(part * len(self) // count, (part + 1) * len(self) // count)
             yield Batch(self.pixels[own], self.targets[own], self.indices[own], self.epoch)
 
 

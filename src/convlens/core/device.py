@@ -1,6 +1,7 @@
 """Where the arithmetic happens, and what to call it."""
 
 import platform
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,6 +43,11 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
             code="no-such-device",
         )
     return torch.device(name)
+
+
+def kept_generators(device: torch.device) -> AbstractContextManager[None]:
+    """Within it torch's generators may be seeded: those of the CPU and of one device come back."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 def placed(module: Module, device: torch.device) -> Module:

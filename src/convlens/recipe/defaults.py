@@ -25,6 +25,9 @@ FINE_TUNING = 0.1
 """The rate of loaded weights as a share of the new head's: they know something already."""
 
 TRANSFER_EPOCHS = 10
+SMALL = ("lenet5",)
+"""Networks of fewer than three layers before the head: they are trained further whole."""
+
 TRANSFER_PATIENCE = 3
 
 
@@ -41,7 +44,8 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
     - where it begins from the published weights, pixels are normalised as ImageNet's were;
     - where it begins from loaded weights, it is trained in two phases of up to 10 epochs, each of
       which ends when the validation loss has not fallen for 3: first the head alone, at 1e-3, then
-      the last three layers with it, at a tenth of that; a network of the user's own whole, at 1e-4;
+      the last three layers with it, at a tenth of that; a network of the user's own, or in the
+      layer notation, whole, at 1e-4;
     - training images are augmented by the policy that `convlens.augment.default_policy` chooses;
     - a batch is 64 images, or as many as make 10 steps an epoch, but at least 8;
     - the epochs are as many as show the network 600,000 images, between 12 and 40.
@@ -134,8 +138,8 @@ def _with_policy(
     if name is None:
         choice = default_policy(images.classes, height=height, width=width)
         base = choice.settings
-        if not said:
-            reasons.append(f"augmentation {choice.name}: {choice.reason}")
+        changed = ", changed as asked" if said else ""
+        reasons.append(f"augmentation {choice.name}{changed}: {choice.reason}")
     else:
         base = policy(name)
     return {**asked, "augment": merge(base.model_dump(mode="json"), said)}
@@ -170,7 +174,7 @@ def _training(
 def _transfer(asked: Asked, spec: ModelSpec, reasons: list[str]) -> dict[str, Any]:
     """How loaded weights are trained further."""
     rate = asked.get("optimiser", {}).get("learning_rate", HEAD_RATE)
-    if spec.is_own:
+    if spec.is_own or spec.layers or spec.name in SMALL:
         if "learning_rate" not in asked.get("optimiser", {}):
             reasons.append(f"learning rate {FINE_TUNING * rate:g}: low, so that weights survive")
         return {"optimiser": {"learning_rate": FINE_TUNING * rate}, "epochs": TRANSFER_EPOCHS}

@@ -47,6 +47,13 @@ def choose_features(
         return FeatureChoice(draws=0, reason="training.feature_cache is off")
     if draws > 0 and augment.mixes:
         raise _mixes(augment, draws)
+    if draws > 0 and augment.early_epochs and augment.early_scale < 1:
+        raise ConvlensError(
+            f"training.feature_draws is {draws}, but augment.early_scale is "
+            f"{augment.early_scale:g}: features are kept of images of one size; pass "
+            "--set augment.early_scale=1, or --set training.feature_draws=0",
+            code="scaled-features",
+        )
     if augment == AugmentSettings():
         reason = "the frozen stages always make the same of an image: it is computed once and kept"
         return FeatureChoice(draws=1, reason=reason)

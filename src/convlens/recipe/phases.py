@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from torch import nn
 
 from convlens.augment import AugmentSettings, make_transform
@@ -19,7 +19,7 @@ from convlens.core.errors import ConvlensError
 from convlens.core.ranks import Ranks
 from convlens.core.reporter import Reporter
 from convlens.data import CacheSettings, Features, ImageSet, PixelBatches, Pixels
-from convlens.recipe.feature_choice import choose_features
+from convlens.recipe.feature_choice import FeatureChoice, choose_features
 from convlens.recipe.features import FrozenFeatures, Learning
 from convlens.recipe.recipe import Recipe
 from convlens.training import (
@@ -38,6 +38,7 @@ from convlens.training import (
     checkpoint_phase,
     class_weights,
     fit,
+    freeze,
     frozen_stages,
     load_checkpoint,
     measure_pace,
@@ -66,13 +67,13 @@ def train_in_phases(
     """
     settings, checkpoint = recipe.training, folder / "checkpoint"
     run = _Wiring(recipe, images, pixels, classifier, cache, ranks, reporter)
+    run.refuse_at_once()
     keep_best = KeepBest(settings.monitor)
     state = TrainingState.start(classifier, settings, phase=checkpoint_phase(checkpoint))
     steering = run.steering(state, keep_best)
     if load_checkpoint(checkpoint, state, steering):
         reporter.say(f"going on from epoch {state.epoch + 1}, image {state.samples_seen:,}")
     ranks.require_same(f"{state.phase} {state.step}", "checkpoint")
-    started = perf_counter()
     while True:
         run.train_phase(state, steering, folder)
         if state.phase + 1 == len(settings.plan):
@@ -83,7 +84,7 @@ def train_in_phases(
     shown = sum(round(record.images_per_second * record.seconds) for record in state.history)
     return {
         "model": recipe.model.name or "layers",
-        "seconds": perf_counter() - started,
+        "seconds": seconds,
         "images_per_second": shown / seconds,
         "epochs": len(state.history),
         "best_epoch": keep_best.epoch or len(state.history),
@@ -170,15 +171,48 @@ class _Wiring:
         if settings.keep == "best":
             found["best"] = keep_best
         if phase.early_stopping is not None:
-            self._require_measured(phase.early_stopping.monitor)
             found["early stopping"] = EarlyStopping(phase.early_stopping)
         if phase.reduce_on_plateau is not None:
-            self._require_measured(phase.reduce_on_plateau.monitor)
             peak = phase.optimiser.learning_rate
             found["plateau"] = ReduceLROnPlateau(
                 phase.reduce_on_plateau, peak=peak, reporter=self.reporter
             )
         return found
+
+    def refuse_at_once(self) -> None:
+        """Refuse what a later phase could not do, before an epoch is spent on the first.
+
+        Raises:
+            ConvlensError: a phase has nothing to train or to watch, keeps what cannot be kept, or
+                the network takes images of one size alone.
+        """
+        settings = self.recipe.training
+        for phase in settings.plan:
+            stages = freeze(self.classifier, phase.train).stages
+            self._choice(stages)
+            for steering in (phase.early_stopping, phase.reduce_on_plateau):
+                if steering is not None:
+                    self._require_measured(steering.monitor)
+        if settings.keep == "best" and not len(self.pixels["val"]):
+            self.reporter.say("no validation images: the last epoch's weights are kept")
+        augment, (channels, height, width) = self.recipe.augment, self.recipe.input.shape
+        try:
+            first = torch.zeros(
+                1, channels, augment.side(height, 0), augment.side(width, 0), device=self._device
+            )
+            with torch.inference_mode():
+                self.classifier.eval()(first)
+        except RuntimeError as error:
+            raise ConvlensError(
+                f"augment.early_scale is {augment.early_scale:g}, but the network takes images of "
+                f"{height}×{width} alone; pass --set augment.early_scale=1, or a head that pools: "
+                '--head "globalavgpool, dense"',
+                code="one-size-alone",
+            ) from error
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.classifier.parameters()).device
 
     def _require_measured(self, monitor: str) -> None:
         if monitor.startswith("val_") and not len(self.pixels["val"]):
@@ -199,6 +233,8 @@ class _Wiring:
         if kept:
             state.behind(state.frozen.stages)
             terms = replace(terms, transform=None)
+        if settings.compile:
+            state.network.compile()
         if self.budget is not None and not state.phase_steps:
             pace = measure_pace(state, train, val, terms, seconds=self.budget.measuring)
             self.budget.plan(state, pace)
@@ -217,8 +253,6 @@ class _Wiring:
                 charts = WriteTensorBoard(folder / "tensorboard")
                 stack.callback(charts.close)
                 telling.append(charts)
-            if settings.compile:
-                state.network.compile()
             shown = telling if self.ranks.is_first else []
             fit(state, train, val, terms, callbacks=[*steering.values(), *shown, leave])
         self.saving_seconds += save.seconds
@@ -226,12 +260,7 @@ class _Wiring:
     def _kept_features(self, state: TrainingState) -> tuple[Batches, Batches] | None:
         """Batches of what the frozen stages make of the images, where that is kept."""
         recipe, stages = self.recipe, state.frozen.stages
-        choice = choose_features(
-            recipe.augment,
-            draws=recipe.training.feature_draws,
-            frozen=self.classifier.stages[:stages],
-            wanted=recipe.training.feature_cache,
-        )
+        choice = self._choice(stages)
         if choice.draws or state.frozen.parameters > state.frozen.trainable:
             self.reporter.say(f"features: {choice.reason}")
         later = recipe.training.plan[state.phase + 1 :]
@@ -240,6 +269,15 @@ class _Wiring:
             return self.features.batches(
                 stages, self.pixels, self._make, choice=choice, further=further
             )
+
+    def _choice(self, stages: int) -> FeatureChoice:
+        recipe = self.recipe
+        return choose_features(
+            recipe.augment,
+            draws=recipe.training.feature_draws,
+            frozen=self.classifier.stages[:stages],
+            wanted=recipe.training.feature_cache,
+        )
 
     def terms(self, state: TrainingState) -> Terms:
         """What the phase's steps are made with."""

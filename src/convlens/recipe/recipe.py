@@ -50,6 +50,22 @@ class Recipe(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _ends_at_full_size(self) -> Self:
+        epochs = sum(phase.epochs for phase in self.training.plan)
+        small = self.augment.early_epochs if self.augment.early_scale < 1 else 0
+        if small >= epochs:
+            raise ValueError(
+                f"augment.early_epochs is {small}, and the run has {epochs} epochs; images must "
+                "have their full size in the last ones: set fewer early_epochs"
+            )
+        if small and self.training.budget_seconds is not None:
+            raise ValueError(
+                f"augment.early_epochs is {small}, and a budget decides how many epochs there "
+                "are; set augment.early_epochs=0, or epochs in place of the budget"
+            )
+        return self
+
     def to_toml(self) -> str:
         """The recipe as TOML, every value written out; what is None is left out."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))

@@ -33,7 +33,7 @@ from convlens.training.rehearsal import Pace, measure_pace
 from convlens.training.schedule import ScheduleSettings, learning_rate
 from convlens.training.settings import PhaseSettings, TrainingSettings
 from convlens.training.state import EpochRecord, TrainingState
-from convlens.training.transfer import frozen_stages
+from convlens.training.transfer import freeze, frozen_stages
 
 __all__ = [
     "AverageSettings",
@@ -66,6 +66,7 @@ __all__ = [
     "class_weights",
     "find_rate",
     "fit",
+    "freeze",
     "frozen_stages",
     "learning_rate",
     "load_checkpoint",

@@ -80,10 +80,11 @@ class Budget(Callback):
     def on(self, moment: Moment, state: "TrainingState") -> None:
         """Correct the plan from time to time by what the steps have taken."""
         every = max(1, state.phase_steps // _CORRECTIONS)
-        if moment is not Moment.STEP_END or state.phase_step % every:
+        done = state.phase_step >= state.phase_steps
+        if moment is not Moment.STEP_END or done or state.phase_step % every:
             return
-        done = state.history[-state.phase_epoch :] if state.phase_epoch else []
-        seconds = sum(record.seconds for record in done) + state.running.seconds
+        epochs_done = state.history[-state.phase_epoch :] if state.phase_epoch else []
+        seconds = sum(record.seconds for record in epochs_done) + state.running.seconds
         self._fit(state, self._ranks.agreed(seconds / state.phase_step))
         if abs(state.phase_steps / self._told - 1) > _WORTH_TELLING:
             epochs = state.phase_steps / self._steps_an_epoch

@@ -46,7 +46,8 @@ class SaveCheckpoint(Callback):
     """Saves the run at each epoch's end, and within an epoch as often as asked.
 
     Where epochs are short it leaves some out, so that saving takes no more than about a fiftieth of
-    the time: a run that is resumed trains what is missing again, to the same bits.
+    the time: a run that is resumed trains what is missing again, to the same bits. A phase's last
+    one is always saved.
 
     Args:
         folder: where; always replaced as a whole.
@@ -72,7 +73,8 @@ class SaveCheckpoint(Callback):
         """Save when it is time."""
         since = perf_counter() - self._saved
         late = since > self._every and moment is Moment.STEP_END
-        if late or (moment is Moment.EPOCH_END and since >= self._cost / _SHARE):
+        last = state.stopped is not None or state.phase_step >= state.phase_steps
+        if late or (moment is Moment.EPOCH_END and (last or since >= self._cost / _SHARE)):
             self.save(state)
 
     def save(self, state: TrainingState) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.core.batch import Batch, Batches, BatchTransform, batches_on
+from convlens.core.device import kept_generators
 from convlens.core.draws import Stream, derived_seed
 from convlens.core.errors import WorkFailedError
 from convlens.core.ranks import Ranks
@@ -71,7 +72,7 @@ def fit(
 
     epochs = terms.settings.plan[state.phase].epochs
     state.phase_steps = state.phase_steps or epochs * math.ceil(train.samples / train.batch_size)
-    with torch.random.fork_rng():
+    with kept_generators(state.device):
         tell(Moment.PHASE_START)
         while state.stopped is None and (
             state.phase_step < state.phase_steps or state.samples_seen > 0
@@ -104,7 +105,7 @@ def train_step(state: TrainingState, batch: Batch, terms: Terms) -> None:
     figures = shared_step(state.classifier, figures, samples=len(batch), ranks=ranks)
     loss, right = figures.tolist()
     if not math.isfinite(loss):
-        raise _not_finite(state, _batch_in_words(batch), loss)
+        raise _not_finite(state, settings, _batch_in_words(batch), loss)
     if settings.clip_norm is not None:
         nn.utils.clip_grad_norm_(state.parameters, settings.clip_norm)
     state.optimiser.step()
@@ -173,7 +174,7 @@ def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -
 def in_16_bits(settings: TrainingSettings, device: torch.device) -> bool:
     """Whether steps compute in bfloat16; validation never does, nor what ships."""
     if settings.precision == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return settings.precision == "bfloat16"
 
 
@@ -182,7 +183,7 @@ def finish_epoch(state: TrainingState, val: Batches, terms: Terms) -> None:
     with state.averaged():
         val_loss, val_accuracy = validate(state, val, terms.ranks)
     if val_loss is not None and not math.isfinite(val_loss):
-        raise _not_finite(state, "on the validation images", val_loss)
+        raise _not_finite(state, terms.settings, "on the validation images", val_loss)
     running, samples = state.running, state.samples_seen
     record = EpochRecord(
         phase=terms.settings.plan[state.phase].train,
@@ -207,7 +208,7 @@ def validate(state: TrainingState, val: Batches, ranks: Ranks) -> tuple[float | 
     state.classifier.eval()
     loss, right, samples = 0.0, 0, 0
     for batch in batches_on(state.device, val.epoch(0)):
-        for part in batch.parts(len(batch)):
+        for part in batch.parts(state.largest_batch or len(batch)):
             logits = state.network(part.pixels)
             loss += log_loss(logits, part.targets).item()
             right += int(correct(logits, part.targets))
@@ -217,12 +218,14 @@ def validate(state: TrainingState, val: Batches, ranks: Ranks) -> tuple[float | 
     return (loss / samples, right / samples) if samples else (None, None)
 
 
-def _not_finite(state: TrainingState, where: str, loss: float) -> WorkFailedError:
-    rate = state.learning_rate
+def _not_finite(
+    state: TrainingState, settings: TrainingSettings, where: str, loss: float
+) -> WorkFailedError:
+    rate, peak = state.learning_rate, settings.plan[state.phase].optimiser.learning_rate
     return WorkFailedError(
         f"the loss became {loss} at step {state.step + 1} (epoch {state.epoch + 1}, learning rate "
-        f"{rate:.2g}, {where}); the last checkpoint is whole. Try a lower rate: "
-        f"--set training.optimiser.learning_rate={rate / 10:.1g}",
+        f"{rate:.2g}, {where}); what the last checkpoint holds is whole. Try a lower rate: "
+        f"--set training.optimiser.learning_rate={peak / 10:.1g}",
         code="loss-not-finite",
     )
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from convlens.core.errors import ConvlensError
 
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class LossSettings(BaseModel):
@@ -69,10 +69,10 @@ def class_weights(settings: LossSettings, counts: Sequence[int]) -> Tensor | Non
                 code="class-without-images",
             )
         return torch.tensor([sum(counts) / (len(counts) * count) for count in counts])
-    if len(asked) != len(counts) or not any(asked):
+    if len(asked) != len(counts):
         raise ConvlensError(
             f"class_weights has {len(asked)} numbers ({', '.join(f'{w:g}' for w in asked)}); "
-            f"expected one for each of the {len(counts)} classes, not all 0",
+            f"expected one for each of the {len(counts)} classes",
             code="bad-settings",
         )
     return torch.tensor(asked, dtype=torch.float32)

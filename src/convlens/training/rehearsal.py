@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from itertools import count, islice
 from time import perf_counter
 
-import torch
-
 from convlens.core.batch import Batch, Batches, batches_on
+from convlens.core.device import kept_generators
 from convlens.training.loop import Terms, train_step, validate
 from convlens.training.state import TrainingState
 from convlens.training.transfer import learning_mode
 
-_WARM_UP = 3
-_AT_LEAST = 5
 _AT_MOST = 100
 _VALIDATED = 8
 
@@ -38,7 +35,7 @@ def rehearsal(state: TrainingState) -> Iterator[TrainingState]:
     trial = copy(state)
     trial.running, trial.history, trial.average = copy(state.running), list(state.history), None
     try:
-        with torch.random.fork_rng():
+        with kept_generators(state.device):
             for parameter in gradients:
                 parameter.grad = None
             yield trial
@@ -73,7 +70,7 @@ def measure_pace(
         train: what will be learnt from.
         val: what will be validated on.
         terms: as for `convlens.training.fit`.
-        seconds: how long to measure, a handful of steps apart.
+        seconds: how long to measure, two steps apart.
     """
     with rehearsal(state) as trial:
         trial.phase_steps = 1
@@ -87,10 +84,11 @@ def measure_pace(
                 train_step(trial, batch, terms)
             return perf_counter() - started
 
-        seconds_of(_WARM_UP)
-        first = terms.ranks.agreed(seconds_of(1))
-        steps = round(min(_AT_MOST, max(_AT_LEAST, seconds / first)))
-        step = terms.ranks.agreed(seconds_of(steps)) / steps
+        seconds_of(1)  # the first one allocates
+        step = terms.ranks.agreed(seconds_of(1))
+        steps = min(_AT_MOST, round(seconds / step))
+        if steps > 1:
+            step = terms.ranks.agreed(seconds_of(steps)) / steps
         batches.close()
         whole = math.ceil(val.samples / val.batch_size)
         few = min(_VALIDATED, whole)

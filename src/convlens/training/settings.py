@@ -1,7 +1,7 @@
 """How a network is trained: once through, or in phases."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -66,10 +66,10 @@ class TrainingSettings(_Learning):
         keep: the weights that a phase ends with: those of the best epoch by ``monitor``, or the
             last epoch's.
         monitor: what the best epoch is best in.
-        checkpoint_seconds: save at least this often; the ends of epochs are saved besides, as many as
-            take no more than a fiftieth of the time.
+        checkpoint_seconds: save at least this often; the ends of epochs are saved besides, as many
+            as take no more than a fiftieth of the time.
         budget_seconds: fit the epochs to this time, measured before the first step and corrected
-            after every epoch; None to train the epochs that are asked for.
+            as it goes; None to train the epochs that are asked for.
         feature_cache: keep what the frozen stages make of the images, where nothing random comes
             before them; False computes it in every step.
         feature_draws: with augmentation and frozen stages: how many augmented versions of each
@@ -104,6 +104,22 @@ class TrainingSettings(_Learning):
         shared = {key: _plain(values[key]) for key in _SHARED if key in values}
         phases = [merge(shared, phase) for phase in map(_plain, values["phases"])]
         return {**values, "phases": phases}
+
+    @model_validator(mode="after")
+    def _nothing_contradicts(self) -> Self:
+        if self.feature_draws and not self.feature_cache:
+            raise ValueError(
+                f"feature_draws is {self.feature_draws}, but feature_cache is off; versions of "
+                "features are kept or they are not"
+            )
+        for phase in self.plan:
+            stopping = phase.early_stopping
+            if stopping and stopping.restore_best_weights and self.keep == "best":
+                raise ValueError(
+                    "early_stopping.restore_best_weights and keep = 'best' both say which weights "
+                    "a phase ends with; leave restore_best_weights out, or set keep = 'last'"
+                )
+        return self
 
     @property
     def plan(self) -> tuple[PhaseSettings, ...]:

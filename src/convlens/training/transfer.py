@@ -44,6 +44,7 @@ def freeze(classifier: Classifier, train: str) -> Frozen:
     for module in frozen:
         for parameter in module.parameters(recurse=False):
             parameter.requires_grad_(False)
+    inside = set(frozen)
     trainable = sum(p.numel() for p in classifier.parameters() if p.requires_grad)
     if not trainable:
         raise ConvlensError(
@@ -52,7 +53,7 @@ def freeze(classifier: Classifier, train: str) -> Frozen:
             code="nothing-to-train",
         )
     return Frozen(
-        modules=tuple(module for module in frozen if not any(module.children())),
+        modules=tuple(m for m in frozen if all(own in inside for own in m.modules())),
         stages=frozen_stages(classifier, train),
         trainable=trainable,
         parameters=sum(p.numel() for p in classifier.parameters()) - trainable,
