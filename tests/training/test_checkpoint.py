@@ -165,6 +165,14 @@ def test_a_checkpoint_that_cannot_be_used_is_refused(
         job.run()
 
 
+def test_what_a_kill_left_half_written_is_swept_away(tmp_path: Path, network: Network) -> None:
+    left = tmp_path / ".checkpoint.abc.partial"
+    left.mkdir()
+    (left / "state.safetensors").write_bytes(b"half")
+    Job(tmp_path, network, "sgd").run()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["checkpoint", "history.jsonl"]
+
+
 def test_an_older_checkpoint_survives_a_kill_while_saving(tmp_path: Path, network: Network) -> None:
     job = Job(tmp_path, network, "sgd")
     whole = job.run()

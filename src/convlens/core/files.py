@@ -127,6 +127,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+def sweep_partial(path: Path) -> None:
+    """Remove what `replacing_folder` left where it was killed; nobody may be writing there."""
+    for partial in path.parent.glob(f".{path.name}.*.partial"):
+        shutil.rmtree(partial, ignore_errors=True)
+
+
 def surviving_folder(path: Path) -> Path | None:
     """The folder that `replacing_folder` last left whole, or None where it never finished one."""
     old = path.with_name(path.name + ".old")

@@ -17,6 +17,7 @@ from convlens.core.files import (
     read_json,
     replacing_folder,
     surviving_folder,
+    sweep_partial,
     write_bytes,
     write_json,
 )
@@ -149,6 +150,7 @@ def load_checkpoint(
     Raises:
         ConvlensError: it is damaged, or of another network.
     """
+    sweep_partial(folder)
     found = surviving_folder(folder)
     if found is None:
         return False
