@@ -1,10 +1,9 @@
 """Which learning rate to train at: a short trial in which the rate rises from step to step."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, count
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -13,7 +12,7 @@ from convlens.core.batch import Batch, Batches, batches_on
 from convlens.core.errors import WorkFailedError
 from convlens.core.reporter import Quiet, Reporter
 from convlens.training.loop import Terms, set_rate, train_step
-from convlens.training.rehearsal import rehearsal
+from convlens.training.rehearsal import rehearsal, without_end
 from convlens.training.state import Running, TrainingState
 from convlens.training.transfer import learning_mode
 
@@ -95,7 +94,7 @@ def find_rate(
     losses: list[float] = []
     with rehearsal(state) as trial, reporter.task("learning rates", settings.steps) as task:
         learning_mode(trial.classifier, trial.frozen)
-        batches = batches_on(trial.device, _without_end(train))
+        batches = batches_on(trial.device, without_end(train))
         with closing(batches):
             for rate, batch in zip(settings.rates(), batches, strict=False):
                 loss = _step_at(rate, trial, batch, terms)
@@ -167,7 +166,3 @@ def _step_at(rate: float, trial: TrainingState, batch: Batch, terms: Terms) -> f
             raise
         return math.inf
     return trial.running.loss / trial.running.weight
-
-
-def _without_end(batches: Batches) -> Iterator[Batch]:
-    return chain.from_iterable(batches.epoch(epoch) for epoch in count())

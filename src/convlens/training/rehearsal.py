@@ -74,7 +74,7 @@ def measure_pace(
     """
     with rehearsal(state) as trial:
         trial.phase_steps = 1
-        batches = batches_on(trial.device, _without_end(train))
+        batches = batches_on(trial.device, without_end(train))
         learning_mode(trial.classifier, trial.frozen)
 
         def seconds_of(steps: int) -> float:
@@ -98,7 +98,8 @@ def measure_pace(
     return Pace(step=step, validation=validation)
 
 
-def _without_end(batches: Batches) -> Iterator[Batch]:
+def without_end(batches: Batches) -> Iterator[Batch]:
+    """The batches of one epoch after another."""
     for epoch in count():
         yield from batches.epoch(epoch)
 
