@@ -1,0 +1,114 @@
+"""What the user has said, as the layers below take it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from convlens.core.errors import ConvlensError
+    from convlens.core.reporter import Reporter
+    from convlens.data import ImageSet
+
+
+def what_is_asked(
+    recipe: str | Path | None,
+    *,
+    model: dict[str, Any],
+    augment: str | None,
+    epochs: int | None,
+    size: str | int | None,
+    seed: int | None,
+    settings: Sequence[str],
+    budget: str | float | None = None,
+) -> dict[str, Any]:
+    """What the user has said: the recipe file, over it the options, over them the settings."""
+    from convlens.core.durations import parse_duration
+    from convlens.core.input_spec import parse_size
+    from convlens.core.settings import apply_setting, merge, read_toml
+
+    asked = read_toml(Path(recipe)) if recipe is not None else {}
+    said: dict[str, Any] = {}
+    if model["name"] is not None or model["layers"] is not None:
+        asked.pop("model", None)
+    said["model"] = {key: value for key, value in model.items() if value is not None}
+    if augment is not None:
+        asked.pop("augment", None)
+        said["augment"] = {"policy": augment}
+    if epochs is not None:
+        said["training"] = {"epochs": epochs, **_each_phase(asked, {"epochs": epochs})}
+    if budget is not None:
+        said["training"] = {**said.get("training", {}), "budget_seconds": parse_duration(budget)}
+    if size is not None:
+        height, width = parse_size(str(size))
+        said["input"] = {"height": height, "width": width}
+    if seed is not None:
+        said["seed"] = seed
+    asked = merge(asked, said)
+    for setting in settings:
+        said = apply_setting({}, setting)
+        asked = merge(asked, said)
+        of_phases = ("epochs", "optimiser", "schedule", "early_stopping", "reduce_on_plateau")
+        shared = {k: v for k, v in said.get("training", {}).items() if k in of_phases}
+        asked = merge(asked, {"training": _each_phase(asked, shared)} if shared else {})
+    return asked
+
+
+def _each_phase(asked: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    """The phases of a recipe, where it has some, each with what is said over what it had."""
+    from convlens.core.settings import merge
+
+    phases = asked.get("training", {}).get("phases")
+    return {"phases": [merge(phase, said) for phase in phases]} if phases else {}
+
+
+def opened(source: Any, asked: dict[str, Any], reporter: Reporter) -> tuple[Any, ImageSet]:
+    """The source that is passed, or else the recipe file's, and its images."""
+    from convlens.core.settings import validated
+    from convlens.data import DataSettings, open_source
+
+    source = source if source is not None else asked.get("source")
+    if source is None:
+        raise _no_source()
+    images = open_source(
+        source,
+        seed=int(asked.get("seed", 0)),
+        settings=validated(DataSettings, asked.get("data", {}), what="[data]"),
+        reporter=reporter,
+    )
+    return source, images
+
+
+def source_name(source: Any) -> str:
+    """What the recipe calls the source: a path that holds from any working folder."""
+    from convlens.data import known_datasets
+
+    if not isinstance(source, str | Path):
+        return "arrays"
+    if source in known_datasets():
+        return str(source)
+    path = Path(source).expanduser()
+    return str(path.resolve()) if path.exists() else str(source)
+
+
+def _no_source() -> ConvlensError:
+    from convlens.core.errors import ConvlensError
+
+    return ConvlensError(
+        "no source of images was given; pass a folder of class folders, an .npz file, arrays "
+        "(X, y), or a catalogue name such as digits",
+        code="no-source",
+    )
+
+
+def reporter_for(quiet: bool) -> Reporter:
+    """Whoever is to be told: the terminal, or nobody."""
+    if quiet:
+        from convlens.core.reporter import Quiet
+
+        return Quiet()
+    from convlens.core.terminal import Terminal
+
+    return Terminal()

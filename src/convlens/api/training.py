@@ -1,0 +1,163 @@
+"""Training: a new run, or one that goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convlens.api.asked import opened, reporter_for, source_name, what_is_asked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from convlens.core.ranks import Ranks
+    from convlens.core.reporter import Reporter
+    from convlens.recipe import Run
+
+
+def train(
+    source: Any = None,
+    *,
+    model: str | None = None,
+    layers: str | Sequence[str] | None = None,
+    head: str | None = None,
+    pretrained: bool = False,
+    weights: str | Path | None = None,
+    recipe: str | Path | None = None,
+    splits: str | Path | None = None,
+    augment: str | None = None,
+    epochs: int | None = None,
+    budget: str | float | None = None,
+    size: str | int | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    device: str = "auto",
+    cache: bool = True,
+    settings: Sequence[str] = (),
+    quiet: bool = False,
+) -> Run:
+    """Train a network on labelled images, and measure it on images it never saw.
+
+    What is not asked for is chosen from the data by the rules of `convlens.recipe.complete`, told,
+    and written into the run's recipe. In a program that ``torchrun`` starts as several processes,
+    they share the run; all must call this alike.
+
+    Args:
+        source: a folder of class folders, an archive, an ``.npz`` file, a table, a catalogue name,
+            or arrays ``(X, y)``: X of N×H×W×C or N×H×W, uint8 or floats in [0, 1]; y of N labels.
+        model: a network by name, or your own as ``"file.py:function"``.
+        layers: a network in the layer notation, in place of ``model``.
+        head: what follows the stages, in the layer notation: ``"globalavgpool, dense 256 relu,
+            dropout 0.5, dense"``; ``"published"`` for the one the network is published with.
+        pretrained: begin from the published ImageNet weights.
+        weights: begin from this file (safetensors or ``.pth``).
+        recipe: a TOML file to begin from; what is said here comes before what it says.
+        splits: a run's ``splits.csv``: the images that it names stay in their splits, new ones are
+            dealt out.
+        augment: what is done to training images: ``"none"``, ``"light"``, ``"standard"``,
+            ``"strong"`` or ``"trivial"``.
+        epochs: passes over the training images, in each phase.
+        budget: fit the epochs to this time: ``"5m"``, ``"90s"``, ``"1h30m"``, or seconds.
+        size: the network's input in pixels: 224, or ``"96x160"`` (height × width).
+        seed: fixes every draw of the run; 0 by default.
+        out: the run's folder; by default a new one under ``runs``.
+        resume: an unfinished run to go on with; nothing else is then asked.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        cache: keep decoded images on disk for the next run; False holds them in memory.
+        settings: any key of the recipe as ``"part.key=value"``.
+        quiet: show nothing.
+
+    Returns:
+        The finished run: its metrics, history, bundle and predictor.
+
+    Raises:
+        ConvlensError: the request cannot be carried out as it stands.
+        WorkFailedError: the work failed.
+    """
+    from convlens.core.ranks import Ranks
+    from convlens.core.settings import merge
+
+    with Ranks.of_torchrun().joined(device) as ranks:
+        reporter = reporter_for(quiet or not ranks.is_first)
+        where: dict[str, Any] = {"device": device, "cache": cache, "ranks": ranks}
+        if resume is not None:
+            return _resume(Path(resume), **where, reporter=reporter)
+        asked = what_is_asked(
+            recipe,
+            model={
+                "name": model,
+                "layers": layers,
+                "head": head,
+                "pretrained": pretrained or None,
+                "weights": weights and str(weights),
+            },
+            augment=augment,
+            epochs=epochs,
+            budget=budget,
+            size=size,
+            seed=seed,
+            settings=settings,
+        )
+        if splits is not None:
+            asked = merge(asked, {"data": {"splits": str(Path(splits).resolve())}})
+        return _begin(source, asked, out=out, **where, reporter=reporter)
+
+
+def _begin(
+    source: Any,
+    asked: dict[str, Any],
+    *,
+    out: str | Path | None,
+    device: str,
+    cache: bool,
+    ranks: Ranks,
+    reporter: Reporter,
+) -> Run:
+    """A new run, from what the user has said to its end."""
+    # The images are opened before the recipe, which needs torch: a slip is then told at once.
+    with ranks.one_a_host_first():
+        source, images = opened(source, asked, reporter)
+
+    from convlens.data import CacheSettings
+    from convlens.recipe import carry_out, complete, new_run_folder
+
+    where = ranks.device(device)
+    recipe, reasons = complete({**asked, "source": source_name(source)}, images)
+    for reason in reasons:
+        reporter.say(f"chose {reason}")
+    ranks.require_same(recipe.to_toml(), "recipe")
+    folder = Path()
+    if ranks.is_first:
+        folder = new_run_folder(
+            Path(out) if out is not None else None,
+            name=images.name,
+            model=recipe.model.name or "layers",
+        )
+    return carry_out(
+        recipe,
+        images,
+        Path(ranks.told(str(folder))),
+        device=where,
+        cache=CacheSettings(enabled=cache),
+        ranks=ranks,
+        reporter=reporter,
+    )
+
+
+def _resume(folder: Path, *, device: str, cache: bool, ranks: Ranks, reporter: Reporter) -> Run:
+    from convlens.data import CacheSettings
+    from convlens.recipe import Run, carry_out
+
+    run = Run(folder)
+    with ranks.one_a_host_first():
+        images = run.images(reporter)
+    return carry_out(
+        run.recipe,
+        images,
+        folder,
+        device=ranks.device(device),
+        cache=CacheSettings(enabled=cache),
+        ranks=ranks,
+        reporter=reporter,
+    )
