@@ -24,6 +24,25 @@ def conv_norm(
     return nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm2d(outputs)))
 
 
+class Residual(nn.Module):
+    """Layers that keep the shape, and the way around them: ``F(x) + x``.
+
+    Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, section 3.2.
+
+    Args:
+        layers: F.
+    """
+
+    def __init__(self, layers: nn.Sequential) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W to the same shape."""
+        out: Tensor = self.layers(x) + x
+        return out
+
+
 class BasicBlock(nn.Module):
     """Two 3×3 convolutions and the way around them: ``relu(F(x) + x)``.
 
