@@ -17,6 +17,7 @@ from convlens.training import (
     TrainingState,
     fit,
 )
+from convlens.training.loop import laid_out
 from tests.training.quarters import QuarterBatches
 
 Network = Callable[[], Classifier]
@@ -174,3 +175,16 @@ def test_decay_pulls_kernels_and_matrices_alone(network: Network) -> None:
     assert [group["weight_decay"] for group in groups] == [0.5, 0.0]
     assert all(p.ndim > 1 for p in groups[0]["params"])
     assert all(p.ndim <= 1 for p in groups[1]["params"])
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_images_reach_the_network_in_the_layout_asked_for(channels_last: bool) -> None:
+    settings = TrainingSettings(channels_last=channels_last)
+    pixels = torch.rand(2, 3, 8, 8)
+    for given in (pixels, pixels.contiguous(memory_format=torch.channels_last)):
+        found = laid_out(given, settings)
+        assert torch.equal(found, pixels)
+        assert found.is_contiguous(memory_format=torch.channels_last) == channels_last
+        assert found.is_contiguous() != channels_last
+    vectors = torch.rand(2, 5)
+    assert laid_out(vectors, settings) is vectors

@@ -18,7 +18,7 @@ from convlens.augment.mixing import draw_mix, mix_pixels, mix_targets
 from convlens.augment.parameters import Draws
 from convlens.augment.settings import AugmentSettings, Fill
 from convlens.augment.tone import retone
-from convlens.augment.warp import as_arrays, as_pixels, warp
+from convlens.augment.warp import as_arrays, as_pixels, from_unit, on_cpu, to_unit, warp
 from convlens.core.batch import Batch, BatchTransform
 from convlens.core.errors import ConvlensError
 
@@ -116,8 +116,12 @@ def shrink(pixels: Tensor, height: int, width: int) -> Tensor:
     """
     if pixels.shape[2:] == (height, width):
         return pixels
-    smaller = F.interpolate(pixels, size=(height, width), mode="bilinear", antialias=True)
-    return smaller.contiguous(memory_format=torch.channels_last)
+    if on_cpu(pixels):
+        smaller = F.interpolate(pixels, size=(height, width), mode="bilinear", antialias=True)
+        return smaller.contiguous(memory_format=torch.channels_last)
+    # Elsewhere torch filters neither whole numbers nor, on every device, half precision.
+    smaller = F.interpolate(to_unit(pixels), size=(height, width), mode="bilinear", antialias=True)
+    return from_unit(smaller, pixels.dtype)
 
 
 def augment(

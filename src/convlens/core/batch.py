@@ -57,24 +57,29 @@ class Batches(Protocol):
 BatchTransform: TypeAlias = Callable[[Batch], Batch]
 
 
-def batches_on(device: torch.device, batches: Iterator[Batch]) -> Generator[Batch, None, None]:
-    """The batches on a device, one copied ahead to a GPU while it computes on the one before.
+def batches_on(
+    device: torch.device, batches: Iterator[Batch], *, ahead: bool = True
+) -> Generator[Batch, None, None]:
+    """The batches on a device; indices stay on the CPU, where draws are made.
 
-    Indices stay on the CPU, where draws are made.
+    Args:
+        device: where the next step computes.
+        batches: on the CPU.
+        ahead: copy each to a GPU, from pinned memory, while it computes on the one before.
     """
-    if device.type != "cuda":
+    if device.type != "cuda" or not ahead:
         for batch in batches:
             yield replace(batch, pixels=batch.pixels.to(device), targets=batch.targets.to(device))
         return
-    ahead: Batch | None = None
+    waiting: Batch | None = None
     for batch in batches:
         copied = replace(
             batch,
             pixels=batch.pixels.pin_memory().to(device, non_blocking=True),
             targets=batch.targets.pin_memory().to(device, non_blocking=True),
         )
-        if ahead is not None:
-            yield ahead
-        ahead = copied
-    if ahead is not None:
-        yield ahead
+        if waiting is not None:
+            yield waiting
+        waiting = copied
+    if waiting is not None:
+        yield waiting

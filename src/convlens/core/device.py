@@ -50,10 +50,11 @@ def kept_generators(device: torch.device) -> AbstractContextManager[None]:
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
-def placed(module: Module, device: torch.device) -> Module:
-    """The module on a device, in channels-last memory: the faster layout on every one of them."""
+def placed(module: Module, device: torch.device, *, channels_last: bool = True) -> Module:
+    """The module on a device, in channels-last memory unless told otherwise: mostly the faster."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
     module.to(device)
-    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
+    module.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stub
     return module
 
 

@@ -73,7 +73,11 @@ def carry_out(
         with ranks.one_a_host_first(cache.enabled):
             pixels = read_splits(recipe, images, cache, reporter)
         with ranks.one_a_host_first(recipe.model.loads_weights):
-            classifier = placed(fresh_classifier(recipe, images, pixels, reporter), device)
+            classifier = placed(
+                fresh_classifier(recipe, images, pixels, reporter),
+                device,
+                channels_last=recipe.training.channels_last,
+            )
         environment = _environment(recipe, images, pixels, device, ranks)
         _begin_together(ranks, environment, classifier)
         if ranks.is_first:

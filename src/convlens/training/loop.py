@@ -80,7 +80,7 @@ def fit(
             learning_mode(state.classifier, state.frozen)
             started = perf_counter() - state.running.seconds
             batches = train.epoch(state.epoch, samples_seen=state.samples_seen)
-            for batch in batches_on(state.device, batches):
+            for batch in batches_on(state.device, batches, ahead=terms.settings.copy_ahead):
                 if state.phase_step >= state.phase_steps:
                     break
                 train_step(state, batch, terms)
@@ -163,12 +163,20 @@ def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -
     half = in_16_bits(terms.settings, state.device)
     for part in batch.parts(state.largest_batch or len(batch)):
         with torch.autocast(state.device.type, torch.bfloat16, enabled=half):
-            logits = state.network(part.pixels)
+            logits = state.network(laid_out(part.pixels, terms.settings))
             loss = summed_loss(logits, part.targets, terms.settings.loss, terms.class_weights)
         (loss / weight).backward()
         figures[0] += loss.detach()
         figures[1] += correct(logits, part.targets)
     return figures
+
+
+def laid_out(pixels: Tensor, settings: TrainingSettings) -> Tensor:
+    """The pixels in the memory layout that the network is trained in."""
+    if pixels.ndim != 4:  # kept features may be vectors
+        return pixels
+    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+    return pixels.contiguous(memory_format=layout)
 
 
 def in_16_bits(settings: TrainingSettings, device: torch.device) -> bool:
@@ -181,7 +189,7 @@ def in_16_bits(settings: TrainingSettings, device: torch.device) -> bool:
 def finish_epoch(state: TrainingState, val: Batches, terms: Terms) -> None:
     """Validate, write the epoch's record, and turn the page."""
     with state.averaged():
-        val_loss, val_accuracy = validate(state, val, terms.ranks)
+        val_loss, val_accuracy = validate(state, val, terms)
     if val_loss is not None and not math.isfinite(val_loss):
         raise _not_finite(state, terms.settings, "on the validation images", val_loss)
     running, samples = state.running, state.samples_seen
@@ -203,18 +211,18 @@ def finish_epoch(state: TrainingState, val: Batches, terms: Terms) -> None:
 
 
 @torch.inference_mode()
-def validate(state: TrainingState, val: Batches, ranks: Ranks) -> tuple[float | None, float | None]:
+def validate(state: TrainingState, val: Batches, terms: Terms) -> tuple[float | None, float | None]:
     """Mean cross-entropy and accuracy on the validation images, as they are."""
     state.classifier.eval()
     loss, right, samples = 0.0, 0, 0
-    for batch in batches_on(state.device, val.epoch(0)):
+    for batch in batches_on(state.device, val.epoch(0), ahead=terms.settings.copy_ahead):
         for part in batch.parts(state.largest_batch or len(batch)):
-            logits = state.network(part.pixels)
+            logits = state.network(laid_out(part.pixels, terms.settings))
             loss += log_loss(logits, part.targets).item()
             right += int(correct(logits, part.targets))
             samples += len(part)
     sums = torch.tensor([loss, right, samples], dtype=torch.float64)
-    loss, right, samples = ranks.total(sums).tolist()
+    loss, right, samples = terms.ranks.total(sums).tolist()
     return (loss / samples, right / samples) if samples else (None, None)
 
 

@@ -94,7 +94,7 @@ def find_rate(
     losses: list[float] = []
     with rehearsal(state) as trial, reporter.task("learning rates", settings.steps) as task:
         learning_mode(trial.classifier, trial.frozen)
-        batches = batches_on(trial.device, without_end(train))
+        batches = batches_on(trial.device, without_end(train), ahead=terms.settings.copy_ahead)
         with closing(batches):
             for rate, batch in zip(settings.rates(), batches, strict=False):
                 loss = _step_at(rate, trial, batch, terms)

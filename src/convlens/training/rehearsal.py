@@ -74,7 +74,7 @@ def measure_pace(
     """
     with rehearsal(state) as trial:
         trial.phase_steps = 1
-        batches = batches_on(trial.device, without_end(train))
+        batches = batches_on(trial.device, without_end(train), ahead=terms.settings.copy_ahead)
         learning_mode(trial.classifier, trial.frozen)
 
         def seconds_of(steps: int) -> float:
@@ -93,7 +93,7 @@ def measure_pace(
         whole = math.ceil(val.samples / val.batch_size)
         few = min(_VALIDATED, whole)
         started = perf_counter()
-        validate(trial, _First(val, few), terms.ranks)
+        validate(trial, _First(val, few), terms)
         validation = terms.ranks.agreed(perf_counter() - started) * whole / max(1, few)
     return Pace(step=step, validation=validation)
 

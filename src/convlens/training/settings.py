@@ -77,6 +77,10 @@ class TrainingSettings(_Learning):
         precision: ``"bfloat16"`` computes convolutions and products in 16 bits, with weights,
             losses and statistics in 32: faster on most GPUs and on CPUs that have such instructions
             (AVX-512 BF16, AMX), slower on others; ``"auto"`` does so on GPUs alone.
+        channels_last: keep images and kernels in channels-last memory, the faster layout for
+            convolutions on nearly every device; False keeps torch's own.
+        copy_ahead: copy each batch to a GPU, from pinned memory, while it computes on the one
+            before; False copies it when it is wanted.
         compile: let torch compile the network: a minute at the start, a gain on some GPUs.
         tensorboard: write the figures for TensorBoard as well.
     """
@@ -93,6 +97,8 @@ class TrainingSettings(_Learning):
     feature_cache: bool = True
     feature_draws: Annotated[int, Field(ge=0, le=1000)] = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    channels_last: bool = True
+    copy_ahead: bool = True
     compile: bool = False
     tensorboard: bool = False
 
