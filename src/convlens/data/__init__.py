@@ -22,13 +22,15 @@ Nothing here loads torch before a batch is asked for, so that a mistyped folder 
 from convlens.data.arrays import pixels_of
 from convlens.data.batches import PixelBatches
 from convlens.data.cache_usage import CacheUsage, cache_usage
+from convlens.data.calibration_part import divided_validation
 from convlens.data.catalogue import Dataset, known_datasets
 from convlens.data.datasets import fetch_dataset, is_fetched
 from convlens.data.decode import decode
+from convlens.data.duplicates import same_files
 from convlens.data.folds import k_folds
 from convlens.data.headers import Header, read_header
 from convlens.data.image_files import find_images
-from convlens.data.image_set import SPLITS, ImageSet, Skipped
+from convlens.data.image_set import SPLITS, ImageSet, Skipped, counted
 from convlens.data.kept_features import Features, find_features, keep_features
 from convlens.data.limits import ImageLimits, UnreadableImageError
 from convlens.data.pixel_cache import CacheEntry, CacheSettings, list_entries
@@ -39,7 +41,7 @@ from convlens.data.sampling import balanced_weights
 from convlens.data.scan import Scan, scan_headers
 from convlens.data.settings import DataSettings
 from convlens.data.sources import Source, open_for_evaluation, open_images, open_source
-from convlens.data.splits_file import write_splits
+from convlens.data.splits_file import read_splits, write_splits
 
 __all__ = [
     "SPLITS",
@@ -60,8 +62,10 @@ __all__ = [
     "UnreadableImageError",
     "balanced_weights",
     "cache_usage",
+    "counted",
     "decode",
     "disk_room",
+    "divided_validation",
     "fetch_dataset",
     "find_features",
     "find_images",
@@ -80,6 +84,8 @@ __all__ = [
     "pixels_of",
     "read_header",
     "read_pixels",
+    "read_splits",
+    "same_files",
     "scan_headers",
     "write_splits",
 ]

@@ -17,6 +17,9 @@ class DataSettings(BaseModel):
         val: share of the training images cut for validation; None for the default: 15 % where
             the source gives no splits at all, 10 % where it gives some; 0 for none.
         test: share cut for the test split, likewise.
+        calibration: share of the validation images that is kept out of every decision, to say
+            afterwards how far probabilities can be trusted; where that comes to fewer than 20
+            images, all of them decide.
         splits: a file of splits as `convlens.data.write_splits` writes it: the images that it
             names stay where it says, the others are dealt out.
         image_column: the column of a table that names the image files.
@@ -37,6 +40,7 @@ class DataSettings(BaseModel):
 
     val: Fraction | None = None
     test: Fraction | None = None
+    calibration: Fraction = 0.33
     splits: Path | None = None
     image_column: str = "image"
     label_column: str = "label"

@@ -25,6 +25,7 @@ from convlens.evaluation.class_figures import ClassFigures, ConfusedPair
 from convlens.evaluation.intervals import wilson_interval
 from convlens.evaluation.metrics import Figures, measure
 from convlens.evaluation.paired import Comparison, compare_answers
+from convlens.evaluation.settings import AbstainingSettings
 from convlens.evaluation.unknown import (
     UnknownFigures,
     measure_unknown,
@@ -35,6 +36,7 @@ from convlens.evaluation.unknown import (
 __all__ = [
     "Abstaining",
     "AbstainingFigures",
+    "AbstainingSettings",
     "ClassFigures",
     "Comparison",
     "ConfusedPair",

@@ -45,6 +45,21 @@ class Abstaining(BaseModel):
     sure_above: Annotated[float, Field(ge=-1, le=1)] | None = None
     n: Annotated[int, Field(ge=1)]
 
+    @property
+    def promise(self) -> str:
+        """What it promises, and what that rests on, in a sentence."""
+        if self.error_rate is None or self.confidence is None:
+            return (
+                f"the classes named hold the true one for at least {100 * self.coverage:g} % of "
+                f"images on average, if they are like the {self.n:,} that calibrated it "
+                "(exchangeable with them)"
+            )
+        return (
+            f"at most {100 * self.error_rate:g} % of the sure answers are wrong, with "
+            f"{100 * self.confidence:g} % confidence, if images are drawn like the {self.n:,} that "
+            "calibrated it, independently of one another"
+        )
+
     def candidates(self, probabilities: Floats) -> NDArray[np.bool_]:
         """(N, K): which classes are named for each image; the likeliest always is."""
         proper = proper_probabilities(probabilities)

@@ -7,7 +7,22 @@ Example:
     'tulsi'
 """
 
-from convlens.prediction.bundle import Bundle, load_bundle, save_bundle
+from convlens.prediction.bundle import Bundle, load_bundle, recalibrate, save_bundle
+from convlens.prediction.calibration import Calibration
 from convlens.prediction.predictor import Guess, Prediction, Predictor
+from convlens.prediction.views import View, count_views, parse_views, views_of
 
-__all__ = ["Bundle", "Guess", "Prediction", "Predictor", "load_bundle", "save_bundle"]
+__all__ = [
+    "Bundle",
+    "Calibration",
+    "Guess",
+    "Prediction",
+    "Predictor",
+    "View",
+    "count_views",
+    "load_bundle",
+    "parse_views",
+    "recalibrate",
+    "save_bundle",
+    "views_of",
+]

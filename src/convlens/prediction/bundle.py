@@ -28,8 +28,11 @@ from convlens.core.files import (
 from convlens.core.input_spec import InputSpec
 from convlens.core.version import __version__
 from convlens.models import ModelSpec, build_architecture, portable
+from convlens.prediction.calibration import Calibration
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2 since a bundle holds a calibration: who ignored it would give other probabilities."""
+
 _MANIFEST = "bundle.json"
 _WEIGHTS = "model.safetensors"
 
@@ -42,6 +45,8 @@ class Bundle:
         classifier: the network with its trained weights, in eval mode.
         model: the description from which it was built.
         classes: the K class names, in the order of its logits.
+        calibration: how logits become probabilities, and when to say "not sure"; a bundle of format
+            1 has the one that changes nothing.
         metrics: the figures it was measured with, as plain JSON values.
         provenance: where it comes from (run, data fingerprint, versions), as plain JSON values.
     """
@@ -49,6 +54,7 @@ class Bundle:
     classifier: Classifier
     model: ModelSpec
     classes: tuple[str, ...]
+    calibration: Calibration = field(default_factory=Calibration)
     metrics: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -78,6 +84,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         "classes": list(bundle.classes),
         "input": bundle.input_spec.model_dump(mode="json"),
         "weights": {"file": _WEIGHTS, "sha256": hashlib.sha256(weights).hexdigest()},
+        "calibration": bundle.calibration.model_dump(mode="json", exclude_none=True),
         "metrics": bundle.metrics,
         "provenance": bundle.provenance,
     }
@@ -110,6 +117,7 @@ def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
         model = ModelSpec.model_validate(manifest["model"])
         input_spec = InputSpec.model_validate(manifest["input"])
         classes = tuple(str(name) for name in manifest["classes"])
+        calibration = Calibration.model_validate(manifest["calibration"] if version > 1 else {})
         classifier = build_architecture(
             model, input_spec, classes=len(classes), trust_code=trust_code
         )
@@ -125,9 +133,34 @@ def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
         classifier=classifier.eval(),
         model=model,
         classes=classes,
+        calibration=calibration,
         metrics=manifest.get("metrics", {}),
         provenance=manifest.get("provenance", {}),
     )
+
+
+def recalibrate(path: str | Path, calibration: Calibration, metrics: dict[str, Any]) -> Path:
+    """Give a bundle another calibration, and the figures that go with it; its weights stay.
+
+    Args:
+        path: a bundle's folder, or a run's folder with a bundle in it.
+        calibration: takes the place of the bundle's own.
+        metrics: likewise.
+
+    Returns:
+        The bundle's folder.
+
+    Raises:
+        ConvlensError: there is no bundle, or it cannot be written to.
+    """
+    folder = _find(Path(path))
+    manifest = read_json(folder / _MANIFEST) | {
+        "format_version": FORMAT_VERSION,
+        "calibration": calibration.model_dump(mode="json", exclude_none=True),
+        "metrics": metrics,
+    }
+    write_json(folder / _MANIFEST, manifest)
+    return folder
 
 
 def _find(path: Path) -> Path:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from convlens.core.device import choose_device, placed
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet, Reporter
 from convlens.data import Skipped, UnreadableImageError, decode, find_images, pixels_of
+from convlens.evaluation import Abstaining, unknown_score_of_logits
 from convlens.prediction.bundle import Bundle
+from convlens.prediction.views import View, count_views, views_of
 
 PIXELS_A_BATCH = 2**22
 
@@ -35,15 +39,35 @@ class Prediction:
     Attributes:
         path: the image's file, or None where an array was handed over.
         top: the most probable classes, most probable first.
+        candidates: where the bundle has a rule for saying "not sure", the classes that it names,
+            most probable first: one where it is sure. None without a rule.
+        unknown: how little the image looks like anything the network knows: the negative energy of
+            its logits is small. Higher is stranger; compare it with what images that it knows get.
     """
 
     path: str | None
     top: tuple[Guess, ...]
+    candidates: tuple[Guess, ...] | None
+    unknown: float
+
+    @property
+    def sure(self) -> bool | None:
+        """Whether a single class is named; None where the bundle has no rule to tell by."""
+        return None if self.candidates is None else len(self.candidates) == 1
 
     def as_json(self) -> dict[str, Any]:
-        """``{"path": …, "top": [{"class": …, "probability": …}, …]}``."""
-        guesses = [{"class": guess.name, "probability": guess.probability} for guess in self.top]
-        return {"path": self.path, "top": guesses}
+        """``{"path", "top": [{"class", "probability"}, …], "sure", "candidates", "unknown"}``."""
+        return {
+            "path": self.path,
+            "top": _plain(self.top),
+            "sure": self.sure,
+            "candidates": None if self.candidates is None else _plain(self.candidates),
+            "unknown": self.unknown,
+        }
+
+
+def _plain(guesses: Sequence[Guess]) -> list[dict[str, Any]]:
+    return [{"class": guess.name, "probability": guess.probability} for guess in guesses]
 
 
 class Predictor:
@@ -52,18 +76,29 @@ class Predictor:
     Args:
         bundle: the trained network.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        views: other views of every image to ask the network about: see `views_of`. The logits are
+            averaged. What the bundle promises of "not sure" holds for the images alone, so with
+            views it is not said.
 
     Attributes:
         classes: the class names, in the order of the probabilities.
         skipped: the files that the last `predict` could not read, with the reason.
     """
 
-    def __init__(self, bundle: Bundle, *, device: str | torch.device = "auto") -> None:
+    def __init__(
+        self, bundle: Bundle, *, device: str | torch.device = "auto", views: Sequence[View] = ()
+    ) -> None:
         self.bundle = bundle
+        self._views = tuple(views)
         self.classes = bundle.classes
         self.skipped: tuple[Skipped, ...] = ()
         self._device = choose_device(device)
         self._network = placed(bundle.classifier, self._device).eval()
+
+    @property
+    def abstaining(self) -> Abstaining | None:
+        """The rule by which it says "not sure"; None where there is none, or with views."""
+        return None if self._views else self.bundle.calibration.abstaining
 
     def predict(
         self,
@@ -98,12 +133,12 @@ class Predictor:
         for note in notes:
             (reporter or Quiet()).say(note)
         fitted = np.stack([decode(image, self.bundle.input_spec) for image in pixels])
-        return [self._prediction(None, row, top) for row in self.probabilities(fitted)]
+        return self._predictions([None] * len(fitted), self.logits(fitted), top)
 
     def probabilities(
         self, pixels: NDArray[np.uint8], *, reporter: Reporter | None = None
     ) -> NDArray[np.float32]:
-        """The probability of every class for pixels that fit the network's input.
+        """The probability of every class, calibrated, for pixels that fit the network's input.
 
         Args:
             pixels: (N, H, W, C) uint8, as `convlens.data.decode` gives them.
@@ -111,6 +146,20 @@ class Predictor:
 
         Returns:
             (N, K) float32; each row sums to 1.
+        """
+        return self.bundle.calibration.probabilities(self.logits(pixels, reporter=reporter))
+
+    def logits(
+        self, pixels: NDArray[np.uint8], *, reporter: Reporter | None = None
+    ) -> NDArray[np.float32]:
+        """One logit a class, whatever the head, for pixels that fit the network's input.
+
+        Args:
+            pixels: (N, H, W, C) uint8, as `convlens.data.decode` gives them.
+            reporter: whom to show progress.
+
+        Returns:
+            (N, K) float32, before the temperature; with views their mean.
         """
         out = np.empty((len(pixels), len(self.classes)), np.float32)
         with (reporter or Quiet()).task("measuring", len(pixels)) as task:
@@ -128,9 +177,10 @@ class Predictor:
 
     @torch.inference_mode()
     def _forward(self, batch: Tensor) -> NDArray[np.float32]:
-        logits = class_logits(self._network(batch.to(self._device)))
-        probabilities: NDArray[np.float32] = logits.float().softmax(dim=1).cpu().numpy()
-        return probabilities
+        views = views_of(batch.to(self._device), self._views)
+        total = reduce(torch.add, (class_logits(self._network(view)).float() for view in views))
+        mean: NDArray[np.float32] = (total / count_views(self._views)).cpu().numpy()
+        return mean
 
     def _predict_files(
         self, paths: Sequence[str | Path], top: int, reporter: Reporter
@@ -143,11 +193,7 @@ class Predictor:
                 chunk = files[start : start + 64]
                 readable, pixels = self._read(chunk, unread)
                 if readable:
-                    rows = self.probabilities(np.stack(pixels))
-                    predictions += [
-                        self._prediction(path, row, top)
-                        for path, row in zip(readable, rows, strict=True)
-                    ]
+                    predictions += self._predictions(readable, self.logits(np.stack(pixels)), top)
                 task.update(start + len(chunk))
         self.skipped = tuple(unread)
         for file in unread[len(skipped) :]:
@@ -173,6 +219,26 @@ class Predictor:
                 unread.append(Skipped(path, error.reason))
         return readable, pixels
 
-    def _prediction(self, path: str | None, row: NDArray[np.float32], top: int) -> Prediction:
-        order = np.argsort(-row, kind="stable")[:top]
-        return Prediction(path, tuple(Guess(self.classes[k], float(row[k])) for k in order))
+    def _predictions(
+        self, paths: Sequence[str | None], logits: NDArray[np.float32], top: int
+    ) -> list[Prediction]:
+        probabilities = self.bundle.calibration.probabilities(logits)
+        rule = self.abstaining
+        named = None if rule is None else rule.candidates(probabilities)
+        unknown = unknown_score_of_logits(logits).tolist()
+        found = []
+        for number, path in enumerate(paths):
+            row = probabilities[number]
+            order = np.argsort(-row, kind="stable")
+            guesses = [Guess(self.classes[k], float(row[k])) for k in order]
+            found.append(
+                Prediction(
+                    path=path,
+                    top=tuple(guesses[:top]),
+                    candidates=None
+                    if named is None
+                    else tuple(compress(guesses, named[number][order])),
+                    unknown=unknown[number],
+                )
+            )
+        return found

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from convlens.core.classifier import Classifier
 from convlens.core.device import describe_machine, placed
@@ -20,20 +21,24 @@ from convlens.core.ranks import Ranks
 from convlens.core.reporter import Reporter
 from convlens.core.version import __version__
 from convlens.data import (
-    SPLITS,
     CacheSettings,
     ImageSet,
     Pixels,
+    counted,
+    divided_validation,
     read_pixels,
     write_splits,
 )
-from convlens.evaluation import measure
 from convlens.inspection import own_networks_explained
 from convlens.models import build, portable, prepare
-from convlens.prediction import Bundle, Predictor, save_bundle
+from convlens.prediction import Bundle, save_bundle
+from convlens.recipe.final_figures import measure_run
 from convlens.recipe.phases import train_in_phases
 from convlens.recipe.recipe import Recipe
 from convlens.recipe.run import SPLITS_FILE, Run
+
+PARTS = ("train", "val", "calibration", "test")
+"""What a run needs images for; the validation images are divided between the two in the middle."""
 
 _LOOKED_AT = 5000
 
@@ -85,6 +90,7 @@ def carry_out(
             recipe.save(folder / "recipe.toml")
             write_json(folder / "environment.json", environment)
             write_splits(images, folder / SPLITS_FILE)
+    _tell_of_calibration(recipe, images, pixels, reporter)
     if ranks.world_size > 1:
         _tell_of(ranks, recipe, device, cache, reporter)
     metrics = train_in_phases(
@@ -104,8 +110,11 @@ def carry_out(
             classes=images.classes,
             provenance=_provenance(recipe, environment["data"]["fingerprint"], folder),
         )
-        metrics |= _measure(Predictor(bundle, device=device), images, pixels, reporter)
-        save_bundle(replace(bundle, metrics=metrics), folder / "bundle")
+        calibration, figures = measure_run(
+            bundle, images, pixels, recipe.abstaining, device=device, reporter=reporter
+        )
+        metrics |= figures
+        save_bundle(replace(bundle, calibration=calibration, metrics=metrics), folder / "bundle")
         write_json(folder / "metrics.json", metrics)
     ranks.wait()
     return Run(folder)
@@ -143,23 +152,46 @@ def _tell_of(
         )
 
 
+def _tell_of_calibration(
+    recipe: Recipe, images: ImageSet, pixels: Mapping[str, Pixels], reporter: Reporter
+) -> None:
+    """Which part of the validation images decides nothing, or why there is none."""
+    own, all_of_them = len(pixels["calibration"]), len(images.splits["val"])
+    if own:
+        reporter.say(f"{own:,} of {all_of_them:,} validation images decide nothing: they calibrate")
+    elif all_of_them and recipe.data.calibration:
+        reporter.say(
+            f"{counted(all_of_them, 'validation image')}: too few to keep some apart, so nothing "
+            "is promised of how sure the network is; give more (--set data.val=0.3), 61 or more"
+        )
+
+
+def parts_of(recipe: Recipe, images: ImageSet) -> dict[str, NDArray[np.int64]]:
+    """The numbers of the images of each of the `PARTS`."""
+    deciding, calibrating = divided_validation(
+        images, share=recipe.data.calibration, seed=recipe.seed
+    )
+    return {**images.splits, "val": deciding, "calibration": calibrating}
+
+
 def read_splits(
     recipe: Recipe,
     images: ImageSet,
     cache: CacheSettings,
     reporter: Reporter,
     *,
-    splits: Sequence[str] = SPLITS,
+    splits: Sequence[str] = PARTS,
 ) -> dict[str, Pixels]:
-    """The splits' pixels, the training images' among them.
+    """The pixels of the splits, or of some of the `PARTS`, the training images' among them.
 
     Raises:
         ConvlensError: of a class no readable training image is there.
     """
+    numbers = parts_of(recipe, images)
     pixels = {
         split: read_pixels(
             images,
-            images.splits[split],
+            numbers[split],
             recipe.input,
             margin=recipe.augment.margin if split == "train" else 0.0,
             settings=cache,
@@ -192,21 +224,6 @@ def fresh_classifier(
     ):
         reporter.say(f"the first layer is made from {len(some):,} training images, not learnt")
     return found
-
-
-def _measure(
-    predictor: Predictor, images: ImageSet, pixels: Mapping[str, Pixels], reporter: Reporter
-) -> dict[str, Any]:
-    """The figures on validation and test images, None for a split that is not there."""
-    figures: dict[str, Any] = {}
-    for split in ("val", "test"):
-        own = pixels[split]
-        figures[split] = None
-        if len(own.rows):
-            probabilities = predictor.probabilities(own.array, reporter=reporter)
-            labels = images.labels[own.rows]
-            figures[split] = measure(probabilities, labels, classes=images.classes).as_json()
-    return figures
 
 
 def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> None:

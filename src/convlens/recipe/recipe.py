@@ -10,6 +10,7 @@ from convlens.augment import AugmentSettings
 from convlens.core.files import write_text
 from convlens.core.input_spec import InputSpec
 from convlens.data import DataSettings
+from convlens.evaluation import AbstainingSettings
 from convlens.models import ModelSpec
 from convlens.training import TrainingSettings
 
@@ -28,6 +29,7 @@ class Recipe(BaseModel):
             that validation or test images are augmented.
         model: the network.
         training: how it is trained.
+        abstaining: what its "not sure" should promise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +41,7 @@ class Recipe(BaseModel):
     augment: AugmentSettings = AugmentSettings()
     model: ModelSpec
     training: TrainingSettings = TrainingSettings()
+    abstaining: AbstainingSettings = AbstainingSettings()
 
     @model_validator(mode="after")
     def _output_fits_loss(self) -> Self:

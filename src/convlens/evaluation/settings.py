@@ -1,0 +1,47 @@
+"""The ``[abstaining]`` part of a recipe: what a network's "not sure" should promise."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from convlens.evaluation.abstaining import Abstaining, Share, fit_abstaining
+from convlens.evaluation.arrays import Floats, Labels
+
+
+class AbstainingSettings(BaseModel):
+    """What is asked of a network that may say "not sure": a coverage, or an error rate.
+
+    Attributes:
+        coverage: how often the true class should be among those that are named; 0.95 unless an
+            error rate is asked for.
+        error_rate: how often an answer that is sure may be wrong, in place of a coverage.
+
+    Raises:
+        pydantic.ValidationError: both are given, or one is not between 0 and 1.
+
+    Example:
+        >>> AbstainingSettings().coverage, AbstainingSettings(error_rate=0.02).coverage
+        (0.95, None)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    coverage: Share | None = 0.95
+    error_rate: Share | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _an_error_rate_in_place_of_a_coverage(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return values if values.get("error_rate") is None else {"coverage": None, **values}
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.coverage is None) == (self.error_rate is None):
+            raise ValueError("ask for a coverage or for an error rate, one of them")
+        return self
+
+    def fit(self, probabilities: Floats, labels: Labels) -> Abstaining:
+        """The rule that keeps this promise; see `fit_abstaining`, and what it raises."""
+        return fit_abstaining(
+            probabilities, labels, coverage=self.coverage, error_rate=self.error_rate
+        )
