@@ -10,20 +10,22 @@ from convlens.api.asked import reporter_for
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from convlens.evaluation import Figures
     from convlens.prediction import Prediction, Predictor
+    from convlens.recipe import Evaluation
 
 
 def evaluate(
     run: str | Path,
     source: Any = None,
     *,
+    against: str | Path | None = None,
+    views: str = "",
     settings: Sequence[str] = (),
     trust_code: bool = False,
     device: str = "auto",
     cache: bool = True,
     quiet: bool = False,
-) -> Figures:
+) -> Evaluation:
     """Measure a trained network on labelled images.
 
     Args:
@@ -31,7 +33,13 @@ def evaluate(
         source: labelled images in any form that `train` takes, matched to the network's classes by
             name; the source's own test split where it has one, else all of it. By default the test
             images that the run kept apart.
-        settings: how to read the source, as ``"data.label_column=species"``.
+        against: another run's folder, or bundle's, to compare with on the same images; those that
+            either has learnt from are left out.
+        views: also ask about these views of every image, and say what that brings and costs:
+            ``"flip"``, ``"crops"``, or ``"flip,crops"``.
+        settings: how to read the source, as ``"data.label_column=species"``; or what the network's
+            "not sure" should promise from now on, as ``"abstaining.error_rate=0.02"`` or
+            ``"abstaining.coverage=0.9"``, which the run's bundle then keeps.
         trust_code: run the code that the bundle of a network of the user's own carries.
         device: where to compute.
         cache: keep decoded images on disk for the next time; False holds them in memory.
@@ -41,22 +49,27 @@ def evaluate(
         Accuracy and the other figures, with their intervals.
 
     Raises:
-        ConvlensError: there is no bundle, or the images do not fit it.
+        ConvlensError: there is no bundle, the images do not fit it, the networks cannot be
+            compared, or what is asked cannot be promised.
     """
+    from convlens.api.asked import source_name
     from convlens.core.settings import apply_setting, validated
-    from convlens.data import CacheSettings, DataSettings
-    from convlens.prediction import load_bundle
-    from convlens.recipe import measure_bundle
+    from convlens.data import CacheSettings
+    from convlens.prediction import parse_views
+    from convlens.recipe import EvaluationSettings, measure_bundle
 
-    bundle = load_bundle(run, trust_code=trust_code)
     asked: dict[str, Any] = {}
     for setting in settings:
         asked = apply_setting(asked, setting)
+    said = validated(EvaluationSettings, asked, what="--set")
     return measure_bundle(
-        bundle,
         Path(run),
         source,
-        settings=validated(DataSettings, asked.get("data", {}), what="[data]"),
+        source_name="" if source is None else source_name(source),
+        settings=said,
+        views=parse_views(views) if views else (),
+        against=None if against is None else Path(against),
+        trust_code=trust_code,
         device=device,
         cache=CacheSettings(enabled=cache),
         reporter=reporter_for(quiet),
@@ -68,6 +81,7 @@ def predict(
     images: Any,
     *,
     top: int = 5,
+    views: str = "",
     trust_code: bool = False,
     device: str = "auto",
     quiet: bool = False,
@@ -79,17 +93,24 @@ def predict(
         images: a path, a list of paths (folders are searched), or pixels N×H×W×C or N×H×W, uint8
             or floats in [0, 1].
         top: how many classes to name for each image.
+        views: also ask about these views of every image: ``"flip"``, ``"crops"``, or
+            ``"flip,crops"``; what the network's "not sure" promises then does not hold, and it is
+            not said.
         trust_code: run the code that the bundle of a network of the user's own carries.
         device: where to compute.
         quiet: show nothing.
 
     Returns:
-        One prediction an image, most probable class first.
+        One prediction an image: the most probable classes; where the bundle has a rule for saying
+        "not sure", the candidates that it names; and how strange the image is to the network.
 
     Raises:
         ConvlensError: there is no bundle, or none of the images can be read.
     """
-    predictor = load(run, trust_code=trust_code, device=device)
+    from convlens.prediction import Predictor, load_bundle, parse_views
+
+    bundle = load_bundle(run, trust_code=trust_code)
+    predictor = Predictor(bundle, device=device, views=parse_views(views) if views else ())
     return predictor.predict(images, top=top, reporter=reporter_for(quiet))
 
 

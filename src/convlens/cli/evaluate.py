@@ -1,21 +1,11 @@
 """``convlens evaluate``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from convlens.cli.output import (
-    CacheOption,
-    JsonOption,
-    TrustCodeOption,
-    percent,
-    print_json,
-    stdout,
-)
-
-if TYPE_CHECKING:
-    from convlens.evaluation import Figures
+from convlens.cli.output import CacheOption, JsonOption, TrustCodeOption, ViewsOption, print_json
 
 
 def evaluate(
@@ -27,55 +17,43 @@ def evaluate(
             help="Labelled images; by default the test images that the run kept apart.",
         ),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN2", help="Compare with another run on the same images."),
+    ] = None,
+    views: ViewsOption = "",
     trust_code: TrustCodeOption = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     cache: CacheOption = True,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="data.KEY=VALUE", help="How to read SOURCE; repeatable."),
+        typer.Option(
+            "--set",
+            metavar="PART.KEY=VALUE",
+            help="How to read SOURCE (data.label_column=species); or what 'not sure' is to promise "
+            "from now on (abstaining.error_rate=0.02, or abstaining.coverage=0.9). Repeatable.",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a trained network on labelled images, with 95 % intervals.
 
-    Example: convlens evaluate runs/plants more-plants
+    Example: convlens evaluate runs/plants --against runs/plants-resnet18
     """
     from convlens import api
+    from convlens.cli.evaluation_report import show_evaluation
 
-    figures = api.evaluate(
-        run, source, settings=settings or (), trust_code=trust_code, device=device, cache=cache
+    found = api.evaluate(
+        run,
+        source,
+        against=against,
+        views=views,
+        settings=settings or (),
+        trust_code=trust_code,
+        device=device,
+        cache=cache,
     )
     if as_json:
-        print_json(figures.as_json())
+        print_json(found.as_json())
     else:
-        _show(figures)
-
-
-def _show(figures: "Figures") -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = stdout()
-    low, high = figures.interval
-    correct = round(figures.accuracy * figures.n)
-    console.print(
-        f"accuracy {percent(figures.accuracy)}  "
-        f"(95 % interval {percent(low)} to {percent(high)}, {correct:,} of {figures.n:,} images)"
-    )
-    if figures.top5 is not None:
-        console.print(f"top-5    {percent(figures.top5)}")
-    console.print(f"log loss {figures.log_loss:.4f}")
-    table = Table(box=None, pad_edge=False)
-    for heading in ("class", "images", "recall", "95 % interval", "precision", "f1"):
-        table.add_column(heading, justify="left" if heading == "class" else "right")
-    for own in figures.classes:
-        interval = own.recall_interval
-        table.add_row(
-            escape(own.name),
-            f"{own.support:,}",
-            percent(own.recall),
-            f"{percent(interval[0])} to {percent(interval[1])}" if interval else "-",
-            percent(own.precision),
-            f"{own.f1:.3f}",
-        )
-    console.print(table)
+        show_evaluation(found)

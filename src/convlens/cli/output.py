@@ -19,6 +19,12 @@ CacheOption: TypeAlias = Annotated[
     bool,
     typer.Option(" /--no-cache", help="Keep decoded images in memory, not on disk for later."),
 ]
+ViewsOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="VIEWS", help="Ask about other views of every image too: flip, crops, flip,crops."
+    ),
+]
 
 
 def stdout() -> Console:

@@ -1,11 +1,23 @@
 """``convlens predict``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.output import JsonOption, TrustCodeOption, percent, print_json, stdout
+from convlens.cli.output import (
+    JsonOption,
+    TrustCodeOption,
+    ViewsOption,
+    percent,
+    print_json,
+    stdout,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from convlens.prediction import Guess, Prediction
 
 
 def predict(
@@ -14,11 +26,12 @@ def predict(
         list[Path], typer.Argument(metavar="IMAGE...", help="Image files, or folders.")
     ],
     top: Annotated[int, typer.Option(min=1, help="How many classes to name an image.")] = 3,
+    views: ViewsOption = "",
     trust_code: TrustCodeOption = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Classify images with a trained network.
+    """Classify images with a trained network, which says "not sure" where it is not.
 
     Example: convlens predict runs/plants leaf.jpg --top 3
     """
@@ -26,11 +39,26 @@ def predict(
 
     from convlens import api
 
-    predictions = api.predict(run, images, top=top, trust_code=trust_code, device=device)
+    predictions = api.predict(
+        run, images, top=top, views=views, trust_code=trust_code, device=device
+    )
     if as_json:
         print_json([prediction.as_json() for prediction in predictions])
         return
     console = stdout()
     for prediction in predictions:
-        guesses = "  ".join(f"{g.name} {percent(g.probability)}" for g in prediction.top)
-        console.print(f"{escape(str(prediction.path))}  [bold]{escape(guesses)}[/bold]")
+        console.print(f"{escape(str(prediction.path))}  {_answer(prediction, top)}")
+
+
+def _answer(prediction: "Prediction", top: int) -> str:
+    from rich.markup import escape
+
+    if prediction.candidates is None or prediction.sure:
+        return f"[bold]{escape('  '.join(_named(prediction.top)))}[/bold]"
+    more = len(prediction.candidates) - top
+    named = ", ".join(_named(prediction.candidates[:top])) + f" and {more} more" * (more > 0)
+    return f"[bold]not sure[/bold]: {escape(named)}"
+
+
+def _named(guesses: "Sequence[Guess]") -> list[str]:
+    return [f"{guess.name} {percent(guess.probability)}" for guess in guesses]

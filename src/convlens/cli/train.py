@@ -124,6 +124,12 @@ def _show(run: "Run") -> None:
             f"{weakest['support']:,} found",
             markup=False,
         )
+    unsure = metrics["abstaining"]["figures"]
+    if unsure:
+        console.print(
+            f"not sure of {percent(1 - unsure['answered'])}; the true class is among those named "
+            f"for {percent(unsure['coverage'])}"
+        )
     console.print(
         f"{metrics['epochs']} epoch{'s' * (metrics['epochs'] != 1)} in {metrics['seconds']:.1f} s, "
         f"{metrics['images_per_second']:,.0f} images/s; "

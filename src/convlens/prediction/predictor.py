@@ -41,8 +41,8 @@ class Prediction:
         top: the most probable classes, most probable first.
         candidates: where the bundle has a rule for saying "not sure", the classes that it names,
             most probable first: one where it is sure. None without a rule.
-        unknown: how little the image looks like anything the network knows: the negative energy of
-            its logits is small. Higher is stranger; compare it with what images that it knows get.
+        unknown: how little any class answers to the image: the energy of its logits, before the
+            temperature. Higher is stranger; it means something only beside what other images get.
     """
 
     path: str | None
@@ -82,6 +82,7 @@ class Predictor:
 
     Attributes:
         classes: the class names, in the order of the probabilities.
+        device: where it computes.
         skipped: the files that the last `predict` could not read, with the reason.
     """
 
@@ -92,8 +93,8 @@ class Predictor:
         self._views = tuple(views)
         self.classes = bundle.classes
         self.skipped: tuple[Skipped, ...] = ()
-        self._device = choose_device(device)
-        self._network = placed(bundle.classifier, self._device).eval()
+        self.device = choose_device(device)
+        self._network = placed(bundle.classifier, self.device).eval()
 
     @property
     def abstaining(self) -> Abstaining | None:
@@ -177,7 +178,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _forward(self, batch: Tensor) -> NDArray[np.float32]:
-        views = views_of(batch.to(self._device), self._views)
+        views = views_of(batch.to(self.device), self._views)
         total = reduce(torch.add, (class_logits(self._network(view)).float() for view in views))
         mean: NDArray[np.float32] = (total / count_views(self._views)).cpu().numpy()
         return mean

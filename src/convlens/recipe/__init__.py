@@ -8,18 +8,26 @@ Example:
     0.9889
 """
 
+from convlens.recipe.against import Against
 from convlens.recipe.build import carry_out
 from convlens.recipe.defaults import complete
-from convlens.recipe.measure import measure_bundle
+from convlens.recipe.judgement import Judged
+from convlens.recipe.measure import Evaluation, EvaluationSettings, measure_bundle
 from convlens.recipe.rate import RateLook, rate_setting, try_rates
 from convlens.recipe.recipe import ARRAYS, Recipe
 from convlens.recipe.run import Run, new_run_folder
+from convlens.recipe.views_gain import ViewsGain
 
 __all__ = [
     "ARRAYS",
+    "Against",
+    "Evaluation",
+    "EvaluationSettings",
+    "Judged",
     "RateLook",
     "Recipe",
     "Run",
+    "ViewsGain",
     "carry_out",
     "complete",
     "measure_bundle",

@@ -44,6 +44,8 @@ def measure_run(
         for part in ("val", "calibration", "test")
     }
     calibration, reason = calibrate(answers["val"], answers["calibration"], asked)
+    if reason is not None and len(answers["calibration"]):
+        reporter.warn(f'nothing is promised of its "not sure", which it never says: {reason}')
     judged = {
         part: judge(calibration, own, bundle.classes) for part, own in answers.items() if len(own)
     }
@@ -56,7 +58,11 @@ def measure_run(
             for split in ("val", "test")
         },
         "calibration": on and {"measured_on": on, **judged[on].calibration_json()},
-        "abstaining": abstaining_json(asked, calibration.abstaining, on_test, reason),
+        "abstaining": {
+            "asked": asked.model_dump(mode="json", exclude_none=True),
+            "reason": reason,
+            **abstaining_json(calibration.abstaining, on_test),
+        },
     }
 
 

@@ -138,27 +138,17 @@ def judge(calibration: Calibration, answers: Answers, classes: tuple[str, ...]) 
     )
 
 
-def abstaining_json(
-    asked: AbstainingSettings,
-    rule: Abstaining | None,
-    figures: AbstainingFigures | None,
-    reason: str | None = None,
-) -> dict[str, Any]:
-    """A rule for saying "not sure": what was asked, what it promises, and what it does.
+def abstaining_json(rule: Abstaining | None, figures: AbstainingFigures | None) -> dict[str, Any]:
+    """A rule for saying "not sure": what it is, what it promises, and what it does.
 
     Args:
-        asked: what it should promise.
-        rule: None where that cannot be promised.
+        rule: None where nothing can be promised.
         figures: on images that had no part in it.
-        reason: why there is none.
     """
     return {
-        "asked": asked.model_dump(mode="json", exclude_none=True),
-        "images": 0 if rule is None else rule.n,
-        "rule": rule and rule.model_dump(mode="json", exclude_none=True),
-        "promise": rule and rule.promise,
-        "reason": reason,
-        "test": figures and figures.as_json(),
+        "rule": None if rule is None else rule.model_dump(mode="json", exclude_none=True),
+        "promise": None if rule is None else rule.promise,
+        "figures": None if figures is None else figures.as_json(),
     }
 
 

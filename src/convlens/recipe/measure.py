@@ -1,56 +1,171 @@
 """Measuring a bundle on labelled images."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
+from convlens.core.device import choose_device
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Reporter
-from convlens.data import CacheSettings, DataSettings, ImageSet, open_for_evaluation, read_pixels
-from convlens.evaluation import Figures, measure
-from convlens.prediction import Bundle, Predictor
+from convlens.data import (
+    CacheSettings,
+    DataSettings,
+    ImageSet,
+    Pixels,
+    counted,
+    open_for_evaluation,
+    read_pixels,
+)
+from convlens.evaluation import AbstainingSettings, Figures
+from convlens.prediction import Bundle, Predictor, View, load_bundle
+from convlens.recipe.against import Against, measure_against
+from convlens.recipe.final_figures import answers_to
+from convlens.recipe.judgement import Judged, abstaining_json, judge
+from convlens.recipe.learnt import learnt_from
+from convlens.recipe.promise import promise_anew
 from convlens.recipe.run import Run
+from convlens.recipe.views_gain import ViewsGain, answers_with_views
+
+
+class EvaluationSettings(BaseModel):
+    """What may be set of an evaluation.
+
+    Attributes:
+        data: how to read a source (the columns of a table).
+        abstaining: what the network's "not sure" should promise from now on; None leaves it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: DataSettings = DataSettings()
+    abstaining: AbstainingSettings | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """All that is measured of a network on labelled images.
+
+    Attributes:
+        judged: its figures, calibrated and before, and what its "not sure" does.
+        views: the gain of test-time views, and their cost, where they are asked for; the figures
+            are then those with them.
+        against: how it compares with another network, where that is asked for.
+    """
+
+    judged: Judged
+    views: ViewsGain | None = None
+    against: Against | None = None
+
+    @property
+    def figures(self) -> Figures:
+        """The figures, with their intervals."""
+        return self.judged.figures
+
+    @property
+    def accuracy(self) -> float:
+        """The share classified correctly."""
+        return self.figures.accuracy
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The accuracy's, at 95 %."""
+        return self.figures.interval
+
+    @property
+    def n(self) -> int:
+        """Images."""
+        return self.figures.n
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures as plain JSON values, and beside them all else that was measured."""
+        return {
+            **self.figures.as_json(),
+            "calibration": self.judged.calibration_json(),
+            "abstaining": abstaining_json(
+                self.judged.calibration.abstaining, self.judged.abstaining
+            ),
+            "views": self.views and self.views.as_json(),
+            "against": self.against and self.against.as_json(),
+        }
 
 
 def measure_bundle(
-    bundle: Bundle,
     path: Path,
     source: Any,
     *,
-    settings: DataSettings,
+    source_name: str,
+    settings: EvaluationSettings,
     device: str,
     reporter: Reporter,
     cache: CacheSettings | None = None,
-) -> Figures:
+    views: Sequence[View] = (),
+    against: Path | None = None,
+    trust_code: bool = False,
+) -> Evaluation:
     """Measure a bundle on a source, or on the test images that its run kept apart.
 
     Args:
-        bundle: the trained network.
-        path: the run's folder it comes from, or its own.
+        path: the run's folder, or the bundle's own.
         source: labelled images; None for the run's own test images.
-        settings: how to read the source (the columns of a table).
+        source_name: the source as a recipe writes it.
+        settings: how to read the source, and what the bundle's "not sure" should promise.
         device: where to compute.
         reporter: whom to tell.
         cache: whether and where decoded pixels are kept; None for the defaults.
+        views: test-time views to ask about as well.
+        against: the folder of a run or bundle to compare with.
+        trust_code: run the code that the bundle of a network of the user's own carries.
 
     Raises:
-        ConvlensError: there is no source, or no image that can be read.
+        ConvlensError: there is no bundle or no source, no image can be read, what is asked cannot
+            be promised, or the networks cannot be compared.
     """
+    where = choose_device(device)
+    bundle = load_bundle(path, trust_code=trust_code)
+    other = None if against is None else load_bundle(against, trust_code=trust_code)
+    if settings.abstaining is not None:
+        calibration = promise_anew(
+            path,
+            settings.abstaining,
+            trust_code=trust_code,
+            device=where,
+            reporter=reporter,
+            cache=cache,
+        )
+        bundle = replace(bundle, calibration=calibration)
     if source is None:
-        images = _own_images(path, bundle, reporter)
+        images, source_name = _own_images(path, bundle, reporter), Run(path).recipe.source
     else:
         images = open_for_evaluation(
-            source, classes=bundle.classes, settings=settings, reporter=reporter
+            source, classes=bundle.classes, settings=settings.data, reporter=reporter
         )
-    pixels = read_pixels(
-        images, images.splits["test"], bundle.input_spec, settings=cache, reporter=reporter
-    )
-    if not len(pixels.rows):
-        raise ConvlensError(
-            f"there are no test images in {images.name}; pass a SOURCE of labelled images",
-            code="no-images",
+    pixels = _pixels(images, bundle, reporter, cache)
+    if source is not None:
+        _warn_of_learnt(path, images, pixels, source_name, reporter)
+    plain = Predictor(bundle, device=where)
+    found = gain = None
+    if views:
+        answers, gain = answers_with_views(plain, tuple(views), images, pixels, reporter)
+    else:
+        answers = answers_to(plain, images, pixels, reporter)
+    if against is not None and other is not None:
+        found = measure_against(
+            answers,
+            images,
+            pixels,
+            Predictor(other, device=where, views=views),
+            source=source_name,
+            runs=(path, against),
+            reporter=reporter,
+            cache=cache,
         )
-    probabilities = Predictor(bundle, device=device).probabilities(pixels.array, reporter=reporter)
-    return measure(probabilities, images.labels[pixels.rows], classes=bundle.classes)
+    calibration = bundle.calibration
+    if views:  # what it promises holds for the images alone
+        calibration = calibration.model_copy(update={"abstaining": None})
+    return Evaluation(judged=judge(calibration, answers, bundle.classes), views=gain, against=found)
 
 
 def _own_images(path: Path, bundle: Bundle, reporter: Reporter) -> ImageSet:
@@ -68,3 +183,28 @@ def _own_images(path: Path, bundle: Bundle, reporter: Reporter) -> ImageSet:
             "images may have been training images then"
         )
     return images
+
+
+def _pixels(
+    images: ImageSet, bundle: Bundle, reporter: Reporter, cache: CacheSettings | None
+) -> Pixels:
+    pixels = read_pixels(
+        images, images.splits["test"], bundle.input_spec, settings=cache, reporter=reporter
+    )
+    if not len(pixels):
+        raise ConvlensError(
+            f"there are no test images in {images.name}; pass a SOURCE of labelled images",
+            code="no-images",
+        )
+    return pixels
+
+
+def _warn_of_learnt(
+    path: Path, images: ImageSet, pixels: Pixels, source_name: str, reporter: Reporter
+) -> None:
+    known = learnt_from(path, images, pixels.rows, source=source_name)
+    if known is not None and known.any():
+        reporter.warn(
+            f"{int(known.sum()):,} of {counted(len(known), 'image')} are among those that {path} "
+            "was trained or chosen on: these figures flatter it"
+        )

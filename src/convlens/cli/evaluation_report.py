@@ -1,0 +1,129 @@
+"""What an evaluation prints: every figure with its interval, at 80 columns."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from convlens.cli.output import percent, stdout
+
+if TYPE_CHECKING:
+    from convlens.evaluation import Figures
+    from convlens.recipe import Evaluation, Judged
+
+    Ends = tuple[float, float] | None
+
+_PAIRS = 5
+
+
+def show_evaluation(found: "Evaluation") -> None:
+    """Print it."""
+    console = stdout()
+    _show_figures(console, found.figures)
+    _show_calibration(console, found.judged)
+    _show_abstaining(console, found.judged)
+    _show_comparisons(console, found)
+    _show_confused(console, found.figures)
+    console.print()
+    _show_classes(console, found.figures)
+
+
+def _show_figures(console: Console, figures: "Figures") -> None:
+    correct = round(figures.accuracy * figures.n)
+    rows = [
+        ("accuracy", figures.accuracy, figures.interval, True),
+        ("top-5 accuracy", figures.top5, figures.top5_interval, True),
+        ("balanced accuracy", figures.balanced_accuracy, figures.balanced_accuracy_interval, True),
+        ("log loss", figures.log_loss, figures.log_loss_interval, False),
+        ("Brier score", figures.brier, figures.brier_interval, False),
+        ("calibration error", figures.calibration_error, figures.calibration_error_interval, True),
+        ("ROC AUC", figures.roc_auc, figures.roc_auc_interval, False),
+    ]
+    table = Table(box=None, pad_edge=False)
+    table.add_column(f"{correct:,} of {figures.n:,} right")
+    table.add_column("", justify="right")
+    table.add_column("95 % interval")
+    for name, value, ends, share in rows:
+        if value is not None:
+            write = percent if share else "{:.4f}".format
+            interval = "-" if ends is None else f"{write(ends[0])} to {write(ends[1])}"
+            table.add_row(name, write(value), interval)
+    console.print(table)
+
+
+def _show_calibration(console: Console, judged: "Judged") -> None:
+    calibration, before = judged.calibration, judged.before
+    if not calibration.fitted_on:
+        return
+    console.print(
+        f"Temperature {calibration.temperature:.2f}, fitted on {calibration.fitted_on:,} "
+        f"validation images. Without it: log loss {before.log_loss:.4f}, calibration error "
+        f"{percent(before.calibration_error)}."
+    )
+
+
+def _show_abstaining(console: Console, judged: "Judged") -> None:
+    rule, figures = judged.calibration.abstaining, judged.abstaining
+    if rule is None or figures is None:
+        return
+    unsure = tuple(1 - end for end in reversed(figures.answered_interval))
+    console.print(
+        f"Not sure of {_with_ends(1 - figures.answered, unsure)}. Of the sure answers "
+        f"{_with_ends(figures.error_rate, figures.error_rate_interval)} are wrong; the true class "
+        f"is among those named for {_with_ends(figures.coverage, figures.coverage_interval)}."
+    )
+    console.print(f"Promised: {rule.promise}.")
+
+
+def _show_comparisons(console: Console, found: "Evaluation") -> None:
+    if (views := found.views) is not None:
+        times = views.milliseconds / views.milliseconds_without
+        console.print(
+            f"With {views.count} views an image ({', '.join(views.views)}): "
+            f"{views.gain.in_words()}. It takes {views.milliseconds:.2g} ms an image in place of "
+            f"{views.milliseconds_without:.2g} ({times:.1f} times)."
+        )
+    if (against := found.against) is not None:
+        both = against.comparison
+        console.print(
+            f"Against {escape(against.other)} on {both.n:,} images, {percent(both.first)} to "
+            f"{percent(both.second)}: [bold]{both.in_words()}[/bold]."
+        )
+
+
+def _show_confused(console: Console, figures: "Figures") -> None:
+    pairs = [
+        f"{pair.true} taken for {pair.predicted} {pair.count:,} times "
+        f"({_with_ends(pair.share, pair.share_interval)})"
+        for pair in figures.confused[:_PAIRS]
+    ]
+    if pairs:
+        console.print(f"Confused most: {escape('; '.join(pairs))}.")
+
+
+def _show_classes(console: Console, figures: "Figures") -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("class", "images", "recall, %", "precision, %", "F1, %"):
+        table.add_column(heading, justify="left" if heading == "class" else "right")
+    for own in figures.classes:
+        table.add_row(
+            escape(own.name),
+            f"{own.support:,}",
+            _in_a_cell(own.recall, own.recall_interval),
+            _in_a_cell(own.precision, own.precision_interval),
+            _in_a_cell(own.f1, own.f1_interval),
+        )
+    console.print(table)
+
+
+def _with_ends(share: float | None, ends: "Ends | tuple[float, ...]") -> str:
+    if share is None or ends is None:
+        return "none"
+    return f"{percent(share)} ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})"
+
+
+def _in_a_cell(share: float | None, ends: "Ends") -> str:
+    if share is None or ends is None:
+        return "-"
+    return f"{100 * share:.1f} ({100 * ends[0]:.1f}–{100 * ends[1]:.1f})"

@@ -1,0 +1,140 @@
+"""Two networks on the same images: which is better, and whether these images can tell."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convlens.core.errors import ConvlensError
+from convlens.core.reporter import Reporter
+from convlens.data import CacheSettings, ImageSet, Pixels, counted, read_pixels
+from convlens.evaluation import Comparison, compare_answers
+from convlens.prediction import Bundle, Predictor
+from convlens.recipe.judgement import Answers
+from convlens.recipe.learnt import learnt_from
+
+
+@dataclass(frozen=True, kw_only=True)
+class Against:
+    """A network beside another, on the images that neither has learnt from.
+
+    Attributes:
+        other: the other's folder.
+        comparison: the first is the network that is measured, the second the other.
+        left_out: images that one of the two has learnt from.
+        notes: what could not be made sure of.
+    """
+
+    other: str
+    comparison: Comparison
+    left_out: int
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
+        return {
+            "other": self.other,
+            **self.comparison.as_json(),
+            "left_out": self.left_out,
+            "notes": list(self.notes),
+        }
+
+
+def measure_against(
+    answers: Answers,
+    images: ImageSet,
+    pixels: Pixels,
+    predictor: Predictor,
+    *,
+    source: str,
+    runs: tuple[Path, Path],
+    reporter: Reporter,
+    cache: CacheSettings | None = None,
+) -> Against:
+    """Compare a network's answers with another's to the same images.
+
+    Each sees the images as its own `InputSpec` says; classes are matched by name.
+
+    Args:
+        answers: the first's.
+        images: what they are answers to.
+        pixels: which of them, in the order of the answers.
+        predictor: the second.
+        source: where the images come from, as a recipe writes it.
+        runs: the folders of both, so as to leave out what they learnt from.
+        reporter: whom to tell.
+        cache: whether and where decoded pixels are kept; None for the defaults.
+
+    Raises:
+        ConvlensError: the networks' classes differ, or every image is one that they learnt from.
+    """
+    order = _same_classes(images.classes, predictor.bundle, runs[1])
+    known, notes = _learnt_from_either(runs, images, pixels.rows, source)
+    left_out = int(known.sum())
+    if known.all():
+        raise ConvlensError(
+            f"each of the {counted(len(known), 'image')} is one that {runs[0]} or {runs[1]} has "
+            "learnt from, which would flatter it; compare on a SOURCE that neither knows, or train "
+            f"both with the same splits: convlens train --splits {runs[0] / 'splits.csv'}",
+            code="learnt-from",
+        )
+    if left_out:
+        reporter.warn(
+            f"left out {left_out:,} of {counted(len(known), 'image')} that one of the two networks "
+            "has learnt from"
+        )
+    for note in notes:
+        reporter.warn(note)
+    own = read_pixels(
+        images,
+        pixels.rows[~known],
+        predictor.bundle.input_spec,
+        settings=cache,
+        reporter=reporter,
+    )
+    ours = answers.logits[np.isin(pixels.rows, own.rows)]
+    theirs = predictor.logits(own.array, reporter=reporter)[:, order]
+    return Against(
+        other=str(runs[1]),
+        comparison=compare_answers(
+            ours.argmax(axis=1), theirs.argmax(axis=1), images.labels[own.rows]
+        ),
+        left_out=left_out,
+        notes=notes,
+    )
+
+
+def _same_classes(classes: tuple[str, ...], other: Bundle, folder: Path) -> list[int]:
+    """Where the other network has each of the classes."""
+    only_here = sorted(set(classes) - set(other.classes))
+    only_there = sorted(set(other.classes) - set(classes))
+    if only_here or only_there:
+        parts = (
+            f"{', '.join(names[:5])}{' …' * (len(names) > 5)} only in {where}"
+            for names, where in ((only_here, "the first"), (only_there, str(folder)))
+            if names
+        )
+        raise ConvlensError(
+            f"the two networks tell different classes apart: {'; '.join(parts)}; compare networks "
+            "that were trained on the same classes",
+            code="other-classes",
+        )
+    return [other.classes.index(name) for name in classes]
+
+
+def _learnt_from_either(
+    runs: tuple[Path, Path], images: ImageSet, rows: NDArray[np.int64], source: str
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    known, notes = np.zeros(len(rows), bool), []
+    for folder in runs:
+        own = learnt_from(folder, images, rows, source=source)
+        if own is None:
+            notes.append(
+                f"cannot tell whether {folder} has learnt from some of these images: its run, or "
+                "what it was trained on, is not there"
+            )
+        else:
+            known |= own
+    return known, tuple(notes)

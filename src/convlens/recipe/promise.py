@@ -1,0 +1,73 @@
+"""Asking another promise of a finished run's "not sure"."""
+
+from pathlib import Path
+
+import torch
+
+from convlens.core.errors import ConvlensError
+from convlens.core.files import write_json
+from convlens.core.reporter import Quiet, Reporter
+from convlens.data import CacheSettings
+from convlens.evaluation import AbstainingSettings
+from convlens.prediction import Calibration, Predictor, load_bundle, recalibrate
+from convlens.recipe.build import read_splits
+from convlens.recipe.final_figures import answers_to
+from convlens.recipe.judgement import abstaining_json, judge, promised_anew
+from convlens.recipe.run import Run
+
+
+def promise_anew(
+    folder: Path,
+    asked: AbstainingSettings,
+    *,
+    trust_code: bool,
+    device: torch.device,
+    reporter: Reporter,
+    cache: CacheSettings | None = None,
+) -> Calibration:
+    """Fit another rule for saying "not sure", and keep it in the run's bundle.
+
+    It is fitted on the validation images that the run kept apart, and measured on its test images;
+    both figures and rule take the place of the run's own.
+
+    Args:
+        folder: the run's.
+        asked: what the rule should promise.
+        trust_code: run the code that the bundle of a network of the user's own carries.
+        device: where to compute.
+        reporter: whom to tell.
+        cache: whether and where decoded pixels are kept; None for the defaults.
+
+    Raises:
+        ConvlensError: it cannot be promised, the run kept no images apart to calibrate on, or they
+            are not as they were.
+    """
+    bundle, run = load_bundle(folder, trust_code=trust_code), Run(folder)
+    images, recipe = run.images(Quiet()), run.recipe
+    if not bundle.calibration.images:
+        raise ConvlensError(
+            f"{folder} kept no validation images apart to calibrate on, so nothing can be promised "
+            'of its "not sure"; train again with 61 validation images or more',
+            code="no-calibration",
+        )
+    if images.fingerprint() != bundle.provenance.get("data"):
+        raise ConvlensError(
+            f"{recipe.source} is not as it was when {folder} was trained, so that its calibration "
+            "images are not known for sure; bring back what was there",
+            code="changed-since",
+        )
+    parts = ("calibration", "test")
+    pixels = read_splits(recipe, images, cache or CacheSettings(), reporter, splits=parts)
+    predictor = Predictor(bundle, device=device)
+    answers = {part: answers_to(predictor, images, pixels[part], reporter) for part in parts}
+    calibration = promised_anew(bundle.calibration, answers["calibration"], asked)
+    figures = None
+    if len(answers["test"]):
+        figures = judge(calibration, answers["test"], bundle.classes).abstaining
+    told = abstaining_json(calibration.abstaining, figures)
+    said = asked.model_dump(mode="json", exclude_none=True)
+    metrics = run.metrics | {"abstaining": {"asked": said, "reason": None, **told}}
+    kept = recalibrate(folder, calibration, metrics)
+    write_json(folder / "metrics.json", metrics)
+    reporter.say(f'the rule for saying "not sure" is kept in {kept}')
+    return calibration
