@@ -181,7 +181,7 @@ def test_a_bundle_that_was_tampered_with(tmp_path: Path, convlens: Convlens) -> 
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     refused(convlens("predict", tmp_path / "run", image), "not those that were saved")
     manifest = tmp_path / "run" / "bundle" / "bundle.json"
-    manifest.write_text(manifest.read_text().replace('"format_version": 1', '"format_version": 9'))
+    manifest.write_text(manifest.read_text().replace('"format_version": 2', '"format_version": 9'))
     refused(convlens("predict", tmp_path / "run", image), "format 9", "update convlens")
     manifest.write_text("{}")
     refused(convlens("predict", tmp_path / "run", image), "bundle")

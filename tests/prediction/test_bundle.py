@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,16 @@ import torch
 
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
+from convlens.evaluation import Abstaining
 from convlens.models import ModelSpec, build
-from convlens.prediction import Bundle, Predictor, load_bundle, save_bundle
+from convlens.prediction import (
+    Bundle,
+    Calibration,
+    Predictor,
+    load_bundle,
+    recalibrate,
+    save_bundle,
+)
 
 SPEC = InputSpec(height=12, width=16, channels=3, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
 
@@ -44,9 +53,56 @@ def test_a_bundle_is_json_and_safetensors_alone(tmp_path: Path) -> None:
         "model.safetensors",
     ]
     manifest = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
-    assert manifest["format_version"] == 1
+    assert manifest["format_version"] == 2
     assert manifest["classes"] == ["a", "b", "ü"]
     assert manifest["input"]["mean"] == [0.5, 0.4, 0.3]
+
+
+def test_the_calibration_travels_and_can_be_replaced_without_the_weights(tmp_path: Path) -> None:
+    rule = Abstaining(coverage=0.9, candidate_from=0.3, n=60)
+    calibration = Calibration(temperature=1.5, fitted_on=120, images=60, abstaining=rule)
+    folder = tmp_path / "bundle"
+    save_bundle(replace(bundle(), calibration=calibration), folder)
+    assert load_bundle(folder).calibration == calibration
+    weights = (folder / "model.safetensors").read_bytes()
+    other = calibration.model_copy(update={"abstaining": None})
+    assert recalibrate(folder, other, {"test": {"accuracy": 1.0}}) == folder
+    again = load_bundle(folder)
+    assert (again.calibration, again.metrics) == (other, {"test": {"accuracy": 1.0}})
+    assert (folder / "model.safetensors").read_bytes() == weights
+
+
+def test_a_bundle_of_the_first_format_is_read_as_not_calibrated(tmp_path: Path) -> None:
+    save_bundle(bundle(), tmp_path / "bundle")
+    path = tmp_path / "bundle" / "bundle.json"
+    manifest = json.loads(path.read_text())
+    del manifest["calibration"]
+    path.write_text(json.dumps(manifest | {"format_version": 1}))
+    old = load_bundle(tmp_path / "bundle")
+    assert old.calibration == Calibration()
+    np.testing.assert_array_equal(
+        Predictor(old, device="cpu").probabilities(images()),
+        Predictor(bundle(), device="cpu").probabilities(images()),
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"format_version": 3}, "unknown-bundle-format"),
+        ({"calibration": {"temperature": 0}}, "damaged-bundle"),
+        ({"calibration": None}, "damaged-bundle"),
+    ],
+)
+def test_a_calibration_that_cannot_be_used_is_refused(
+    tmp_path: Path, change: dict[str, object], code: str
+) -> None:
+    save_bundle(bundle(), tmp_path / "bundle")
+    path = tmp_path / "bundle" / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ConvlensError) as caught:
+        load_bundle(tmp_path / "bundle")
+    assert caught.value.code == code
 
 
 def test_predicting_never_changes_the_network() -> None:

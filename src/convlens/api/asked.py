@@ -47,6 +47,8 @@ def what_is_asked(
     if seed is not None:
         said["seed"] = seed
     asked = merge(asked, said)
+    if any(setting.startswith("abstaining.") for setting in settings):
+        asked.pop("abstaining", None)  # a coverage and an error rate are not asked for together
     for setting in settings:
         said = apply_setting({}, setting)
         asked = merge(asked, said)

@@ -162,7 +162,7 @@ def _tell_of_calibration(
     elif all_of_them and recipe.data.calibration:
         reporter.say(
             f"{counted(all_of_them, 'validation image')}: too few to keep some apart, so nothing "
-            "is promised of how sure the network is; give more (--set data.val=0.3), 61 or more"
+            "is promised of how sure the network is; give more (--set data.val=0.3), 60 or more"
         )
 
 

@@ -7,10 +7,10 @@ import torch
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_json
 from convlens.core.reporter import Quiet, Reporter
-from convlens.data import CacheSettings
+from convlens.data import CacheSettings, read_pixels
 from convlens.evaluation import AbstainingSettings
 from convlens.prediction import Calibration, Predictor, load_bundle, recalibrate
-from convlens.recipe.build import read_splits
+from convlens.recipe.build import parts_of
 from convlens.recipe.final_figures import answers_to
 from convlens.recipe.judgement import abstaining_json, judge, promised_anew
 from convlens.recipe.run import Run
@@ -47,7 +47,7 @@ def promise_anew(
     if not bundle.calibration.images:
         raise ConvlensError(
             f"{folder} kept no validation images apart to calibrate on, so nothing can be promised "
-            'of its "not sure"; train again with 61 validation images or more',
+            'of its "not sure"; train again with 60 validation images or more',
             code="no-calibration",
         )
     if images.fingerprint() != bundle.provenance.get("data"):
@@ -56,10 +56,13 @@ def promise_anew(
             "images are not known for sure; bring back what was there",
             code="changed-since",
         )
-    parts = ("calibration", "test")
-    pixels = read_splits(recipe, images, cache or CacheSettings(), reporter, splits=parts)
-    predictor = Predictor(bundle, device=device)
-    answers = {part: answers_to(predictor, images, pixels[part], reporter) for part in parts}
+    numbers, predictor = parts_of(recipe, images), Predictor(bundle, device=device)
+    answers = {}
+    for part in ("calibration", "test"):
+        pixels = read_pixels(
+            images, numbers[part], bundle.input_spec, settings=cache, reporter=reporter
+        )
+        answers[part] = answers_to(predictor, images, pixels, reporter)
     calibration = promised_anew(bundle.calibration, answers["calibration"], asked)
     figures = None
     if len(answers["test"]):

@@ -1,0 +1,332 @@
+"""A trained network judged: calibrated, allowed to say "not sure", compared, asked about views."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import convlens as package
+from convlens.core.reporter import Quiet
+from convlens.data import divided_validation, open_source
+from convlens.recipe import Run
+from tests.integration.conftest import Convlens, fill
+
+NET = "conv 8 3 same relu, maxpool 2, conv 16 3 same relu, globalavgpool, dense"
+
+
+def digits(out: Path, epochs: int, seed: int = 0) -> Run:
+    return package.train(
+        "digits",
+        layers=NET,
+        epochs=epochs,
+        seed=seed,
+        out=out,
+        settings=["training.optimiser.learning_rate=0.01"],
+        quiet=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
+    """One that has learnt much, one that has learnt little: not to be changed."""
+    folder = tmp_path_factory.mktemp("runs")
+    return digits(folder / "good", 8), digits(folder / "weak", 1)
+
+
+def copied(run: Run, folder: Path) -> Run:
+    return Run(Path(shutil.copytree(run.folder, folder)))
+
+
+def test_what_validation_decides_and_what_calibrates(runs: tuple[Run, Run]) -> None:
+    metrics = runs[0].metrics
+    calibration = runs[0].predictor().bundle.calibration
+    assert metrics["val"]["n"] == calibration.fitted_on == 120
+    assert calibration.images == 60
+    assert calibration.temperature == metrics["calibration"]["temperature"] != 1
+    assert metrics["calibration"]["measured_on"] == "test"
+    assert metrics["calibration"]["after"]["log_loss"] == metrics["test"]["log_loss"]
+    assert metrics["calibration"]["before"]["log_loss"] != metrics["test"]["log_loss"]
+    assert runs[0].recipe.data.calibration == 0.33
+    assert runs[0].recipe.abstaining.coverage == 0.95
+    assert metrics["abstaining"]["figures"]["n"] == 360
+    assert metrics["abstaining"]["figures"]["coverage_interval"][1] > 0.95
+
+
+def test_the_history_is_that_of_the_deciding_images(runs: tuple[Run, Run]) -> None:
+    """The calibrating ones move no decision: the kept epoch's accuracy is the deciding ones'."""
+    run = runs[0]
+    best = run.history[run.metrics["best_epoch"] - 1]
+    assert best["val_accuracy"] == pytest.approx(run.metrics["val"]["accuracy"])
+    images = open_source("digits", reporter=Quiet())
+    deciding, calibrating = divided_validation(images, share=0.33, seed=0)
+    predictor = run.predictor()
+    assert images.arrays is not None
+    right = [
+        (predictor.probabilities(images.arrays[part]).argmax(axis=1) == images.labels[part]).mean()
+        for part in (deciding, calibrating)
+    ]
+    assert right[0] == pytest.approx(run.metrics["val"]["accuracy"])
+
+
+def test_probabilities_are_calibrated_everywhere_alike(
+    runs: tuple[Run, Run], convlens: Convlens, tmp_path: Path
+) -> None:
+    run = runs[0]
+    measured = convlens("evaluate", run.folder, "--json").json
+    kept = run.metrics
+    for name in ("accuracy", "log_loss", "calibration_error", "roc_auc"):
+        assert measured[name] == kept["test"][name]
+    assert measured["calibration"]["before"] == kept["calibration"]["before"]
+    assert measured["abstaining"]["figures"] == kept["abstaining"]["figures"]
+    images = open_source("digits", reporter=Quiet())
+    assert images.arrays is not None
+    shown = images.arrays[images.splits["test"]]
+    predictor = run.predictor()
+    rows = predictor.probabilities(shown)
+    own = rows[np.arange(360), images.labels[images.splits["test"]]].astype(float)
+    assert -np.log(own).mean() == pytest.approx(kept["test"]["log_loss"], rel=1e-4)
+    first = predictor.predict(shown[:3])
+    assert [p.top[0].probability for p in first] == pytest.approx(rows[:3].max(axis=1).tolist())
+
+
+def test_it_says_not_sure_as_often_as_was_measured(
+    runs: tuple[Run, Run], convlens: Convlens, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    run = runs[1]
+    images = open_source("digits", reporter=Quiet())
+    assert images.arrays is not None
+    for number, index in enumerate(images.splits["test"][:40].tolist()):
+        Image.fromarray(images.arrays[index, :, :, 0]).save(tmp_path / f"{number:02}.png")
+    told = convlens("predict", run.folder, tmp_path, "--json").json
+    answered = run.metrics["abstaining"]["figures"]["answered"]
+    assert answered < 0.7
+    assert np.mean([own["sure"] for own in told]) == pytest.approx(answered, abs=0.25)
+    for own in told:
+        assert own["sure"] == (len(own["candidates"]) == 1)
+        assert own["candidates"][0] == own["top"][0]
+        assert np.isfinite(own["unknown"])
+    lines = convlens("predict", run.folder, tmp_path, "--top", "2").out
+    assert lines.count("not sure:") == sum(not own["sure"] for own in told) > 0
+    assert "more" in lines
+    assert "not sure" not in convlens("predict", run.folder, tmp_path, "--views", "crops").out
+
+
+def test_another_promise_is_kept_by_the_bundle(
+    runs: tuple[Run, Run], convlens: Convlens, tmp_path: Path
+) -> None:
+    run = copied(runs[0], tmp_path / "run")
+    weights = (run.bundle / "model.safetensors").read_bytes()
+    before = run.metrics
+    done = convlens("evaluate", run.folder, "--set", "abstaining.coverage=0.98", "--json")
+    assert done.json["abstaining"]["rule"]["coverage"] == 0.98
+    assert "kept in" in done.err
+    rule = run.predictor().bundle.calibration.abstaining
+    assert rule is not None
+    assert rule.coverage == 0.98
+    assert (run.bundle / "model.safetensors").read_bytes() == weights
+    after = run.metrics
+    assert after["abstaining"]["asked"] == {"coverage": 0.98}
+    assert after["abstaining"]["figures"] == done.json["abstaining"]["figures"]
+    assert after["abstaining"]["figures"]["answered"] <= before["abstaining"]["figures"]["answered"]
+    assert {**after, "abstaining": 0} == {**before, "abstaining": 0}
+    bundled = json.loads((run.bundle / "bundle.json").read_text())
+    assert bundled["metrics"] == after
+    refused = convlens("evaluate", run.folder, "--set", "abstaining.error_rate=0.01")
+    assert refused.status == 2
+    assert "it takes 299" in " ".join(refused.err.split())
+    assert run.metrics == after
+
+
+def test_a_promise_at_training_and_one_that_cannot_be_kept(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    words = ("train", "digits", "--layers", NET, "--epochs", "1", "--out")
+    asked = convlens(*words, tmp_path / "one", "--set", "abstaining.coverage=0.8")
+    assert asked.status == 0
+    assert Run(tmp_path / "one").metrics["abstaining"]["rule"]["coverage"] == 0.8
+    refused = convlens(*words, tmp_path / "two", "--set", "abstaining.error_rate=0.02")
+    assert refused.status == 0
+    assert "nothing is promised" in refused.err
+    abstaining = Run(tmp_path / "two").metrics["abstaining"]
+    assert (abstaining["rule"], abstaining["asked"]) == (None, {"error_rate": 0.02})
+    assert "it takes 149" in abstaining["reason"]
+    again = ("--recipe", tmp_path / "one" / "recipe.toml", "--set", "abstaining.error_rate=0.5")
+    assert convlens(*words, tmp_path / "again", *again).status == 0
+    assert Run(tmp_path / "again").recipe.abstaining.coverage is None
+    both = convlens(
+        *words,
+        tmp_path / "three",
+        *("--set", "abstaining.error_rate=0.02", "--set", "abstaining.coverage=0.9"),
+    )
+    assert both.status == 2
+    assert not (tmp_path / "three").exists()
+
+
+def test_few_validation_images_all_decide_and_nothing_is_promised(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    photos = fill(tmp_path / "photos", each=20)
+    done = convlens("train", photos, "--epochs", "1", "--out", tmp_path / "run")
+    assert "too few to keep some apart" in " ".join(done.err.split())
+    run = Run(tmp_path / "run")
+    assert run.metrics["val"]["n"] == 6
+    assert run.metrics["abstaining"]["rule"] is None
+    image = next((photos / "red").iterdir())
+    assert run.predictor().predict(image)[0].sure is None
+    refused = convlens("evaluate", run.folder, "--set", "abstaining.coverage=0.5")
+    assert refused.status == 2
+    assert "kept no validation images apart" in " ".join(refused.err.split())
+
+
+def test_better_worse_and_cannot_tell(runs: tuple[Run, Run], convlens: Convlens) -> None:
+    good, weak = (run.folder for run in runs)
+    better = convlens("evaluate", good, "--against", weak, "--json").json["against"]
+    assert (better["verdict"], better["n"], better["left_out"]) == ("better", 360, 0)
+    worse = convlens("evaluate", weak, "--against", good, "--json").json["against"]
+    assert worse["verdict"] == "worse"
+    assert worse["interval"] == pytest.approx([-end for end in reversed(better["interval"])])
+    assert (worse["first"], worse["second"]) == (better["second"], better["first"])
+    same = convlens("evaluate", good, "--against", good)
+    assert "cannot tell with 360 images" in " ".join(same.out.split())
+    assert max(map(len, same.out.splitlines())) <= 80
+
+
+def test_images_that_the_other_has_learnt_from_are_left_out(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    photos = fill(tmp_path / "photos", each=40)
+    one, other = tmp_path / "one", tmp_path / "other"
+    for out, seed in ((one, "0"), (other, "1")):
+        convlens("train", photos, "--layers", NET, "--epochs", "1", "--seed", seed, "--out", out)
+    tests = []
+    for out in (one, other):
+        rows = list(csv.DictReader((out / "splits.csv").read_text("utf-8").splitlines()))
+        tests.append({row["image"] for row in rows if row["split"] == "test"})
+    shared = len(tests[0] & tests[1])
+    assert 0 < shared < len(tests[0])
+    done = convlens("evaluate", one, "--against", other, "--json")
+    assert done.json["against"]["n"] == shared
+    assert done.json["against"]["left_out"] == len(tests[0]) - shared
+    assert done.json["n"] == len(tests[0])
+    assert "has learnt from" in " ".join(done.err.split())
+
+    moved = Path(shutil.copytree(photos, tmp_path / "renamed"))
+    for number, file in enumerate(sorted(moved.rglob("*.png"))):
+        file.rename(file.with_name(f"{number}.png"))
+    elsewhere = convlens("evaluate", one, moved, "--against", other, "--json")
+    assert elsewhere.json["against"]["n"] == shared
+    assert "these figures flatter it" in " ".join(elsewhere.err.split())
+
+    learnt = tmp_path / "learnt"
+    for file in sorted(photos.rglob("*.png")):
+        if file.relative_to(photos).as_posix() not in tests[1]:
+            (learnt / file.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, learnt / file.parent.name)
+    refused = convlens("evaluate", one, learnt, "--against", other)
+    assert refused.status == 2
+    assert "--splits" in refused.err
+    alone = convlens("evaluate", one, photos, "--against", other / "bundle", "--json")
+    assert "cannot tell whether" in " ".join(alone.err.split())
+
+
+def test_networks_for_other_classes_are_not_compared(
+    runs: tuple[Run, Run], tmp_path: Path, convlens: Convlens
+) -> None:
+    photos = fill(tmp_path / "photos", each=12)
+    convlens("train", photos, "--layers", NET, "--epochs", "1", "--out", tmp_path / "run")
+    refused = convlens("evaluate", runs[0].folder, "--against", tmp_path / "run")
+    assert refused.status == 2
+    assert "different classes" in " ".join(refused.err.split())
+
+
+def test_networks_of_other_sizes_see_the_same_images_each_in_its_way(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    photos = fill(tmp_path / "photos", classes=3, each=20)
+    one, other = tmp_path / "one", tmp_path / "other"
+    words = ("train", photos, "--layers", NET, "--epochs", "4", "--out")
+    convlens(*words, one)
+    convlens(*words, other, "--size", "20x24", "--set", "input.channels=1")
+    done = convlens("evaluate", one, "--against", other, "--json").json
+    alone = convlens("evaluate", other, "--json").json
+    assert done["against"]["n"] == 9
+    assert done["against"]["first"] == done["accuracy"]
+    assert done["against"]["second"] == alone["accuracy"]
+
+
+def test_views_their_gain_and_their_cost(runs: tuple[Run, Run], convlens: Convlens) -> None:
+    plain = convlens("evaluate", runs[0].folder, "--json").json
+    done = convlens("evaluate", runs[0].folder, "--views", "crops", "--json").json
+    views = done["views"]
+    assert (views["views"], views["count"]) == (["crops"], 5)
+    assert views["gain"]["first"] == done["accuracy"]
+    assert views["gain"]["second"] == plain["accuracy"]
+    assert views["milliseconds"] > 1.5 * views["milliseconds_without"] > 0
+    assert (plain["views"], done["abstaining"]["rule"]) == (None, None)
+    told = convlens("evaluate", runs[0].folder, "--views", "flip")
+    assert "With 2 views an image (flip)" in told.out
+    assert "worse by" in told.out  # digits are not what they are when mirrored
+    refused = convlens("evaluate", runs[0].folder, "--views", "rotate")
+    assert refused.status == 2
+    assert "expected flip, crops" in " ".join(refused.err.split())
+
+
+def test_a_run_that_is_resumed_is_calibrated_to_the_same_bits(
+    runs: tuple[Run, Run], tmp_path: Path
+) -> None:
+    run = copied(runs[0], tmp_path / "run")
+    before = run.metrics
+    shutil.rmtree(run.bundle)
+    (run.folder / "metrics.json").unlink()
+    again = package.train(resume=run.folder, quiet=True)
+    for part in ("val", "test", "calibration", "abstaining"):
+        assert again.metrics[part] == before[part]
+
+
+def test_a_binary_network_is_calibrated_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(500) % 2
+    x = np.clip(rng.normal(100 + 12 * y[:, None, None], 60, (500, 8, 8)), 0, 255).astype(np.uint8)
+    run = package.train(
+        (x, y),
+        layers="conv 8 3 relu, globalavgpool, dense",
+        epochs=3,
+        out=tmp_path / "run",
+        settings=["training.loss.name='binary'", "data.val=0.3"],
+        quiet=True,
+    )
+    calibration = run.predictor().bundle.calibration
+    assert calibration.fitted_on > 0
+    assert calibration.temperature != 1
+    assert calibration.abstaining is not None
+    assert run.metrics["abstaining"]["figures"]["coverage"] > 0.85
+    (found,) = run.predictor().predict(x[:1])
+    assert len(found.top) == 2
+    assert sum(guess.probability for guess in found.top) == pytest.approx(1)
+
+
+def test_all_figures_are_printed_in_80_columns(runs: tuple[Run, Run], convlens: Convlens) -> None:
+    out = convlens("evaluate", runs[1].folder).out
+    assert max(map(len, out.splitlines())) <= 80
+    words = " ".join(out.split())
+    for name in (
+        "accuracy",
+        "top-5 accuracy",
+        "balanced accuracy",
+        "log loss",
+        "Brier score",
+        "calibration error",
+        "ROC AUC",
+        "Temperature",
+        "Not sure of",
+        "Promised: the classes named hold the true one for at least 95 %",
+        "exchangeable",
+        "Confused most:",
+        "recall, %",
+    ):
+        assert name in words, name
