@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from convlens.core.errors import ConvlensError
-from convlens.recipe import Run, new_run_folder
+from convlens.core.input_spec import InputSpec
+from convlens.models import ModelSpec
+from convlens.recipe import Recipe, Run, new_run_folder
 
 
 def test_a_run_is_named_after_time_images_and_network(
@@ -28,3 +30,15 @@ def test_a_folder_that_is_none_of_ours_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(ConvlensError, match="cannot read"):
         _ = Run(tmp_path).metrics
     assert Run(tmp_path).history == []
+
+
+def test_a_run_from_before_calibration_let_all_validation_images_decide(tmp_path: Path) -> None:
+    spec = InputSpec(height=8, width=8, channels=1)
+    recipe = Recipe(source="digits", input=spec, model=ModelSpec(name="standard"))
+    assert recipe.data.calibration == 0.33
+    recipe.save(tmp_path / "recipe.toml")
+    assert Run(tmp_path).recipe == recipe
+    old = recipe.to_toml().replace("calibration = 0.33\n", "")
+    assert old != recipe.to_toml()
+    (tmp_path / "recipe.toml").write_text(old, "utf-8")
+    assert Run(tmp_path).recipe.data.calibration == 0

@@ -68,10 +68,12 @@ def _show_abstaining(console: Console, judged: "Judged") -> None:
     if rule is None or figures is None:
         return
     unsure = tuple(1 - end for end in reversed(figures.answered_interval))
+    wrong = f"{_with_ends(figures.error_rate, figures.error_rate_interval)} of the sure answers"
     console.print(
-        f"Not sure of {_with_ends(1 - figures.answered, unsure)}. Of the sure answers "
-        f"{_with_ends(figures.error_rate, figures.error_rate_interval)} are wrong; the true class "
-        f"is among those named for {_with_ends(figures.coverage, figures.coverage_interval)}."
+        f"Not sure of {_with_ends(1 - figures.answered, unsure)}"
+        + (f"; wrong in {wrong}" if figures.answered else "")
+        + "; the true class is among those named for "
+        f"{_with_ends(figures.coverage, figures.coverage_interval)}."
     )
     console.print(f"Promised: {rule.promise}.")
 

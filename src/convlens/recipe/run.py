@@ -51,7 +51,10 @@ class Run:
                 "'convlens train' made",
                 code="no-run",
             )
-        return validated(Recipe, read_toml(path), what=str(path))
+        written = read_toml(path)
+        # Every value is written out; so a run without this one let all validation images decide.
+        written.setdefault("data", {}).setdefault("calibration", 0.0)
+        return validated(Recipe, written, what=str(path))
 
     def images(self, reporter: Reporter) -> ImageSet:
         """The images it was trained on, each in the split that it had then.
