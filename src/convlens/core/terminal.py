@@ -9,6 +9,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from convlens.core.reporter import Task
 
+_REDRAWN = 4
+"""Times a second that a bar is drawn: each takes milliseconds of a core that works."""
+
 
 class Terminal:
     """A reporter that draws progress bars where there is a terminal, and plain lines elsewhere."""
@@ -38,6 +41,7 @@ class Terminal:
             *columns,
             console=self.console,
             transient=True,
+            refresh_per_second=_REDRAWN,
             disable=not self.console.is_terminal,
         ) as progress:
             yield _Bar(progress, progress.add_task(escape(name), total=total, detail=""))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 LastBatch: TypeAlias = Literal["keep", "drop", "fill"]
 
+_WORTH_A_THREAD = 1 << 18
+"""Bytes of a batch below which it is gathered sooner than it is handed over between threads."""
+
 
 class PixelBatches:
     """Gathers batches of decoded images; `convlens.core.batch.Batches`.
@@ -40,7 +43,8 @@ class PixelBatches:
         world_size: how many processes share every batch: as equally as can be, but none gets a
             single sample of several, of which normalisation would learn nothing. Where there are
             too few for all, the last processes get empty batches.
-        prefetch: batches gathered ahead, in threads; 0 gathers as they are asked for.
+        prefetch: batches gathered ahead, in threads, where they are large enough to gain by it;
+            0 gathers all as they are asked for.
 
     Raises:
         ConvlensError: a number is out of range.
@@ -121,7 +125,7 @@ class PixelBatches:
         shares = (
             self._share(order[at : at + size]) for at in range(samples_seen, len(order), size)
         )
-        if self._prefetch == 0:
+        if self._prefetch == 0 or size * self._pixels.array[:1].nbytes < _WORTH_A_THREAD:
             yield from (self._gather(rows, epoch) for rows in shares)
             return
         gathered = ordered_map(

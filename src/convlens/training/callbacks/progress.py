@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from convlens.training.state import TrainingState
 
 _HEADING = "   epoch     loss  accuracy   val loss  val accuracy   images/s  seconds"
-_REFRESH_SECONDS = 0.1
+_REFRESH_SECONDS = 0.25
 _WHOLE = 10_000
 
 
