@@ -154,6 +154,8 @@ def test_errors_as_json(tmp_path: Path, convlens: Convlens) -> None:
         (["train", "digits", "--augment", "heavy"], "heavy"),
         (["train", "digits", "--recipe", "none.toml"], "none.toml"),
         (["train", "--resume", "nowhere"], "nowhere"),
+        (["train", "digits", "--epochs", "3", "--resume", "run"], "SOURCE, --epochs would change"),
+        (["train", "--resume", "run", "--set", "seed=1", "--model", "vgg11"], "--model, --set"),
         (["evaluate", "nowhere"], "nowhere does not exist"),
         (["predict", "nowhere", "x.png"], "nowhere does not exist"),
         (["predict"], "predict --help"),

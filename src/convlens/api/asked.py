@@ -58,6 +58,25 @@ def what_is_asked(
     return asked
 
 
+def refuse_beside_resume(said: dict[str, Any]) -> None:
+    """Refuse to change a run that is to go on as it was asked for.
+
+    Raises:
+        ConvlensError: something of it is given anew.
+    """
+    from convlens.core.errors import ConvlensError
+
+    words = {"name": "model", "settings": "set"}
+    given = [words.get(n, n) for n, value in said.items() if value not in (None, False, ())]
+    if given:
+        names = ", ".join(n if n.isupper() else f"--{n}" for n in dict.fromkeys(given))
+        raise ConvlensError(
+            f"--resume goes on with a run as its recipe says, and {names} would change it; leave "
+            "that out, or start a new run without --resume",
+            code="bad-option",
+        )
+
+
 def _each_phase(asked: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
     """The phases of a recipe, where it has some, each with what is said over what it had."""
     from convlens.core.settings import merge

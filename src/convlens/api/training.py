@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convlens.api.asked import opened, reporter_for, source_name, what_is_asked
+from convlens.api.asked import (
+    opened,
+    refuse_beside_resume,
+    reporter_for,
+    source_name,
+    what_is_asked,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +68,7 @@ def train(
         size: the network's input in pixels: 224, or ``"96x160"`` (height × width).
         seed: fixes every draw of the run; 0 by default.
         out: the run's folder; by default a new one under ``runs``.
-        resume: an unfinished run to go on with; nothing else is then asked.
+        resume: an unfinished run to go on with, as it was asked for: nothing of it can be changed.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         cache: keep decoded images on disk for the next run; False holds them in memory.
         settings: any key of the recipe as ``"part.key=value"``.
@@ -78,27 +84,29 @@ def train(
     from convlens.core.ranks import Ranks
     from convlens.core.settings import merge
 
+    network = {
+        "name": model,
+        "layers": layers,
+        "head": head,
+        "pretrained": pretrained or None,
+        "weights": weights and str(weights),
+    }
+    said: dict[str, Any] = {
+        "augment": augment,
+        "epochs": epochs,
+        "budget": budget,
+        "size": size,
+        "seed": seed,
+        "settings": settings,
+    }
     with Ranks.of_torchrun().joined(device) as ranks:
         reporter = reporter_for(quiet or not ranks.is_first)
         where: dict[str, Any] = {"device": device, "cache": cache, "ranks": ranks}
         if resume is not None:
+            asked_anew = {"SOURCE": source, "recipe": recipe, "splits": splits, "out": out}
+            refuse_beside_resume({**asked_anew, **network, **said})
             return _resume(Path(resume), **where, reporter=reporter)
-        asked = what_is_asked(
-            recipe,
-            model={
-                "name": model,
-                "layers": layers,
-                "head": head,
-                "pretrained": pretrained or None,
-                "weights": weights and str(weights),
-            },
-            augment=augment,
-            epochs=epochs,
-            budget=budget,
-            size=size,
-            seed=seed,
-            settings=settings,
-        )
+        asked = what_is_asked(recipe, model=network, **said)
         if splits is not None:
             asked = merge(asked, {"data": {"splits": str(Path(splits).resolve())}})
         return _begin(source, asked, out=out, **where, reporter=reporter)
