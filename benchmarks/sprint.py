@@ -1,0 +1,147 @@
+"""How much of CIFAR-10 is learnt in two minutes, a quarter and half of an hour of two cores?
+
+    python -m benchmarks.sprint [--recipes cifar10-sprint ...] [--seeds 3 1 1]
+                                [--cifar FOLDER_OR_TAR] [--runs FOLDER]
+
+On the JPEG edition: ``convlens train`` with each recipe, a seed after another, and what it then
+gets right of all 10,000 test images, each seen once, as it is. Seconds are those of training,
+validation after each epoch included; reading the JPEGs, done once and kept, is not. The curve has a
+point an epoch: seconds, floating-point operations (six for each multiply-add of the forward pass,
+at the size that the epoch's images have) and the share of the validation images that is right; it
+rises late, as the rate falls and the images come to their full size, which is what makes a sprint.
+
+Runs under ``--runs`` that are finished are not made again. The table and ``results/sprint.json``
+give every seed's figures.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import RESULTS, ROOT, cifar10, write_result
+
+from convlens.inspection import trace
+from convlens.prediction import load_bundle
+from convlens.recipe import Run
+
+PEERS = ("the published figures of airbench94 on this edition, in float32",)
+MINUTES = 55
+QUICK = ("--cifar", "digits", "--recipes", "cifar10-sprint", "--seeds", "1")
+TARGET = "83.4 % in 125 s, 89.7 % in 830 s, 91 % in 1,800 s"
+
+RECIPES = ("cifar10-sprint", "cifar10-sprint-15m", "cifar10-sprint-30m")
+SEEDS = (3, 1, 1)
+_OPERATIONS = 6  # a multiply-add is two, and the backward pass takes twice the forward pass's
+
+
+def trained(recipe: str, seed: int, images: Path, folder: Path) -> Run:
+    """A finished run of a recipe; the one that stands in the folder where there is one."""
+    out = folder / f"{recipe}-{seed}"
+    if not (out / "metrics.json").is_file():
+        words = ["train", images, "--recipe", ROOT / "recipes" / f"{recipe}.toml"]
+        words += ["--seed", seed, "--out", out]
+        command = [sys.executable, "-m", "convlens", *map(str, words)]
+        own = {"CONVLENS_CACHE": str(folder / "cache")}
+        subprocess.run(command, env=os.environ | own, check=True, capture_output=True)  # noqa: S603
+    return Run(out)
+
+
+def operations(run: Run) -> list[float]:
+    """Floating-point operations of each epoch: what does not learn counts as if it did."""
+    network, recipe = load_bundle(run.folder).classifier, run.recipe
+    images = run.environment["data"]["images"]["train"]
+    shown = sum(images.values()) if isinstance(images, Mapping) else images
+    channels, height, width = recipe.input.shape
+    sizes = [
+        (recipe.augment.side(height, epoch), recipe.augment.side(width, epoch))
+        for epoch in range(len(run.history))
+    ]
+    macs = {size: trace(network, (channels, *size)).macs for size in set(sizes)}
+    return [float(_OPERATIONS * macs[size] * shown) for size in sizes]
+
+
+def facts_of(run: Run) -> dict[str, Any]:
+    """What a run reached, and when."""
+    history, done = run.history, accumulate(operations(run))
+    seconds = accumulate(epoch["seconds"] for epoch in history)
+    test = run.metrics["test"]
+    return {
+        "test_accuracy": test["accuracy"],
+        "interval_95": [round(end, 4) for end in test["interval"]],
+        "seconds": round(run.metrics["seconds"], 1),
+        "curve": [
+            {
+                "seconds": round(at, 1),
+                "petaflop": round(flop / 1e15, 4),
+                "val_accuracy": epoch["val_accuracy"],
+            }
+            for at, flop, epoch in zip(seconds, done, history, strict=True)
+        ],
+    }
+
+
+def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The middle of the seeds, and their spread."""
+    accuracies = [own["test_accuracy"] for own in runs]
+    return {
+        "n": len(runs),
+        "mean_test_accuracy": round(statistics.mean(accuracies), 4),
+        "lowest": min(accuracies),
+        "highest": max(accuracies),
+        "median_seconds": statistics.median(own["seconds"] for own in runs),
+        "petaflop": runs[0]["curve"][-1]["petaflop"],
+        "every_seed": list(runs),
+    }
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """What was found, in a line of the table.
+
+    Example:
+        >>> own = {"n": 3, "mean_test_accuracy": 0.84, "median_seconds": 120}
+        >>> headline({"recipes": {"short": own}})
+        'short: 84.0 % after 120 s (n = 3)'
+    """
+    return "; ".join(
+        f"{name}: {own['mean_test_accuracy']:.1%} after {own['median_seconds']:.0f} s "
+        f"(n = {own['n']})".replace("%", " %")
+        for name, own in result["recipes"].items()
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, print what was reached, write the result."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recipes", nargs="+", default=RECIPES)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="one a recipe")
+    parser.add_argument("--cifar", type=Path)
+    parser.add_argument("--runs", type=Path)
+    parser.add_argument("--out", type=Path, default=RESULTS / "sprint.json")
+    given = parser.parse_args(arguments)
+    found = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.runs or Path(temporary)
+        images = cifar10(given.cifar, Path(temporary))
+        for recipe, seeds in zip(given.recipes, given.seeds, strict=False):
+            runs = [facts_of(trained(recipe, s, images, folder)) for s in range(seeds)]
+            found[recipe] = summary(runs)
+            print(headline({"recipes": {recipe: found[recipe]}}), flush=True)
+    write_result(
+        given.out,
+        __file__,
+        arguments,
+        "share of the 10,000 test images that is right after so many seconds of training",
+        {"recipes": found},
+        packages=("torch", "numpy"),
+    )
+
+
+if __name__ == "__main__":
+    main()
