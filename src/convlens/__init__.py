@@ -11,6 +11,7 @@ from convlens.core.version import __version__
 
 if TYPE_CHECKING:
     from convlens.api import (
+        check,
         compare,
         embed,
         evaluate,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Run",
     "__version__",
+    "check",
     "compare",
     "embed",
     "evaluate",

@@ -9,6 +9,7 @@ Example:
     0.91
 """
 
+from convlens.api.checking import check
 from convlens.api.looks import embed, look, look_convolution, look_pooling
 from convlens.api.networks import compare, inspect
 from convlens.api.training import train
@@ -16,6 +17,7 @@ from convlens.api.training_looks import look_augment, look_rate
 from convlens.api.using import evaluate, load, predict
 
 __all__ = [
+    "check",
     "compare",
     "embed",
     "evaluate",

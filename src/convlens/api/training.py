@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,14 @@ from convlens.api.asked import (
     source_name,
     what_is_asked,
 )
+from convlens.api.checking import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from convlens.core.ranks import Ranks
     from convlens.core.reporter import Reporter
+    from convlens.preflight import Preflight
     from convlens.recipe import Run
 
 
@@ -41,6 +44,7 @@ def train(
     device: str = "auto",
     cache: bool = True,
     settings: Sequence[str] = (),
+    allow: Sequence[str] = (),
     quiet: bool = False,
 ) -> Run:
     """Train a network on labelled images, and measure it on images it never saw.
@@ -72,12 +76,14 @@ def train(
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         cache: keep decoded images on disk for the next run; False holds them in memory.
         settings: any key of the recipe as ``"part.key=value"``.
+        allow: codes of errors that are found beforehand and are not to stop the run; see `check`.
         quiet: show nothing.
 
     Returns:
         The finished run: its metrics, history, bundle and predictor.
 
     Raises:
+        StoppedError: an error was found beforehand that is not allowed.
         ConvlensError: the request cannot be carried out as it stands.
         WorkFailedError: the work failed.
     """
@@ -104,12 +110,12 @@ def train(
         where: dict[str, Any] = {"device": device, "cache": cache, "ranks": ranks}
         if resume is not None:
             asked_anew = {"SOURCE": source, "recipe": recipe, "splits": splits, "out": out}
-            refuse_beside_resume({**asked_anew, **network, **said})
+            refuse_beside_resume({**asked_anew, **network, **said, "allow": tuple(allow)})
             return _resume(Path(resume), **where, reporter=reporter)
         asked = what_is_asked(recipe, model=network, **said)
         if splits is not None:
             asked = merge(asked, {"data": {"splits": str(Path(splits).resolve())}})
-        return _begin(source, asked, out=out, **where, reporter=reporter)
+        return _begin(source, asked, out=out, allow=allow, **where, reporter=reporter)
 
 
 def _begin(
@@ -117,6 +123,7 @@ def _begin(
     asked: dict[str, Any],
     *,
     out: str | Path | None,
+    allow: Sequence[str],
     device: str,
     cache: bool,
     ranks: Ranks,
@@ -135,22 +142,41 @@ def _begin(
     for reason in reasons:
         reporter.say(f"chose {reason}")
     ranks.require_same(recipe.to_toml(), "recipe")
-    folder = Path()
+    kept = CacheSettings(enabled=cache)
+    found, folder = None, Path()
     if ranks.is_first:
+        found = checked(recipe, images, allow=allow, device=where, cache=kept, reporter=reporter)
         folder = new_run_folder(
             Path(out) if out is not None else None,
             name=images.name,
             model=recipe.model.name or "layers",
         )
-    return carry_out(
-        recipe,
-        images,
-        Path(ranks.told(str(folder))),
-        device=where,
-        cache=CacheSettings(enabled=cache),
-        ranks=ranks,
-        reporter=reporter,
-    )
+    with _kept_beside(folder, found):
+        return carry_out(
+            recipe,
+            images,
+            Path(ranks.told(str(folder))),
+            device=where,
+            cache=kept,
+            ranks=ranks,
+            reporter=reporter,
+        )
+
+
+@contextmanager
+def _kept_beside(folder: Path, found: Preflight | None) -> Iterator[None]:
+    """What was found stands in the run's folder; a run that cannot begin leaves none behind."""
+    if found is None:  # another process's business
+        yield
+        return
+    found.save(folder)
+    try:
+        yield
+    except BaseException:
+        from convlens.preflight import Preflight
+
+        Preflight.remove_if_alone(folder)
+        raise
 
 
 def _resume(folder: Path, *, device: str, cache: bool, ranks: Ranks, reporter: Reporter) -> Run:

@@ -26,7 +26,12 @@ from convlens.augment.geometry import compose
 from convlens.augment.mixing import MixDraws, draw_mix
 from convlens.augment.parameters import Draws
 from convlens.augment.policies import POLICIES, PolicyChoice, default_policy, policy
-from convlens.augment.settings import AugmentSettings, Fill, FillMode
+from convlens.augment.settings import (
+    AugmentSettings,
+    Fill,
+    FillMode,
+    augments_training_alone,
+)
 from convlens.augment.transform import apply, augment, make_transform
 
 __all__ = [
@@ -39,6 +44,7 @@ __all__ = [
     "PolicyChoice",
     "apply",
     "augment",
+    "augments_training_alone",
     "compose",
     "default_policy",
     "describe",

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal, NamedTuple, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 FillMode: TypeAlias = Literal["nearest", "constant", "reflect", "wrap"]
 Probability: TypeAlias = Annotated[float, Field(ge=0, le=1)]
@@ -25,12 +26,24 @@ RANGES = (
     "erase_aspect",
 )
 
+_SPLITS = frozenset({"val", "valid", "validation", "test", "testing", "eval", "evaluation"})
+
 
 class Fill(NamedTuple):
     """What lies beyond an image: how it goes on, and for ``"constant"`` the value in [0, 1]."""
 
     mode: FillMode = "nearest"
     value: float = 0.0
+
+
+def augments_training_alone(key: str) -> PydanticCustomError:
+    """What to raise for a key that would augment images which are measured on."""
+    return PydanticCustomError(
+        "no_such_place",
+        "there is no key '{key}': training images are augmented, and no others; validation and "
+        "test images are seen as they are, or their figures would mean nothing. Leave it out",
+        {"key": key},
+    )
 
 
 class AugmentSettings(BaseModel):
@@ -131,6 +144,14 @@ class AugmentSettings(BaseModel):
                 f"rescale is {values['rescale']}; leave it out: pixels are scaled to [0, 1] inside "
                 "the network"
             )
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _training_images_alone(cls, values: object) -> object:
+        for key in values if isinstance(values, dict) else ():
+            if _SPLITS & set(str(key).casefold().replace("-", "_").split("_")):
+                raise augments_training_alone(f"augment.{key}")
         return values
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ import sys
 import typer
 from typer.main import get_command
 
+from convlens.cli.check import check
 from convlens.cli.compare import compare
 from convlens.cli.data import data
 from convlens.cli.embed import embed
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
+app.command()(check)
 app.command()(inspect)
 app.command()(compare)
 app.add_typer(data)

@@ -66,6 +66,10 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="PART.KEY=VALUE", help="Any key of the recipe; repeatable."),
     ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="An error found beforehand that is not to stop the run."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a network on labelled images, and measure it on images it never saw.
@@ -94,6 +98,7 @@ def train(
         device=device,
         cache=cache,
         settings=settings or (),
+        allow=allow or (),
     )
     if not Ranks.of_torchrun().is_first:
         return

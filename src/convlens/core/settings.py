@@ -107,6 +107,8 @@ def _in_words(error: ValidationError, model: type[BaseModel]) -> str:
             problems.append(f"unknown key '{name}'; {hint}Known here: {', '.join(known)}")
         elif problem["type"] == "missing":
             problems.append(f"'{name}' is missing")
+        elif problem["type"] == "no_such_place":
+            problems.append(problem["msg"])
         else:
             message = problem["msg"].removeprefix("Value error, ")
             problems.append(f"{name} is {problem['input']!r}: {message}")

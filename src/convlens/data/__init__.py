@@ -30,20 +30,23 @@ from convlens.data.duplicates import same_files
 from convlens.data.folds import k_folds
 from convlens.data.headers import Header, read_header
 from convlens.data.image_files import find_images
-from convlens.data.image_set import SPLITS, ImageSet, Skipped, counted
+from convlens.data.image_set import SPLITS, ImageSet, Skipped, counted, some
 from convlens.data.kept_features import Features, find_features, keep_features
 from convlens.data.limits import ImageLimits, UnreadableImageError
-from convlens.data.pixel_cache import CacheEntry, CacheSettings, list_entries
-from convlens.data.pixel_store import disk_room, gigabytes, memory_room
-from convlens.data.pixels import Pixels, read_pixels
+from convlens.data.ordered import ordered_map
+from convlens.data.pixel_cache import CacheEntry, CacheSettings, file_digests, list_entries
+from convlens.data.pixel_store import available_memory, disk_room, gigabytes, memory_room
+from convlens.data.pixels import Pixels, are_kept, one_opencv_thread, read_pixels
 from convlens.data.resize import fit, kept_shape
 from convlens.data.sampling import balanced_weights
 from convlens.data.scan import Scan, scan_headers
 from convlens.data.settings import DataSettings
 from convlens.data.sources import Source, open_for_evaluation, open_images, open_source
 from convlens.data.splits_file import read_splits, write_splits
+from convlens.data.tables import LEFT_OUT
 
 __all__ = [
+    "LEFT_OUT",
     "SPLITS",
     "CacheEntry",
     "CacheSettings",
@@ -60,6 +63,8 @@ __all__ = [
     "Skipped",
     "Source",
     "UnreadableImageError",
+    "are_kept",
+    "available_memory",
     "balanced_weights",
     "cache_usage",
     "counted",
@@ -67,6 +72,7 @@ __all__ = [
     "disk_room",
     "divided_validation",
     "fetch_dataset",
+    "file_digests",
     "find_features",
     "find_images",
     "fit",
@@ -78,14 +84,17 @@ __all__ = [
     "known_datasets",
     "list_entries",
     "memory_room",
+    "one_opencv_thread",
     "open_for_evaluation",
     "open_images",
     "open_source",
+    "ordered_map",
     "pixels_of",
     "read_header",
     "read_pixels",
     "read_splits",
     "same_files",
     "scan_headers",
+    "some",
     "write_splits",
 ]

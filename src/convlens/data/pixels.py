@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from convlens.core.cores import usable_cores
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
-from convlens.core.reporter import Reporter
+from convlens.core.reporter import Quiet, Reporter
 from convlens.data.decode import decode
 from convlens.data.image_set import ImageSet, Skipped, some
 from convlens.data.limits import UnreadableImageError
@@ -106,6 +106,24 @@ def read_pixels(
     return Pixels(array, rows, skipped, reading.entry.as_posix().encode())
 
 
+def are_kept(
+    image_set: ImageSet,
+    numbers: NDArray[np.int64],
+    spec: InputSpec,
+    *,
+    margin: float = 0.0,
+    settings: CacheSettings | None = None,
+) -> bool:
+    """Whether `read_pixels` would find these images decoded; the arguments are its own."""
+    settings, arrays = settings or CacheSettings(), image_set.arrays
+    if arrays is not None and arrays.shape[1:] == (*kept_shape(spec, margin), spec.channels):
+        return True
+    if not settings.enabled or not len(numbers):
+        return not len(numbers)
+    reading = _Reading.of(image_set, np.asarray(numbers, np.int64), spec, margin, Quiet())
+    return open_entry(settings.place / reading.entry) is not None
+
+
 Failed = tuple[int, str]
 
 
@@ -186,7 +204,7 @@ def _decoded(
         PixelStore(
             total, reading.shape, folder=folder, settings=settings, reporter=reading.reporter
         ) as store,
-        _one_opencv_thread(),
+        one_opencv_thread(),
         reading.reporter.task("decoding images", total) as task,
         closing(ordered_map(read, blocks, threads=threads, ahead=2 * threads)) as results,
     ):
@@ -222,8 +240,8 @@ def _read_block(
 
 
 @contextmanager
-def _one_opencv_thread() -> Iterator[None]:
-    """OpenCV's own threads would fight with ours over the same cores."""
+def one_opencv_thread() -> Iterator[None]:
+    """Within it OpenCV has one thread: its own would fight with ours over the same cores."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -18,6 +18,9 @@ from convlens.data.image_set import SPLITS, Skipped, counted
 from convlens.data.labelled import SPLIT_NAMES, UNSAID, Labelled, refuse_case_twins
 from convlens.data.settings import DataSettings
 
+LEFT_OUT = "left out"
+"""The split, in a table, of an image that is not to be used."""
+
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 _DEFAULTS = DataSettings()
 
@@ -34,8 +37,9 @@ class _Row:
 def read_table(path: Path, settings: DataSettings) -> Labelled:
     """Read a table with a row an image.
 
-    File names are relative to the table's folder. A row whose file is missing or whose label is
-    empty is skipped and named; a file that stands there twice with the same label counts once.
+    File names are relative to the table's folder. A row whose file is missing, whose label is
+    empty or whose split is ``left out`` is skipped and named; a file that stands there twice with
+    the same label counts once.
 
     Args:
         path: a ``.csv``, ``.tsv`` or ``.parquet`` file.
@@ -144,11 +148,19 @@ def _columns(path: Path, columns: Sequence[str], settings: DataSettings) -> dict
                 f"(columns: {', '.join(columns) or 'none'}); name it with --set data.{key}=NAME",
                 code="no-such-column",
             )
+    if columns.count("reason") == 1:
+        named["reason"] = "reason"
     return named
 
 
 def _row(path: Path, number: int, record: Mapping[str, str], skipped: list[Skipped]) -> _Row | None:
     image, label = record["image"].strip(), record["label"].strip()
+    if record.get("split", "").strip().casefold() == LEFT_OUT:
+        why = record.get("reason", "").strip()
+        skipped.append(
+            Skipped(image or "(no file name)", f"row {number}: left out" + f" ({why})" * bool(why))
+        )
+        return None
     file = _file(path.parent, image)
     reason = "no label" if not label else "" if file else "no such file"
     if reason or not file:

@@ -9,7 +9,7 @@ Example:
 
 from convlens.prediction.bundle import Bundle, load_bundle, recalibrate, save_bundle
 from convlens.prediction.calibration import Calibration
-from convlens.prediction.predictor import Guess, Prediction, Predictor
+from convlens.prediction.predictor import Guess, Prediction, Predictor, largest_batch
 from convlens.prediction.views import View, count_views, parse_views, views_of
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Predictor",
     "View",
     "count_views",
+    "largest_batch",
     "load_bundle",
     "parse_views",
     "recalibrate",

@@ -24,6 +24,16 @@ from convlens.prediction.views import View, count_views, views_of
 PIXELS_A_BATCH = 2**22
 
 
+def largest_batch(values: int) -> int:
+    """How many images go through the network at once, for so many values an image.
+
+    Example:
+        >>> largest_batch(224 * 224 * 3), largest_batch(32 * 32 * 3)
+        (27, 256)
+    """
+    return max(1, min(256, PIXELS_A_BATCH // values))
+
+
 @dataclass(frozen=True, slots=True)
 class Guess:
     """A class and the probability it was given, in [0, 1]."""
@@ -171,7 +181,7 @@ class Predictor:
         return out
 
     def _batches(self, pixels: NDArray[np.uint8]) -> Iterator[tuple[int, Tensor]]:
-        size = max(1, min(256, PIXELS_A_BATCH // pixels[0].size)) if len(pixels) else 1
+        size = largest_batch(pixels[0].size) if len(pixels) else 1
         for start in range(0, len(pixels), size):
             rows = np.array(pixels[start : start + size])  # a cached split is read-only
             yield start, torch.from_numpy(rows).permute(0, 3, 1, 2)

@@ -9,10 +9,11 @@ Example:
 """
 
 from convlens.recipe.against import Against
-from convlens.recipe.build import carry_out
-from convlens.recipe.defaults import complete
+from convlens.recipe.build import carry_out, parts_of
+from convlens.recipe.defaults import FINE_TUNING, complete
 from convlens.recipe.judgement import Judged
 from convlens.recipe.measure import Evaluation, EvaluationSettings, measure_bundle
+from convlens.recipe.pace import PhasePace, RunPace, pace_of_run
 from convlens.recipe.rate import RateLook, rate_setting, try_rates
 from convlens.recipe.recipe import ARRAYS, Recipe
 from convlens.recipe.run import Run, new_run_folder
@@ -20,18 +21,23 @@ from convlens.recipe.views_gain import ViewsGain
 
 __all__ = [
     "ARRAYS",
+    "FINE_TUNING",
     "Against",
     "Evaluation",
     "EvaluationSettings",
     "Judged",
+    "PhasePace",
     "RateLook",
     "Recipe",
     "Run",
+    "RunPace",
     "ViewsGain",
     "carry_out",
     "complete",
     "measure_bundle",
     "new_run_folder",
+    "pace_of_run",
+    "parts_of",
     "rate_setting",
     "try_rates",
 ]

@@ -1,7 +1,7 @@
 """The phases of a run: the parts of training, wired from the recipe, one phase after another."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -114,6 +114,49 @@ def first_phase(
     return state, run.batches("train"), run.terms(state)
 
 
+@dataclass(frozen=True)
+class PhaseTrial:
+    """What a phase starts from, to try steps on.
+
+    Attributes:
+        state: before the phase's first step; its weights are those that the run starts with.
+        train: what its steps learn from: images, or what frozen stages make of them.
+        val: what it validates on.
+        terms: what its steps are made with.
+        features_of: how many frozen stages' output is kept, the normalising one included; 0 where
+            none is.
+        draws: how many versions of each training image are kept.
+    """
+
+    state: TrainingState
+    train: Batches
+    val: Batches
+    terms: Terms
+    features_of: int = 0
+    draws: int = 0
+
+
+def phase_trials(
+    recipe: Recipe,
+    images: ImageSet,
+    pixels: Mapping[str, Pixels],
+    classifier: Classifier,
+    *,
+    cache: CacheSettings,
+    reporter: Reporter,
+) -> Iterator[PhaseTrial]:
+    """What each phase of a run starts from, one after another; nothing is trained.
+
+    Raises:
+        ConvlensError: the recipe asks of the network what it does not have.
+    """
+    run = _Wiring(recipe, images, pixels, classifier, cache, Ranks(), reporter)
+    run.refuse_at_once()
+    for number in range(len(recipe.training.plan)):
+        state = TrainingState.start(classifier, recipe.training, phase=number)
+        yield run.trial(state)
+
+
 @dataclass
 class _Wiring:
     """What all phases are made of.
@@ -222,6 +265,16 @@ class _Wiring:
                 f"{monitor.replace('val', 'train')}",
                 code="not-measured",
             )
+
+    def trial(self, state: TrainingState) -> PhaseTrial:
+        """What the phase starts from."""
+        terms, kept = self.terms(state), self._kept_features(state)
+        if kept is None:
+            return PhaseTrial(state, self.batches("train"), self.batches("val"), terms)
+        stages = state.frozen.stages
+        state.behind(stages)
+        draws = self._choice(stages).draws
+        return PhaseTrial(state, *kept, replace(terms, transform=None), stages, draws)
 
     def train_phase(
         self, state: TrainingState, steering: Mapping[str, Callback], folder: Path

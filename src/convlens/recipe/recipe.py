@@ -6,7 +6,7 @@ from typing import Annotated, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from convlens.augment import AugmentSettings
+from convlens.augment import AugmentSettings, augments_training_alone
 from convlens.core.files import write_text
 from convlens.core.input_spec import InputSpec
 from convlens.data import DataSettings
@@ -42,6 +42,15 @@ class Recipe(BaseModel):
     model: ModelSpec
     training: TrainingSettings = TrainingSettings()
     abstaining: AbstainingSettings = AbstainingSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _augments_nothing_else(cls, values: object) -> object:
+        if isinstance(values, dict):
+            for key in values:
+                if "augment" in str(key) and key != "augment":
+                    raise augments_training_alone(str(key))
+        return values
 
     @model_validator(mode="after")
     def _output_fits_loss(self) -> Self:

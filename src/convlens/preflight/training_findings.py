@@ -1,0 +1,217 @@
+"""Findings about how a recipe trains: rates, batches, patience, what is done to pixels."""
+
+from collections.abc import Iterator, Sequence
+
+from convlens.augment import default_policy
+from convlens.data import counted
+from convlens.models import imagenet_normalisation, published_form
+from convlens.preflight.finding import Finding, found
+from convlens.preflight.plan import Plan, normalises_over_batch
+from convlens.recipe import FINE_TUNING
+from convlens.training import OptimiserSettings, PhaseSettings, freeze
+
+TOO_HIGH = 3
+"""How many times the fine-tuning rate is too much."""
+
+TINY = 8
+
+_FAR_OUT = 20.0
+_TOLERANCE = 0.02
+
+
+def channel_axis(plan: Plan) -> Finding | None:
+    """Images without a channel axis, or of another number of channels than the network takes."""
+    images, asked = plan.images, plan.recipe.input.channels
+    added = next((note for note in images.notes if note.startswith("channel axis added")), None)
+    has = None if images.arrays is None else images.arrays.shape[3]
+    if has == 3 and asked == 1:
+        return found(
+            "channel-axis",
+            "the images are in colour and the network's input has 1 channel: colour is thrown away",
+            "--set input.channels=3",
+            severity="warning",
+            images=3,
+            input=1,
+        )
+    if has == 1 and asked == 3:
+        return found(
+            "channel-axis",
+            "the images are grey and the network's input has 3 channels: all three are alike",
+            "--set input.channels=1, unless loaded weights want 3",
+            images=1,
+            input=3,
+        )
+    if added is None:
+        return None
+    return found(
+        "channel-axis",
+        f"the arrays have no channel axis, which a convolution needs ({added})",
+        "nothing: it was added; in Python, X[..., None] does it",
+    )
+
+
+def fine_tuning_rate(plan: Plan) -> Finding | None:
+    """Loaded layers that learn at a rate which would undo what they know."""
+    recipe = plan.recipe
+    if not recipe.model.loads_weights:
+        return None
+    for number, phase in enumerate(recipe.training.plan, start=1):
+        rate, usual = phase.optimiser.learning_rate, _fine_tuning_rate(phase)
+        if phase.train == "head" or rate <= TOO_HIGH * usual:
+            continue
+        which = f"phase {number} " if recipe.training.phases else ""
+        return found(
+            "fine-tuning-rate",
+            f"{which}trains loaded layers ({phase.train}) at {rate:g} with "
+            f"{phase.optimiser.name}; fine-tuning takes about {usual:g}, or it undoes what they "
+            "know",
+            _rate_remedy(recipe.training.phases, number, usual),
+            rate=rate,
+            recommended=usual,
+            phase=number,
+        )
+    return None
+
+
+def _fine_tuning_rate(phase: PhaseSettings) -> float:
+    return FINE_TUNING * OptimiserSettings(name=phase.optimiser.name).learning_rate
+
+
+def _rate_remedy(phases: Sequence[PhaseSettings], number: int, usual: float) -> str:
+    if not phases:
+        return f"--set training.optimiser.learning_rate={usual:g}"
+    lines = f"optimiser = {{ learning_rate = {usual:g} }}"
+    if any(phase.train == "head" for phase in phases[: number - 1]):
+        head = usual / FINE_TUNING
+        return (
+            f"in the recipe's phase {number}: {lines}; without phases of your own, "
+            f"--set training.optimiser.learning_rate={head:g}, of which fine-tuning takes a tenth"
+        )
+    return f"in the recipe's phase {number}: {lines}"
+
+
+def scaled_twice(plan: Plan) -> Finding | None:
+    """A mean or standard deviation in units of 255."""
+    spec = plan.recipe.input
+    if max(spec.mean) <= 2 and max(spec.std) <= 2:
+        return None
+    mean, std = (_listed(v / 255 for v in values) for values in (spec.mean, spec.std))
+    return found(
+        "scaled-twice",
+        f"input.mean is {_listed(spec.mean)} and input.std {_listed(spec.std)}, in units of 255; "
+        "pixels are in [0, 1] by then, and would all look alike",
+        f"--set input.mean={mean} --set input.std={std}",
+        mean=list(spec.mean),
+        std=list(spec.std),
+    )
+
+
+def not_scaled(plan: Plan) -> Finding | None:
+    """A standard deviation that blows pixels up."""
+    spec = plan.recipe.input
+    reach = max(
+        max(abs(0 - mean), abs(1 - mean)) / std
+        for mean, std in zip(spec.mean, spec.std, strict=True)
+    )
+    if reach <= _FAR_OUT or max(spec.mean) > 2:
+        return None
+    return found(
+        "not-scaled",
+        f"with input.std {_listed(spec.std)} pixels reach the network as numbers up to {reach:.0f}",
+        f"--set input.mean={_listed([0.5] * spec.channels)} "
+        f"--set input.std={_listed([0.25] * spec.channels)}",
+        reach=round(reach, 1),
+    )
+
+
+def backbone_normalisation(plan: Plan) -> Finding | None:
+    """Published weights that get pixels normalised otherwise than theirs were."""
+    model, spec = plan.recipe.model, plan.recipe.input
+    if not model.pretrained or model.is_own or not published_form(model):
+        return None
+    mean, std = imagenet_normalisation(spec.channels)
+    given = (*spec.mean, *spec.std)
+    if all(abs(a - b) <= _TOLERANCE for a, b in zip(given, (*mean, *std), strict=True)):
+        return None
+    return found(
+        "backbone-normalisation",
+        f"{model.name}'s weights were trained with mean {_listed(mean)} and standard deviation "
+        f"{_listed(std)}; the recipe has {_listed(spec.mean)} and {_listed(spec.std)}",
+        f"--set input.mean={_listed(mean)} --set input.std={_listed(std)}",
+        expected={"mean": list(mean), "std": list(std)},
+        given={"mean": list(spec.mean), "std": list(spec.std)},
+    )
+
+
+def tiny_batches(plan: Plan) -> Finding | None:
+    """Batch normalisation that learns from a handful of images."""
+    size = min(plan.recipe.training.batch_size, max(1, plan.samples))
+    if plan.network is None or size >= TINY:
+        return None
+    for phase in plan.recipe.training.plan:
+        freeze(plan.network, phase.train)
+        if normalises_over_batch(plan.network):
+            return found(
+                "tiny-batches",
+                f"batch normalisation learns (train = '{phase.train}') from batches of {size}: its "
+                "statistics are noise",
+                "--set training.batch_size=16, or train the head alone",
+                batch_size=size,
+            )
+    return None
+
+
+def flip_changes_class(plan: Plan) -> Finding | None:
+    """Mirrored images, where a mirror image would be of another class."""
+    spec = plan.recipe.input
+    usual = default_policy(plan.images.classes, height=spec.height, width=spec.width)
+    if not plan.recipe.augment.horizontal_flip or usual.settings.horizontal_flip:
+        return None
+    return found(
+        "flip-changes-class",
+        f"images are mirrored, and {usual.reason.partition('flip: ')[2]}: left and right matter",
+        "--set augment.horizontal_flip=false",
+    )
+
+
+def patience_too_long(plan: Plan) -> Finding | None:
+    """Something waits for more epochs than there are."""
+    for number, phase in enumerate(plan.recipe.training.plan, start=1):
+        for name, patience in _patiences(phase):
+            if patience >= phase.epochs:
+                fitting = max(1, phase.epochs // 3)
+                return found(
+                    "patience-too-long",
+                    f"{name}.patience is {patience}, and phase {number} has "
+                    f"{counted(phase.epochs, 'epoch')}: it can never act",
+                    f"--set training.{name}.patience={fitting}",
+                    patience=patience,
+                    epochs=phase.epochs,
+                )
+    return None
+
+
+def _patiences(phase: PhaseSettings) -> Iterator[tuple[str, int]]:
+    if phase.early_stopping is not None:
+        yield "early_stopping", phase.early_stopping.patience
+    if phase.reduce_on_plateau is not None:
+        yield "reduce_on_plateau", phase.reduce_on_plateau.patience
+
+
+def batch_too_large(plan: Plan) -> Finding | None:
+    """A batch of more images than there are."""
+    size = plan.recipe.training.batch_size
+    if size <= plan.samples:
+        return None
+    fitting = max(2, min(64, plan.samples // 10))
+    return found(
+        "batch-too-large",
+        f"a batch has {size} images, and there are {plan.samples:,} to train on: one step an epoch",
+        f"--set training.batch_size={fitting}",
+        batch_size=size,
+        images=plan.samples,
+    )
+
+
+def _listed(values: Iterator[float] | Sequence[float]) -> str:
+    return "[" + ",".join(f"{value:.4g}" for value in values) + "]"

@@ -1,0 +1,304 @@
+"""Every finding on data made to hold exactly that fault; silence on data without it."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import binomtest
+from sklearn.datasets import load_digits
+from tests.preflight.scenes import (
+    blurry,
+    brightened,
+    cropped,
+    encoded,
+    found_in,
+    resized,
+    scene,
+    source,
+)
+
+from convlens.core.input_spec import InputSpec
+from convlens.core.reporter import Quiet
+from convlens.data import open_source
+from convlens.preflight import check_data, look_for_faults
+from convlens.preflight.pictures import BLURRED
+from convlens.preflight.split_findings import half_width, images_to_tell
+
+CLEAN = {"validation-small"}
+
+
+def test_a_clean_source_has_nothing_but_a_small_validation_split(tmp_path: Path) -> None:
+    assert found_in(source(tmp_path)).keys() == CLEAN
+
+
+def test_two_hundred_distinct_pictures_in_two_made_up_classes_have_no_duplicates(
+    tmp_path: Path,
+) -> None:
+    assert found_in(source(tmp_path, train=70, val=15, test=15)).keys() == CLEAN
+
+
+def test_digits_have_nothing_but_what_is_true_of_them() -> None:
+    assert found_in(open_source("digits", reporter=Quiet())).keys() == CLEAN
+
+
+def test_handwriting_resembles_itself_and_is_no_duplicate() -> None:
+    """At 32 pixels digits are searched, and hundreds of pairs are as like as near duplicates."""
+    digits = load_digits()
+    small = (digits.images * 15.9).astype(np.uint8)
+    large = np.stack([np.asarray(Image.fromarray(i).resize((32, 32))) for i in small])
+    found = found_in(open_source((large, digits.target), reporter=Quiet()))
+    assert found.get("near-duplicates") is None or found["near-duplicates"].evidence["count"] < 10
+
+
+def test_unreadable_files_are_named_whether_the_header_or_the_pixels_are_damaged(
+    tmp_path: Path,
+) -> None:
+    folder = source(tmp_path, suffix="jpg") / "train" / "rose"
+    whole = (folder / "000.jpg").read_bytes()
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "notes.txt").write_text("not an image, and no fault")
+    found = found_in(tmp_path)
+    assert found.keys() == CLEAN | {"unreadable"}
+    assert {Path(file).name for file in found["unreadable"].files} == {"empty.jpg", "cut.jpg"}
+
+
+def test_exact_copies_within_a_split(tmp_path: Path) -> None:
+    folder = source(tmp_path) / "train" / "rose"
+    shutil.copy(folder / "000.png", folder / "again.png")
+    found = found_in(tmp_path)
+    assert found.keys() == CLEAN | {"copies"}
+    assert found["copies"].severity == "warning"
+    assert [Path(f).name for f in found["copies"].files] == ["again.png"]
+
+
+def test_exact_copies_across_splits_are_an_error_and_count_what_they_touch(tmp_path: Path) -> None:
+    folder = source(tmp_path)
+    for name in ("000.png", "001.png"):
+        shutil.copy(folder / "test" / "rose" / name, folder / "train" / "rose" / f"copy-{name}")
+    found = found_in(tmp_path)
+    assert found.keys() == CLEAN | {"copies-across-splits"}
+    finding = found["copies-across-splits"]
+    assert finding.severity == "error"
+    assert finding.evidence["images"] == {"test": 2}
+    assert finding.evidence["share"] == {"test": pytest.approx(2 / 12, abs=1e-4)}
+    assert "--allow copies-across-splits" in finding.remedy
+
+
+def test_arrays_that_are_there_twice() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 20, 20, 3), dtype=np.uint8)
+    labels = np.arange(40) % 2
+    found = found_in(
+        open_source(((pixels, labels), (pixels[:3].copy(), labels[:3])), reporter=Quiet())
+    )
+    assert found["copies-across-splits"].evidence["images"] == {"test": 3}
+    assert "arrays" in found["copies-across-splits"].remedy
+
+
+@pytest.mark.parametrize("changed", [encoded, resized, cropped, brightened])
+def test_near_duplicates_across_splits(
+    tmp_path: Path, changed: Callable[[Image.Image], Image.Image]
+) -> None:
+    folder = source(tmp_path)
+    for name in ("000.png", "003.png"):
+        picture = Image.open(folder / "val" / "rose" / name)
+        changed(picture).save(folder / "train" / "rose" / f"near-{name}")
+    found = found_in(tmp_path)
+    assert found.keys() == CLEAN | {"near-duplicates"}
+    near = found["near-duplicates"]
+    assert near.evidence["images"] == {"val": 2}
+    assert near.severity == "error"
+    assert {tuple(sorted(Path(p).name for p in pair)) for pair in near.evidence["pairs"]} == {
+        ("000.png", "near-000.png"),
+        ("003.png", "near-003.png"),
+    }
+
+
+def test_few_near_duplicates_are_a_warning_and_need_not_be_allowed(tmp_path: Path) -> None:
+    folder = source(tmp_path, test=30)
+    encoded(scene(20_000)).save(folder / "train" / "daisy" / "near.png")
+    near = found_in(tmp_path)["near-duplicates"]
+    assert (near.severity, near.evidence["share"]) == ("warning", {"test": 0.0167})
+    assert "--allow" not in near.remedy
+
+
+def test_near_duplicates_within_a_split_are_no_leak(tmp_path: Path) -> None:
+    folder = source(tmp_path) / "train" / "daisy"
+    encoded(scene(0)).save(folder / "near.png")
+    assert found_in(tmp_path).keys() == CLEAN
+
+
+def test_one_file_under_two_classes(tmp_path: Path) -> None:
+    folder = source(tmp_path) / "train"
+    shutil.copy(folder / "rose" / "000.png", folder / "daisy" / "other.png")
+    found = found_in(tmp_path)
+    assert found["two-labels"].severity == "error"
+    assert found["two-labels"].evidence["count"] == 1
+    assert "'daisy'" in found["two-labels"].message
+    assert "'rose'" in found["two-labels"].message
+
+
+def test_near_duplicates_under_two_classes(tmp_path: Path) -> None:
+    folder = source(tmp_path, test=30)
+    encoded(scene(20_000)).save(folder / "train" / "rose" / "near.png")
+    found = found_in(tmp_path)
+    assert found.keys() == CLEAN | {"near-duplicates", "similar-two-labels"}
+
+
+def test_groups_across_splits(tmp_path: Path) -> None:
+    images = open_source(source(tmp_path), reporter=Quiet())
+    together = np.arange(len(images))
+    grouped = replace(images, groups=together)
+    assert found_in(grouped).keys() == CLEAN
+    first, last = images.splits["train"][0], images.splits["test"][0]
+    together[last] = together[first]
+    found = found_in(replace(images, groups=together))
+    assert found.keys() == CLEAN | {"group-straddles"}
+    assert found["group-straddles"].evidence["groups"] == 1
+
+
+def test_imbalance_and_few_images(tmp_path: Path) -> None:
+    folder = source(tmp_path, train=100)
+    for i in range(9, 100):
+        (folder / "train" / "rose" / f"{i:03}.png").unlink()
+    found = found_in(tmp_path)
+    assert found.keys() == CLEAN | {"imbalance", "few-images"}
+    assert found["imbalance"].evidence["images"] == {"daisy": 100, "rose": 9}
+    assert found["imbalance"].remedy == "--set training.loss.class_weights=balanced"
+    assert found["few-images"].evidence["images"] == {"rose": 9}
+    shutil.copy(folder / "train" / "rose" / "000.png", tmp_path / "kept.png")
+    scene(777).save(folder / "train" / "rose" / "tenth.png")
+    assert found_in(tmp_path / "train").keys() & {"few-images"} == {"few-images"}  # cut further
+    assert found_in(tmp_path).keys() == CLEAN
+
+
+def test_a_split_without_a_class(tmp_path: Path) -> None:
+    for path in (source(tmp_path) / "val" / "rose").iterdir():
+        path.unlink()
+    found = found_in(tmp_path)
+    assert found.keys() == CLEAN | {"class-absent"}
+    assert found["class-absent"].evidence["absent"] == {"val": ["rose"]}
+
+
+def test_grey_among_colour_and_colour_that_tells_the_class(tmp_path: Path) -> None:
+    folder = source(tmp_path)
+    scene(0).convert("L").save(folder / "train" / "daisy" / "000.png")
+    found = found_in(tmp_path)
+    assert found.keys() == CLEAN | {"mixed-colour"}
+    assert found["mixed-colour"].severity == "note"
+    for path in folder.glob("*/daisy/*.png"):
+        Image.open(path).convert("L").save(path)
+    told = found_in(tmp_path)["mixed-colour"]
+    assert told.severity == "warning"
+    assert "'daisy' is grey" in told.message
+
+
+def test_images_smaller_than_the_input(tmp_path: Path) -> None:
+    images = open_source(source(tmp_path), reporter=Quiet())
+
+    def codes(side: int) -> set[str]:
+        spec = InputSpec(height=side, width=side)
+        return {f.code for f in check_data(look_for_faults(images, Quiet(), input=spec))}
+
+    assert codes(64) == CLEAN
+    assert codes(128) == CLEAN | {"small-images"}
+
+
+def test_blank_dark_and_blurred_pictures(tmp_path: Path) -> None:
+    folder = source(tmp_path) / "train" / "rose"
+    Image.new("RGB", (72, 64), (250, 250, 200)).save(folder / "blank.png")
+    scene(501).point(lambda level: level // 5).save(folder / "dark.png")
+    blurry(scene(502)).save(folder / "blurred.png")
+    found = found_in(tmp_path)
+    assert found.keys() == CLEAN | {"blank", "dark", "blurred"}
+    for code in ("blank", "dark", "blurred"):
+        assert [Path(file).stem for file in found[code].files] == [code]
+
+
+def test_sharpness_does_not_depend_on_contrast(tmp_path: Path) -> None:
+    folder = source(tmp_path) / "train" / "rose"
+    scene(503).point(lambda level: 100 + level // 6).save(folder / "pale.png")
+    assert found_in(tmp_path).keys() == CLEAN
+    assert 0 < BLURRED < 0.25
+
+
+def test_pictures_turned_by_exif(tmp_path: Path) -> None:
+    folder = source(tmp_path) / "train" / "rose"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    scene(504).save(folder / "turned.jpg", exif=exif)
+    found = found_in(tmp_path)
+    assert found.keys() == CLEAN | {"turned"}
+    assert [Path(file).stem for file in found["turned"].files] == ["turned"]
+
+
+def test_arrays_that_were_scaled_and_cut_to_whole_numbers() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 20, 20, 3), dtype=np.uint8)
+    labels = np.arange(60) % 2
+    assert "pixels-not-scaled" not in found_in(open_source((pixels, labels), reporter=Quiet()))
+    lost = (pixels / 255).astype(np.uint8)
+    found = found_in(open_source((lost, labels), reporter=Quiet()))
+    assert found["pixels-not-scaled"].severity == "error"
+
+
+def rename(folder: Path, name: Callable[[int, int], str]) -> None:
+    """Give the pictures of a class other names: by class number, and number in it."""
+    for label, own in enumerate(("daisy", "rose")):
+        for number, path in enumerate(sorted(folder.glob(f"*/{own}/*.png"))):
+            path.rename(path.with_name(name(label, number) + ".png"))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (lambda label, number: f"{('IMG', 'DSC')[label]}_{number:04}", "camera"),
+        (lambda label, number: f"IMG_{100 * label + number:04}", "numbers"),
+        (lambda label, number: f"IMG_{2 * number + label:04}", ""),
+        (lambda label, number: f"{('daisy', 'rose')[label]}_{number:04}", ""),
+        (lambda label, number: f"{number:04}", ""),
+    ],
+    ids=["two cameras", "one run a class", "interleaved", "named by class", "counted by class"],
+)
+def test_file_names_that_tell_the_class(
+    tmp_path: Path, name: Callable[[int, int], str], told: str
+) -> None:
+    rename(source(tmp_path), name)
+    found = found_in(tmp_path)
+    assert found.keys() == CLEAN | ({"name-leakage"} if told else set())
+    assert told in found["name-leakage"].message if told else True
+
+
+@pytest.mark.parametrize("n", [20, 180, 1000, 5000])
+def test_half_width_is_that_of_wilsons_interval(n: int) -> None:
+    interval = binomtest(round(0.9 * n), n).proportion_ci(0.95, method="wilson")
+    assert half_width(n, at=0.9) == pytest.approx((interval.high - interval.low) / 2, rel=1e-4)
+
+
+def test_as_many_images_as_it_takes_and_no_more() -> None:
+    n = images_to_tell(0.01, at=0.9)
+    assert half_width(n, at=0.9) <= 0.01 < half_width(n - 1, at=0.9)
+
+
+def test_a_second_look_reads_what_the_first_one_kept(tmp_path: Path) -> None:
+    images = open_source(source(tmp_path), reporter=Quiet())
+    first = look_for_faults(images, Quiet())
+    again = look_for_faults(images, Quiet())
+    assert isinstance(again.facts.rows, np.memmap)
+    assert not again.facts.rows.flags.writeable
+    np.testing.assert_array_equal(first.facts.rows, again.facts.rows)
+
+
+def test_a_changed_file_is_looked_at_again_and_the_others_are_not(tmp_path: Path) -> None:
+    folder = source(tmp_path)
+    look_for_faults(open_source(folder, reporter=Quiet()), Quiet())
+    Image.new("RGB", (72, 64), (90, 0, 0)).save(folder / "train" / "rose" / "000.png")
+    scene(600).save(folder / "train" / "rose" / "new.png")
+    images = open_source(folder, reporter=Quiet())
+    fresh = look_for_faults(images, Quiet(), keep=False)
+    kept = look_for_faults(images, Quiet())
+    np.testing.assert_array_equal(fresh.facts.rows["thumbnail"], kept.facts.rows["thumbnail"])
+    assert {f.code for f in check_data(kept)} == CLEAN | {"blank"}

@@ -1,0 +1,298 @@
+"""Every finding about a recipe on one made to have exactly that fault; silence on one without."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convlens.core.errors import ConvlensError
+from convlens.core.reporter import Quiet
+from convlens.core.settings import apply_setting, merge
+from convlens.data import DataSettings, ImageSet, open_source
+from convlens.preflight import Finding, check_recipe, network_findings, plan_of
+from convlens.recipe import complete
+
+ASKED: dict[str, Any] = {"source": "here"}
+
+
+def images(
+    n: int = 200, *, side: int = 32, channels: int = 3, names: tuple[str, str] = ("cat", "dog")
+) -> ImageSet:
+    pixels = np.random.default_rng(0).integers(0, 256, (n, side, side, channels), dtype=np.uint8)
+    labels = np.array(names)[np.arange(n) % 2]
+    settings = DataSettings(val=0.1, test=0)
+    return open_source((pixels, labels), settings=settings, reporter=Quiet())
+
+
+def findings(asked: dict[str, Any], shown: ImageSet | None = None) -> dict[str, Finding]:
+    shown = images() if shown is None else shown
+    recipe, _ = complete({**ASKED, **asked}, shown)
+    found = check_recipe(plan_of(recipe, shown))
+    return {finding.code: finding for finding in found}
+
+
+def with_setting(asked: dict[str, Any], remedy: str) -> dict[str, Any]:
+    """What is asked, with a remedy's ``--set`` options applied, as the command line would."""
+    for option in remedy.split("--set ")[1:]:
+        asked = merge(asked, apply_setting({}, option.split(",  ")[0].split(" or ")[0].strip()))
+    return asked
+
+
+WEIGHTS = {"name": "vgg16", "weights": "weights.safetensors"}
+NORMALISED = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"model": {"name": "resnet18"}},
+        {"model": {"name": "vgg11", "head": "globalavgpool, dense"}},
+        {"model": {**WEIGHTS, "pretrained": False}, "input": NORMALISED},
+        {"model": {"layers": "conv 8 3 same relu, maxpool 2, globalavgpool, dense"}},
+    ],
+)
+def test_what_is_chosen_by_rule_has_no_faults(asked: dict[str, Any]) -> None:
+    assert not findings(asked)
+
+
+def test_the_default_for_pretrained_networks_has_no_faults() -> None:
+    shown = images(side=64)
+    model = {"name": "resnet18", "pretrained": True}
+    assert not findings({"model": model, "input": {"height": 128, "width": 128}}, shown)
+
+
+# The chapter's four mistakes
+
+
+def test_images_without_their_channel_axis_are_given_one_and_told() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 28, 28), dtype=np.uint8)
+    shown = open_source((pixels, np.arange(100) % 2), reporter=Quiet())
+    found = findings({}, shown)
+    assert found.keys() == {"channel-axis"}
+    assert "28x28x1" in found["channel-axis"].message
+
+
+@pytest.mark.parametrize(("has", "takes", "severity"), [(3, 1, "warning"), (1, 3, "note")])
+def test_another_number_of_channels_than_the_images_have(
+    has: int, takes: int, severity: str
+) -> None:
+    asked = {"input": {"channels": takes}}
+    found = findings(asked, images(channels=has))
+    assert found["channel-axis"].severity == severity
+    assert not findings(with_setting(asked, found["channel-axis"].remedy.partition(",")[0]),
+                        images(channels=has))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "augment.validation=true",
+        "augment.val=true",
+        "augment.test_images=true",
+        "augment.apply_to_validation=true",
+        "augment_validation.rotation_range=20",
+        "val_augment=true",
+    ],
+)
+def test_there_is_no_way_to_augment_what_is_measured_on(setting: str) -> None:
+    with pytest.raises(ConvlensError) as refused:
+        complete(merge(ASKED, apply_setting({}, setting)), images())
+    assert "training images are augmented, and no others" in refused.value.message
+    assert setting.partition("=")[0].rpartition(".")[2] in refused.value.message.replace(
+        "augment_validation", "rotation_range"
+    )
+
+
+def test_augmentation_in_data_or_training_is_no_key_either() -> None:
+    for setting in ("data.augment=true", "training.augment_val=true"):
+        with pytest.raises(ConvlensError, match="unknown key"):
+            complete(merge(ASKED, apply_setting({}, setting)), images())
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "rate", "high"),
+    [("adam", 1e-3, True), ("adam", 1e-4, False), ("sgd", 0.05, True), ("sgd", 0.005, False)],
+)
+def test_a_rate_too_high_for_loaded_layers_names_both(
+    optimiser: str, rate: float, high: bool
+) -> None:
+    training = {
+        "phases": [{"train": "last 3", "epochs": 5}],
+        "optimiser": {"name": optimiser, "learning_rate": rate},
+    }
+    found = findings({"model": WEIGHTS, "input": NORMALISED, "training": training})
+    assert found.keys() == ({"fine-tuning-rate"} if high else set())
+    if high:
+        told = found["fine-tuning-rate"]
+        assert f"{rate:g}" in told.message
+        assert f"{rate / 10:g}" in told.message + told.remedy
+        assert told.evidence["recommended"] == pytest.approx(rate / 10)
+
+
+def test_a_high_rate_is_right_for_the_head_alone_and_from_scratch() -> None:
+    training = {"phases": [{"train": "head"}], "optimiser": {"learning_rate": 0.01}}
+    assert not findings({"model": WEIGHTS, "input": NORMALISED, "training": training})
+    training = {"optimiser": {"name": "adam", "learning_rate": 0.001}}
+    assert not findings({"model": {"name": "vgg11"}, "training": training})
+
+
+def test_flatten_where_pooling_would_do_names_both_counts_of_the_chapter() -> None:
+    """25,088 × 256 weights against 512 × 256, as the chapter has it; biases count here."""
+    head = "flatten, dense 256 relu, dense"
+    asked = {"model": {**WEIGHTS, "head": head}, "input": {**NORMALISED, "height": 224,
+             "width": 224}}  # fmt: skip
+    found = findings(asked, images(8000, side=8))
+    flat = found["flatten-head"]
+    assert flat.evidence["flattened"] == 25_088 * 256 + 256 == 6_422_784
+    assert flat.evidence["pooled"] == 512 * 256 + 256 == 131_328
+    for count in ("6,422,784", "131,328"):
+        assert count in flat.message
+    assert flat.remedy == '--head "globalavgpool, dense 256 relu, dense"'
+    asked["model"]["head"] = flat.remedy.split('"')[1]
+    assert "flatten-head" not in findings(asked, images(8000, side=8))
+
+
+# The others
+
+
+def test_a_softmax_before_the_loss(tmp_path: Path) -> None:
+    code = """
+from torch import nn
+def build(classes):
+    body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return nn.Sequential(body, nn.Linear(4, classes)%s)
+"""
+    for ending, codes in (
+        ("", set()),
+        (", nn.Softmax(dim=1)", {"softmax-output"}),
+        (", nn.Sigmoid()", {"softmax-output"}),
+    ):
+        file = tmp_path / f"net{len(ending)}.py"
+        file.write_text(code % ending)
+        assert findings({"model": {"name": f"{file}:build"}}).keys() == codes
+
+
+def test_code_that_scales_pixels_again(tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    file.write_text("""
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, classes)
+    def forward(self, x):
+        return self.head(self.conv(x / 255.0).relu().mean((2, 3)))
+def build(classes):
+    return Net(classes)
+""")
+    found = findings({"model": {"name": f"{file}:build"}})
+    assert found.keys() == {"scaled-twice"}
+    assert found["scaled-twice"].severity == "warning"
+    file.write_text(file.read_text().replace("x / 255.0", "x"))
+    assert not findings({"model": {"name": f"{file}:build"}})
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"mean": [123.7, 116.3, 103.5], "std": [58.4, 57.1, 57.4]}, "scaled-twice"),
+        ({"std": [1 / 255] * 3}, "not-scaled"),
+        ({"mean": [0.5] * 3, "std": [0.25] * 3}, ""),
+    ],
+)
+def test_pixels_scaled_twice_or_not_at_all(given: dict[str, Any], code: str) -> None:
+    asked = {"input": given}
+    found = findings(asked)
+    assert found.keys() == ({code} if code else set())
+    if code:
+        assert found[code].severity == "error"
+        assert not findings(with_setting(asked, found[code].remedy))
+
+
+def test_published_weights_with_other_normalisation() -> None:
+    model = {"name": "resnet18", "pretrained": True}
+    size = {"height": 128, "width": 128}
+    asked = {"model": model, "input": {**size, "mean": [0.5] * 3, "std": [0.5] * 3}}
+    found = findings(asked)
+    assert found.keys() == {"backbone-normalisation"}
+    assert not findings(with_setting(asked, found["backbone-normalisation"].remedy))
+
+
+def test_batch_normalisation_on_tiny_batches() -> None:
+    asked = {"model": {"name": "resnet18"}, "training": {"batch_size": 4}}
+    assert findings(asked).keys() == {"tiny-batches"}
+    assert not findings({"model": {"name": "vgg11"}, "training": {"batch_size": 4}})
+    head_alone = {"batch_size": 4, "phases": [{"train": "head"}]}
+    weights = {"name": "resnet18", "weights": "w.safetensors"}
+    asked = {"model": weights, "training": head_alone, "input": {"height": 64, "width": 64}}
+    assert "tiny-batches" not in findings(asked)
+
+
+def test_mirrored_digits() -> None:
+    asked = {"augment": {"horizontal_flip": True}}
+    assert not findings(asked)
+    found = findings(asked, images(names=("2", "5")))
+    assert found.keys() == {"flip-changes-class"}
+    remedied = with_setting(asked, found["flip-changes-class"].remedy)
+    assert not findings(remedied, images(names=("2", "5")))
+
+
+def test_an_input_below_the_networks_stride() -> None:
+    shown = images(side=16)
+    asked = {"model": {"name": "resnet18", "small_stem": False}}
+    found = findings(asked, shown)
+    assert found.keys() == {"input-below-stride"}
+    size = int(found["input-below-stride"].remedy.split()[1])
+    assert not findings({**asked, "input": {"height": size, "width": size}}, shown)
+
+
+def test_a_network_that_refuses_the_images() -> None:
+    found = findings({"model": {"name": "alexnet"}})
+    assert found.keys() == {"network-refuses"}
+    assert "32×32" in found["network-refuses"].message
+    assert "--size" in found["network-refuses"].remedy
+
+
+def test_a_step_that_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"model": {"name": "resnet18"}, "training": {"batch_size": 64}}
+    monkeypatch.setattr(network_findings, "available_memory", lambda: 400_000_000)
+    found = findings(asked)
+    assert found.keys() == {"memory"}
+    assert found["memory"].severity == "error"
+    assert not findings(with_setting(asked, found["memory"].remedy))
+    monkeypatch.setattr(network_findings, "available_memory", lambda: None)
+    assert not findings(asked)
+
+
+def test_a_head_of_far_more_parameters_than_images() -> None:
+    found = findings({"model": {"name": "vgg11", "head": "globalavgpool, dense 4096 relu, dense"}})
+    assert found.keys() == {"large-head"}
+    assert found["large-head"].evidence["parameters"] == 512 * 4096 + 4096 + 4096 * 2 + 2
+    assert not findings({"model": {"name": "vgg11", "head": "globalavgpool, dense"}})
+
+
+@pytest.mark.parametrize("name", ["early_stopping", "reduce_on_plateau"])
+def test_patience_longer_than_the_run(name: str) -> None:
+    asked = {"training": {"epochs": 5, name: {"patience": 5}}}
+    found = findings(asked)
+    assert found.keys() == {"patience-too-long"}
+    assert not findings(with_setting(asked, found["patience-too-long"].remedy))
+
+
+def test_a_batch_of_more_images_than_there_are() -> None:
+    asked = {"training": {"batch_size": 181}}
+    found = findings(asked)
+    assert found.keys() == {"batch-too-large"}
+    assert not findings(with_setting(asked, found["batch-too-large"].remedy))
+    assert not findings({"training": {"batch_size": 180}})
+
+
+def test_what_a_recipe_is_looked_at_for_leaves_torchs_generator_alone() -> None:
+    import torch
+
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    findings({"model": {"layers": "conv 8 3 relu, flatten, dropout 0.5, dense"}})
+    assert torch.equal(before, torch.get_rng_state())
