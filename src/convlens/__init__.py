@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         look_pooling,
         look_rate,
         predict,
+        report,
         train,
     )
     from convlens.recipe import Run
@@ -41,6 +42,7 @@ __all__ = [
     "look_pooling",
     "look_rate",
     "predict",
+    "report",
     "train",
 ]
 

@@ -11,6 +11,7 @@ Example:
 
 from convlens.api.looks import embed, look, look_convolution, look_pooling
 from convlens.api.networks import compare, inspect
+from convlens.api.reporting import report
 from convlens.api.training import train
 from convlens.api.training_looks import look_augment, look_rate
 from convlens.api.using import evaluate, load, predict
@@ -27,5 +28,6 @@ __all__ = [
     "look_pooling",
     "look_rate",
     "predict",
+    "report",
     "train",
 ]

@@ -12,12 +12,14 @@ from convlens.api.asked import (
     source_name,
     what_is_asked,
 )
+from convlens.api.reporting import report_at_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from convlens.core.ranks import Ranks
     from convlens.core.reporter import Reporter
+    from convlens.data import ImageSet
     from convlens.recipe import Run
 
 
@@ -142,7 +144,7 @@ def _begin(
             name=images.name,
             model=recipe.model.name or "layers",
         )
-    return carry_out(
+    run = carry_out(
         recipe,
         images,
         Path(ranks.told(str(folder))),
@@ -151,6 +153,8 @@ def _begin(
         ranks=ranks,
         reporter=reporter,
     )
+    _report(run, images, device=device, cache=cache, ranks=ranks, reporter=reporter)
+    return run
 
 
 def _resume(folder: Path, *, device: str, cache: bool, ranks: Ranks, reporter: Reporter) -> Run:
@@ -160,7 +164,7 @@ def _resume(folder: Path, *, device: str, cache: bool, ranks: Ranks, reporter: R
     run = Run(folder)
     with ranks.one_a_host_first():
         images = run.images(reporter)
-    return carry_out(
+    run = carry_out(
         run.recipe,
         images,
         folder,
@@ -169,3 +173,14 @@ def _resume(folder: Path, *, device: str, cache: bool, ranks: Ranks, reporter: R
         ranks=ranks,
         reporter=reporter,
     )
+    _report(run, images, device=device, cache=cache, ranks=ranks, reporter=reporter)
+    return run
+
+
+def _report(
+    run: Run, images: ImageSet, *, device: str, cache: bool, ranks: Ranks, reporter: Reporter
+) -> None:
+    """The report, from the first process alone; the others leave with it."""
+    if ranks.is_first:
+        report_at_the_end(run, images, device=device, cache=cache, reporter=reporter)
+    ranks.wait()

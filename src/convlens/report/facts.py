@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from convlens.data import ImageSet
 from convlens.inspection import Trace
 from convlens.recipe import Recipe
 
@@ -150,16 +149,3 @@ def measured_split(metrics: Mapping[str, Any]) -> Literal["test", "val"] | None:
     if metrics.get("test"):
         return "test"
     return "val" if metrics.get("val") else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shown:
-    """The image set behind a report, where it is still there.
-
-    Attributes:
-        images: the run's images; None where they are gone.
-        why: what to say where they are.
-    """
-
-    images: ImageSet | None
-    why: str = ""

@@ -12,7 +12,7 @@ from convlens.inspection import Trace, trace
 from convlens.prediction import Predictor
 from convlens.recipe import Run
 from convlens.report.augmentation import gather_sheet
-from convlens.report.facts import Facts, Gallery, Shown, measured_split
+from convlens.report.facts import Facts, Gallery, measured_split
 from convlens.report.gallery import gather_gallery
 
 Part = TypeVar("Part")
@@ -48,16 +48,16 @@ def gather(
     metrics = finished_metrics(run)
     environment = run.environment
     reporter = reporter or Quiet()
-    shown = _shown(run, images)
+    shown, why = (images, "") if images is not None else _own_images(run)
     missing: dict[str, str] = {}
 
     def part(name: str, make: Callable[[ImageSet], Part]) -> Part | None:
         """What is made of the images; None, with a word on why, where it cannot be."""
-        if shown.images is None:
-            missing[name] = shown.why
+        if shown is None:
+            missing[name] = why
             return None
         try:
-            return make(shown.images)
+            return make(shown)
         except ConvlensError as error:
             missing[name] = error.message
             return None
@@ -81,7 +81,7 @@ def gather(
         gallery=part("gallery", gallery),
         sheet=part("sheet", lambda found: gather_sheet(found, run.recipe)),
         missing=missing,
-        notes=_notes(shown.images, environment),
+        notes=_notes(shown, environment),
     )
 
 
@@ -101,13 +101,12 @@ def finished_metrics(run: Run) -> dict[str, Any]:
     return run.metrics
 
 
-def _shown(run: Run, images: ImageSet | None) -> Shown:
-    if images is not None:
-        return Shown(images=images)
+def _own_images(run: Run) -> tuple[ImageSet | None, str]:
+    """The images of the run's source; or None, and why they cannot be had."""
     try:
-        return Shown(images=run.images(Quiet()))
+        return run.images(Quiet()), ""
     except ConvlensError as error:
-        return Shown(images=None, why=error.message)
+        return None, error.message.rstrip(".")
 
 
 def _notes(images: ImageSet | None, environment: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from convlens.report import words
+from convlens.report.abstaining import not_sure
 from convlens.report.charts import draw_hundred
 from convlens.report.classes import class_rows, sample_rows
 from convlens.report.confusion import confusion
@@ -16,9 +17,9 @@ from convlens.report.facts import Facts
 from convlens.report.headline import headline
 from convlens.report.layers import layer_rows
 from convlens.report.learning import learning
-from convlens.report.preflight import findings
+from convlens.report.preflight import estimate, findings
 from convlens.report.reliability import reliability
-from convlens.report.scores import abstaining_scores, scores
+from convlens.report.scores import scores
 from convlens.report.subject import comes_from_arrays, subject, train_command
 
 _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -57,7 +58,7 @@ def render(facts: Facts) -> str:
         "confusion": confusion(facts.figures),
         "classes": class_rows(facts.figures),
         "reliability": reliability(facts),
-        "abstaining": abstaining_scores(facts.metrics.get("abstaining")),
+        "abstaining": not_sure(facts.metrics.get("abstaining")),
         "mistakes": facts.gallery,
         "unsure": facts.gallery and facts.gallery.unsure,
         "samples": sample_rows(facts.environment),
@@ -75,6 +76,7 @@ def render(facts: Facts) -> str:
             subject=subject(facts),
             hundred=found and draw_hundred(found.low, found.high, says=found.expectation),
             findings=findings(facts),
+            estimate=estimate(facts),
             command=train_command(facts),
             literal=repr,
             arrays=comes_from_arrays(facts),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from convlens.core.durations import in_words
 from convlens.report.facts import Facts
 
 _FILES = 5
@@ -33,6 +34,15 @@ class Finding:
     more: int
     remedy: str
     answer: str
+
+
+def estimate(facts: Facts) -> str:
+    """What the run was estimated to take, beside what it took; empty where that is not known."""
+    seconds = ((facts.preflight or {}).get("estimate") or {}).get("seconds")
+    took = facts.metrics.get("seconds")
+    if not seconds or not took:
+        return ""
+    return f"Training was estimated to take {in_words(seconds)}; it took {in_words(took)}."
 
 
 def findings(facts: Facts) -> tuple[Finding, ...]:

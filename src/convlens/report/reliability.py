@@ -17,13 +17,11 @@ class Reliability:
 
     Attributes:
         charts: the diagram; or two, before and after the temperature.
-        error: the calibration error in force.
         told: what it says, in sentences.
         rows: the bins in force that have images.
     """
 
     charts: tuple[Markup, ...]
-    error: float
     told: tuple[str, ...]
     rows: Sequence[Mapping[str, Any]]
 
@@ -37,11 +35,10 @@ def reliability(facts: Facts) -> Reliability | None:
     before, after = calibration.get("before"), calibration.get("after")
     drawn = [("As measured", figures)]
     if before and after and before.get("reliability") and after.get("reliability"):
-        drawn = [("Before the temperature", before), ("After it", after)]
+        drawn = [("Before the temperature", before), ("After the temperature", after)]
     bins = [own for own in figures["reliability"] if own["count"]]
     return Reliability(
         charts=tuple(_chart(title, own) for title, own in drawn),
-        error=figures["calibration_error"],
         told=(_lean(bins), *_temperature(calibration)),
         rows=bins,
     )
@@ -70,29 +67,20 @@ def _lean(bins: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _temperature(calibration: Mapping[str, Any]) -> list[str]:
-    temperature = calibration.get("temperature")
+    """What the temperature is, and what it is good for."""
+    temperature, images = calibration.get("temperature"), calibration.get("images")
     if temperature is None:
         return []
+    if temperature == 1:
+        return [] if images else ["There were too few validation images to fit a temperature."]
+    fitted = f", fitted on {counted(images, 'validation image')}" if images else ""
     effect = "less sure" if temperature > 1 else "surer"
-    images = calibration.get("images")
-    where = f" on {counted(images)} that decided nothing else" if isinstance(images, int) else ""
-    first = (
-        f"A temperature of {temperature:.2f}, fitted{where}, makes every answer {effect}; it is "
-        "part of the bundle, and changes no answer, only how sure it is."
-    )
-    said = [first]
+    said = [
+        f"A temperature of {temperature:.2f}{fitted}, makes every answer {effect}.",
+        "It is part of the bundle, and changes no answer, only how sure it is.",
+    ]
     before, after = calibration.get("before"), calibration.get("after")
-    if (
-        before
-        and after
-        and None
-        not in {
-            before.get("calibration_error"),
-            after.get("calibration_error"),
-        }
-    ):
-        said.append(
-            f"Calibration error {percent(before['calibration_error'])} before, "
-            f"{percent(after['calibration_error'])} after."
-        )
+    if before and after:
+        worth = [percent(own["calibration_error"]) for own in (before, after)]
+        said.append(f"The calibration error is {worth[0]} before it and {worth[1]} after.")
     return said

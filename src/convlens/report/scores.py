@@ -66,8 +66,3 @@ def scores(figures: Mapping[str, Any] | None) -> tuple[Score, ...]:
             )
         )
     return tuple(found)
-
-
-def abstaining_scores(abstaining: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """The figures of abstaining; None for a network that always answers."""
-    return abstaining or None
