@@ -41,7 +41,7 @@ def report(
     """
     from convlens.data import CacheSettings
     from convlens.recipe import Run
-    from convlens.report import write_report
+    from convlens.reporting import write_report
 
     return write_report(
         Run(Path(run)),
@@ -67,7 +67,7 @@ def report_at_the_end(
     """
     from convlens.core.errors import ConvlensError
     from convlens.data import CacheSettings
-    from convlens.report import write_report
+    from convlens.reporting import write_report
 
     try:
         write_report(
