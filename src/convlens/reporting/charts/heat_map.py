@@ -37,7 +37,7 @@ def draw_heat_map(confusion: Sequence[Sequence[int]], names: Sequence[str], *, s
     top = margin + 18
     side = cell * len(names)
     inside = [
-        text(margin + side / 2, 12, "predicted", "title", anchor="middle"),
+        text(margin, 12, "predicted →", "title"),
         *(_label(name, (margin - 6, top + place), cell) for name, place in _places(short, cell)),
         *(
             _label(name, (margin + place, top - 6), cell, upwards=True)
