@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convlens.evaluation import wilson_interval
@@ -13,6 +13,7 @@ from tests.reporting.simulated import facts, figures
 MADE = facts()
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.integers(1, 20_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_the_expectation_is_the_interval_in_whole_images(counts: tuple[int, int]) -> None:
     right, n = counts

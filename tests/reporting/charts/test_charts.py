@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convlens.reporting.charts import (
@@ -48,6 +48,7 @@ def curves(
     )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(VALUES, min_size=1, max_size=60))
 def test_a_curve_stays_inside_its_axes(values: list[float | None]) -> None:
     drawing = curves(values)
@@ -88,6 +89,7 @@ def test_phases_meet_between_two_epochs() -> None:
     assert not classes(curves([1.0] * 8), "phase")
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.floats(1e-6, 1e9))
 def test_ticks_cover_their_range_evenly(high: float) -> None:
     ticks = nice_ticks(0, high)
@@ -98,6 +100,7 @@ def test_ticks_cover_their_range_evenly(high: float) -> None:
     assert np.allclose(np.diff(ticks), ticks[1])
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.integers(0, 100), st.integers(0, 100))
 def test_a_hundred_squares_are_counted_out(one: int, other: int) -> None:
     low, high = sorted((one, other))
@@ -130,6 +133,7 @@ def test_a_bin_of_the_reliability_diagram_stands_at_what_it_says() -> None:
     assert float(boastful.get("r") or 0) > float(honest.get("r") or 0)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.integers(2, 30), st.integers(0, 2**31))
 def test_a_heat_map_has_a_square_for_every_count(side: int, seed: int) -> None:
     counts = np.random.default_rng(seed).integers(0, 3, (side, side))
