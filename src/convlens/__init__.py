@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         look_pooling,
         look_rate,
         predict,
+        report,
         train,
     )
     from convlens.recipe import Run
@@ -43,6 +44,7 @@ __all__ = [
     "look_pooling",
     "look_rate",
     "predict",
+    "report",
     "train",
 ]
 

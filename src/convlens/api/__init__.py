@@ -12,6 +12,7 @@ Example:
 from convlens.api.checking import check
 from convlens.api.looks import embed, look, look_convolution, look_pooling
 from convlens.api.networks import compare, inspect
+from convlens.api.reporting import report
 from convlens.api.training import train
 from convlens.api.training_looks import look_augment, look_rate
 from convlens.api.using import evaluate, load, predict
@@ -29,5 +30,6 @@ __all__ = [
     "look_pooling",
     "look_rate",
     "predict",
+    "report",
     "train",
 ]

@@ -14,12 +14,14 @@ from convlens.api.asked import (
     what_is_asked,
 )
 from convlens.api.checking import checked
+from convlens.api.reporting import report_at_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from convlens.core.ranks import Ranks
     from convlens.core.reporter import Reporter
+    from convlens.data import ImageSet
     from convlens.preflight import Preflight
     from convlens.recipe import Run
 
@@ -152,7 +154,7 @@ def _begin(
             model=recipe.model.name or "layers",
         )
     with _kept_beside(folder, found):
-        return carry_out(
+        run = carry_out(
             recipe,
             images,
             Path(ranks.told(str(folder))),
@@ -161,6 +163,8 @@ def _begin(
             ranks=ranks,
             reporter=reporter,
         )
+    _report(run, images, device=device, cache=cache, ranks=ranks, reporter=reporter)
+    return run
 
 
 @contextmanager
@@ -186,7 +190,7 @@ def _resume(folder: Path, *, device: str, cache: bool, ranks: Ranks, reporter: R
     run = Run(folder)
     with ranks.one_a_host_first():
         images = run.images(reporter)
-    return carry_out(
+    run = carry_out(
         run.recipe,
         images,
         folder,
@@ -195,3 +199,14 @@ def _resume(folder: Path, *, device: str, cache: bool, ranks: Ranks, reporter: R
         ranks=ranks,
         reporter=reporter,
     )
+    _report(run, images, device=device, cache=cache, ranks=ranks, reporter=reporter)
+    return run
+
+
+def _report(
+    run: Run, images: ImageSet, *, device: str, cache: bool, ranks: Ranks, reporter: Reporter
+) -> None:
+    """The report, from the first process alone; the others leave with it."""
+    if ranks.is_first:
+        report_at_the_end(run, images, device=device, cache=cache, reporter=reporter)
+    ranks.wait()

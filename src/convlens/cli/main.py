@@ -16,6 +16,7 @@ from convlens.cli.inspect import inspect
 from convlens.cli.look import app as look
 from convlens.cli.output import fail
 from convlens.cli.predict import predict
+from convlens.cli.report import report
 from convlens.cli.train import train
 from convlens.core.errors import ConvlensError
 from convlens.core.version import __version__
@@ -33,6 +34,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(check)
+app.command()(report)
 app.command()(inspect)
 app.command()(compare)
 app.add_typer(data)

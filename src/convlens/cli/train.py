@@ -141,6 +141,10 @@ def _show(run: "Run") -> None:
         f"the weights are those of epoch {metrics['best_epoch']}"
     )
     console.print()
+    report = run.folder / "report.html"
+    if report.is_file():
+        console.print(f"To see it all, open {report}", markup=False, soft_wrap=True)
+        console.print()
     console.print("Next, type:")
     for command in (f"evaluate {run.folder}", f"predict {run.folder} IMAGE..."):
         console.print(f"  convlens {command}", markup=False, soft_wrap=True)

@@ -1,0 +1,105 @@
+"""Which class is taken for which."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from convlens.reporting.charts import draw_heat_map
+from convlens.reporting.charts.heat_map import shade
+from convlens.reporting.words import counted, percent
+
+LARGEST_TABLE = 15
+"""Classes up to which the counts themselves are shown."""
+
+LARGEST_MAP = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One count of the table.
+
+    Attributes:
+        count: images.
+        kind: how it is coloured; empty for none.
+    """
+
+    count: int
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confusion:
+    """The section on confusions.
+
+    Attributes:
+        names: the classes shown.
+        rows: each one's counts, where there are few enough classes for a table.
+        drawing: the matrix as shades, where there are more.
+        pairs: the pairs confused most, as ``metrics.json`` has them.
+        left_out: classes that are not shown.
+        mistakes: images classified wrongly.
+    """
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    drawing: Markup | None
+    pairs: Sequence[Mapping[str, Any]]
+    left_out: int
+    mistakes: int
+
+
+def confusion(figures: Mapping[str, Any] | None) -> Confusion | None:
+    """The confusions of the measured images; None where nothing was measured."""
+    if figures is None or not figures.get("confusion"):
+        return None
+    counts = np.array(figures["confusion"], np.int64)
+    names = [str(own["name"]) for own in figures["classes"]]
+    mistakes = int(counts.sum() - np.trace(counts))
+    pairs = figures.get("confused", ())
+    shown = _most_mistaken(counts)
+    part = counts[np.ix_(shown, shown)].tolist()
+    labels = tuple(names[number] for number in shown)
+    small = len(names) <= LARGEST_TABLE
+    return Confusion(
+        names=labels,
+        rows=_cells(part) if small else (),
+        drawing=None if small else draw_heat_map(part, labels, says=_says(labels, mistakes, pairs)),
+        pairs=pairs,
+        left_out=len(names) - len(shown),
+        mistakes=mistakes,
+    )
+
+
+def _most_mistaken(counts: np.ndarray[Any, np.dtype[np.int64]]) -> list[int]:
+    """The classes to show, in class order: all, or those with the most mistakes."""
+    wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * np.diag(counts)
+    return sorted(np.argsort(-wrong, kind="stable")[:LARGEST_MAP].tolist())
+
+
+def _cells(counts: Sequence[Sequence[int]]) -> tuple[tuple[Cell, ...], ...]:
+    return tuple(
+        tuple(
+            Cell(count=count, kind=_kind(count, sum(row), right=place == column))
+            for column, count in enumerate(row)
+        )
+        for place, row in enumerate(counts)
+    )
+
+
+def _kind(count: int, total: int, *, right: bool) -> str:
+    return f"{'right' if right else 'wrong'}-{shade(count / total)}" if count else ""
+
+
+def _says(names: Sequence[str], mistakes: int, pairs: Sequence[Mapping[str, Any]]) -> str:
+    """The map in words."""
+    said = f"Confusion matrix of {len(names)} classes with {counted(mistakes, 'mistake')}."
+    if pairs:
+        most = pairs[0]
+        said += (
+            f" The most frequent: {most['true']} taken for {most['predicted']}, "
+            f"{counted(most['count'])}, {percent(most['share'])} of that class."
+        )
+    return said + " The table of pairs below has the others."

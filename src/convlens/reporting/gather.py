@@ -1,0 +1,132 @@
+"""From a finished run to the facts of its report."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from convlens.core.errors import ConvlensError
+from convlens.core.files import read_json
+from convlens.core.reporter import Quiet, Reporter
+from convlens.data import CacheSettings, ImageSet
+from convlens.inspection import Trace, trace
+from convlens.prediction import Predictor
+from convlens.recipe import Run
+from convlens.reporting.augmentation import gather_sheet
+from convlens.reporting.facts import Facts, Gallery, measured_split
+from convlens.reporting.gallery import gather_gallery
+
+Part = TypeVar("Part")
+
+_CHANGED = (
+    "The images are not as they were when this run was trained: the pictures below show them as "
+    "they are now, the figures are those of then."
+)
+
+
+def gather(
+    run: Run,
+    predictor: Predictor,
+    *,
+    images: ImageSet | None = None,
+    cache: CacheSettings | None = None,
+    reporter: Reporter | None = None,
+) -> Facts:
+    """All that a report shows of a run.
+
+    What cannot be had any more (images that are gone) is left out, with a word on why.
+
+    Args:
+        run: a finished run.
+        predictor: its network.
+        images: its images; None to open the run's source.
+        cache: where decoded pixels are kept; None for the defaults.
+        reporter: shows the progress; nobody by default.
+
+    Raises:
+        ConvlensError: the run has not finished, or is damaged.
+    """
+    metrics = finished_metrics(run)
+    environment = run.environment
+    reporter = reporter or Quiet()
+    shown, why = (images, "") if images is not None else _own_images(run)
+    missing: dict[str, str] = {}
+
+    def part(name: str, make: Callable[[ImageSet], Part]) -> Part | None:
+        """What is made of the images; None, with a word on why, where it cannot be."""
+        if shown is None:
+            missing[name] = why
+            return None
+        try:
+            return make(shown)
+        except ConvlensError as error:
+            missing[name] = error.message
+            return None
+
+    def gallery(found: ImageSet) -> Gallery | None:
+        split = measured_split(metrics)
+        if split is None:
+            return None
+        return gather_gallery(found, split, predictor, cache=cache, reporter=reporter)
+
+    return Facts(
+        folder=str(run.folder),
+        recipe=run.recipe,
+        classes=predictor.classes,
+        environment=environment,
+        history=run.history,
+        metrics=metrics,
+        provenance=predictor.bundle.provenance,
+        preflight=_preflight(run.folder / "preflight.json"),
+        network=_network(predictor, missing),
+        gallery=part("gallery", gallery),
+        sheet=part("sheet", lambda found: gather_sheet(found, run.recipe)),
+        missing=missing,
+        notes=_notes(shown, environment),
+    )
+
+
+def finished_metrics(run: Run) -> dict[str, Any]:
+    """The figures of a finished run.
+
+    Raises:
+        ConvlensError: it is no run, or has not finished.
+    """
+    _ = run.recipe
+    if not (run.folder / "metrics.json").is_file():
+        raise ConvlensError(
+            f"{run.folder} has not finished: there are no figures to report yet; go on with it by "
+            f"convlens train --resume {run.folder}",
+            code="unfinished-run",
+        )
+    return run.metrics
+
+
+def _own_images(run: Run) -> tuple[ImageSet | None, str]:
+    """The images of the run's source; or None, and why they cannot be had."""
+    try:
+        return run.images(Quiet()), ""
+    except ConvlensError as error:
+        return None, error.message.rstrip(".")
+
+
+def _notes(images: ImageSet | None, environment: Mapping[str, Any]) -> tuple[str, ...]:
+    known = environment.get("data", {}).get("fingerprint")
+    if images is None or known is None or images.fingerprint() == known:
+        return ()
+    return (_CHANGED,)
+
+
+def _preflight(path: Path) -> dict[str, Any] | None:
+    """What was found before training; None for a run from before there was such a thing."""
+    if not path.is_file():
+        return None
+    found: dict[str, Any] = read_json(path)
+    return found
+
+
+def _network(predictor: Predictor, missing: dict[str, str]) -> Trace | None:
+    try:
+        return trace(predictor.bundle.classifier, predictor.bundle.input_spec.shape)
+    except ConvlensError as error:  # a module of the user's that cannot be followed
+        missing["network"] = error.message.partition("\n")[0]
+        return None

@@ -1,0 +1,115 @@
+"""The figure that a reader takes home, and what it does not tell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from convlens.reporting.facts import Facts
+from convlens.reporting.words import counted, listed, percent, percents
+
+_FEW = 10
+
+_LIKE_THESE = (
+    "How it does on images unlike these: from another camera, place, season or light. It holds "
+    "for images that come about as these did."
+)
+_VALIDATION = (
+    "There were no test images. These are the validation images, which also chose the weights "
+    "that were kept: expect somewhat less of new images."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """Accuracy in words.
+
+    Attributes:
+        accuracy: share of the images that were classified correctly.
+        interval: its 95 % interval.
+        right: images that were.
+        n: images.
+        low: of a hundred new images, how many to expect right at least.
+        high: at most.
+        guessing: the accuracy of always naming the commonest class.
+        commonest: which that is.
+        caveats: what the figure does not tell, a sentence each.
+    """
+
+    accuracy: float
+    interval: tuple[float, float]
+    right: int
+    n: int
+    low: int
+    high: int
+    guessing: float
+    commonest: str
+    caveats: tuple[str, ...]
+
+    @property
+    def expectation(self) -> str:
+        """The sentence that the report begins with."""
+        return f"Of 100 new images like these, expect {expected(self.low, self.high)} right."
+
+
+def headline(facts: Facts) -> Headline | None:
+    """The headline of a run's figures; None where nothing was measured."""
+    figures = facts.figures
+    if figures is None:
+        return None
+    low, high = figures["interval"]
+    commonest = max(figures["classes"], key=lambda own: int(own["support"]))
+    n = int(figures["n"])
+    return Headline(
+        accuracy=figures["accuracy"],
+        interval=(low, high),
+        right=round(figures["accuracy"] * n),
+        n=n,
+        low=round(100 * low),
+        high=round(100 * high),
+        guessing=commonest["support"] / n,
+        commonest=commonest["name"],
+        caveats=tuple(_caveats(facts, figures)),
+    )
+
+
+def expected(low: int, high: int) -> str:
+    """How many of a hundred.
+
+    Example:
+        >>> expected(98, 99), expected(95, 99), expected(97, 97), expected(100, 100)
+        ('98 or 99', '95 to 99', 'about 97', 'all, or nearly all,')
+    """
+    if low == high:
+        return "all, or nearly all," if low == 100 else "about " + str(low)
+    return f"{low} or {high}" if high == low + 1 else f"{low} to {high}"
+
+
+def _caveats(facts: Facts, figures: Mapping[str, Any]) -> list[str]:
+    any_class = (
+        "Whether an image shows any of the classes at all: of an image of something else it "
+        f"names one of its {counted(len(facts.classes), 'class')} just the same."
+    )
+    number = (
+        f"More than {counted(figures['n'])} can tell: the interval, "
+        f"{percents(figures['interval'])}, is that wide because of their number; four times as "
+        "many would halve it."
+    )
+    said = [*([_VALIDATION] if facts.split == "val" else []), _LIKE_THESE, any_class, number]
+    few = [own["name"] for own in figures["classes"] if 0 < own["support"] < _FEW]
+    none = [own["name"] for own in figures["classes"] if not own["support"]]
+    if none:
+        said.append(f"Anything of {_some(none)}: no image of that kind was measured.")
+    if few:
+        said.append(f"Much of {_some(few)}: fewer than {_FEW} images each were measured.")
+    balanced = figures.get("balanced_accuracy")
+    if balanced is not None and abs(balanced - figures["accuracy"]) > 0.02:
+        said.append(
+            "How each class does: common classes count for more in it. With every class counted "
+            f"alike, it is {percent(balanced)}."
+        )
+    return said
+
+
+def _some(names: list[str], limit: int = 4) -> str:
+    more = len(names) - limit
+    return listed([*names[:limit], counted(more, "other class")] if more > 0 else names)
