@@ -35,7 +35,7 @@ from convlens.data.kept_features import Features, find_features, keep_features
 from convlens.data.limits import ImageLimits, UnreadableImageError
 from convlens.data.pixel_cache import CacheEntry, CacheSettings, list_entries
 from convlens.data.pixel_store import disk_room, gigabytes, memory_room
-from convlens.data.pixels import Pixels, read_pixels
+from convlens.data.pixels import Pixels, margin_in_force, read_pixels
 from convlens.data.resize import fit, kept_shape
 from convlens.data.sampling import balanced_weights
 from convlens.data.scan import Scan, scan_headers
@@ -77,6 +77,7 @@ __all__ = [
     "kept_shape",
     "known_datasets",
     "list_entries",
+    "margin_in_force",
     "memory_room",
     "open_for_evaluation",
     "open_images",
