@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -51,6 +52,19 @@ def test_an_image_is_augmented_alike_whatever_batch_it_arrives_in(tools, photogr
         done = do(batch_of(tools, images[part], part))
         assert torch.equal(done.pixels, whole.pixels[list(part)])
         assert torch.equal(done.targets, whole.targets[list(part)])
+
+
+def test_an_image_drawn_again_in_an_epoch_looks_otherwise(tools, photographs):
+    images = photographs[[0, 1, 0, 0]]
+    plain = batch_of(tools, images, [0, 1, 0, 0])
+    again = replace(plain, repeats=torch.tensor([0, 0, 1, 2]))
+    do = transform(ALL_BUT_MIXING)
+    alike, done = do(plain).pixels, do(again).pixels
+    assert torch.equal(alike[0], alike[2])  # draws know an image by its number alone
+    assert torch.equal(done[:2], alike[:2])  # the first time is as ever
+    assert len({pixels.numpy().tobytes() for pixels in done[[0, 2, 3]]}) == 3
+    parts = [do(part).pixels for part in again.parts(2)]
+    assert torch.equal(torch.cat(parts), done)
 
 
 @pytest.mark.parametrize("name", POLICIES)

@@ -1,6 +1,7 @@
 import threading
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,6 +126,27 @@ def test_class_balance() -> None:
     assert sum(seen).tolist() == [50, 50]
     assert numbers(source.epoch(0)) == numbers(source.epoch(0)) != numbers(source.epoch(1))
     assert sum(counts[0] not in {0, 10} for counts in seen) > 5  # mixed within batches
+
+
+@given(st.integers(1, 12), st.integers(0, 3), st.integers(1, 3))
+def test_each_time_an_image_is_drawn_has_a_counter_of_its_own(
+    size: int, epoch: int, world: int
+) -> None:
+    labels = np.array([0] * 25 + [1] * 5)
+    chosen = Pixels(np.zeros((30, 2, 2, 1), np.uint8), np.arange(100, 130))
+
+    def counters(batch_size: int, **how: Any) -> list[int]:
+        weights = balanced_weights(labels)
+        source = PixelBatches(
+            chosen, np.zeros(130, int), batch_size=batch_size, seed=0, weights=weights, **how
+        )
+        return [int(n) for batch in source.epoch(epoch) for n in batch.counters]
+
+    alone = counters(30)
+    assert len(set(alone)) == 30 > len({number % (1 << 40) for number in alone})
+    assert counters(size) == alone  # whatever the batch size
+    ranks = [counters(size, rank=rank, world_size=world) for rank in range(world)]
+    assert sorted(chain.from_iterable(ranks)) == sorted(alone)
 
 
 def test_no_images_give_no_batches() -> None:

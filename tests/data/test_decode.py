@@ -1,10 +1,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import simplejpeg
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -204,27 +206,29 @@ def test_photographs_at_a_dct_scale_are_near_a_full_decode(
 
 
 def test_the_smallest_sufficient_dct_scale_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    flags = []
-    imdecode = cv2.imdecode
-    monkeypatch.setattr(cv2, "imdecode", lambda d, flag: flags.append(flag) or imdecode(d, flag))
+    heights = []
+    whole = simplejpeg.decode_jpeg
+
+    def watched(*args: Any, **how: Any) -> NDArray[np.uint8]:
+        image = whole(*args, **how)
+        heights.append(image.shape[0])
+        return image
+
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", watched)
     data = encoded(PHOTOGRAPHS[0], "JPEG")  # 640 × 427
-    for side, flag in {
-        40: cv2.IMREAD_REDUCED_COLOR_8,
-        60: cv2.IMREAD_REDUCED_COLOR_4,
-        93: cv2.IMREAD_REDUCED_COLOR_4,
-        94: cv2.IMREAD_REDUCED_COLOR_2,
-        187: cv2.IMREAD_COLOR,
-        300: cv2.IMREAD_COLOR,
-    }.items():
+    for side, height in {40: 54, 60: 107, 93: 107, 94: 214, 187: 427, 300: 427}.items():
         decode(data, InputSpec(height=side, width=side))
-        assert flags.pop() == flag | cv2.IMREAD_IGNORE_ORIENTATION, side
+        assert heights.pop() == height, side
 
 
-def test_what_opencv_cannot_decode_is_left_to_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_libjpeg_cannot_decode_is_left_to_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("Unsupported JPEG process")
+
     data = encoded(PHOTOGRAPHS[0], "JPEG")
     spec = InputSpec(height=224, width=224)
     expected = decode(data, spec)
-    monkeypatch.setattr(cv2, "imdecode", lambda *_: None)
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", refuse)
     assert difference(decode(data, spec), expected).mean() < 1
 
 
@@ -242,6 +246,61 @@ def test_a_truncated_jpeg_with_a_preview_is_found() -> None:
     data = encoded(PHOTOGRAPHS[0], "JPEG", exif=b"Exif\0\0" + preview)
     with pytest.raises(UnreadableImageError, match="truncated: the end-of-image marker"):
         decode(data[: len(data) // 2], as_is())
+
+
+JPEGS = {
+    "baseline": {},
+    "progressive": {"progressive": True},
+    "restart markers": {"restart_marker_blocks": 2},
+    "full chroma": {"subsampling": 0, "quality": 98},
+    "optimised": {"optimize": True},
+}
+
+
+@pytest.mark.parametrize("how", JPEGS.values(), ids=JPEGS)
+@pytest.mark.parametrize("after", [b"", b"\0" * 10, encoded(SMALL, "JPEG")])
+def test_a_whole_jpeg_is_read_whatever_follows_it(how: dict[str, Any], after: bytes) -> None:
+    data = encoded(SMALL, "JPEG", **how)
+    assert (decode(data + after, as_is()) == decode(data, as_is())).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("how", JPEGS.values(), ids=JPEGS)
+@given(part=st.floats(0, 1, exclude_max=True))
+def test_every_beginning_of_a_jpeg_is_found_truncated(
+    mode: str, how: dict[str, Any], part: float
+) -> None:
+    data = encoded(SMALL.convert(mode), "JPEG", **how)
+    with pytest.raises(UnreadableImageError, match=r"truncated|damaged|empty|not an image"):
+        decode(data[: int(part * (len(data) - 2))], as_is())
+
+
+def damaged(what: bytes) -> bytes:
+    data = bytearray(encoded(PHOTOGRAPHS[0], "JPEG", quality=90))
+    middle = len(data) // 2
+    data[middle : middle + len(what)] = what
+    return bytes(data)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("side", [50, 224])
+@pytest.mark.parametrize(
+    "what", [bytes(4096), b"\xff\x42" * 256, b"\xff\xd9"], ids=["zeros", "markers", "an end"]
+)
+def test_a_jpeg_damaged_in_its_middle_is_found(
+    what: bytes, side: int, rule: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UnreadableImageError, match="damaged"):
+        decode(damaged(what), InputSpec(height=side, width=side, resize=rule))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_few_stray_bytes_before_the_end_are_no_damage() -> None:
+    data = encoded(SMALL, "JPEG")
+    stray = data[:-2] + b"stray" + data[-2:]
+    assert (decode(stray, as_is()) == decode(data, as_is())).all()
+    with pytest.raises(UnreadableImageError, match=r"\d+ extraneous bytes"):
+        decode(data[:-2] + b"stray" * 20 + data[-2:], as_is())
 
 
 def test_one_image_whoever_asks(tmp_path: Path) -> None:

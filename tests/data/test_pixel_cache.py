@@ -8,6 +8,7 @@ import pytest
 
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
+from convlens.data import pixel_cache
 from convlens.data.pixel_cache import (
     CacheSettings,
     EntryWriter,
@@ -216,6 +217,14 @@ def test_the_entry_depends_on_all_that_turns_a_file_into_pixels(tmp_path: Path) 
     assert len(set(folders)) == len(asked)
     normalised = InputSpec(height=4, width=4, mean=(0.5, 0.5, 0.5), std=(0.1, 0.1, 0.1))
     assert entry_folder(tmp_path, digests("a", "b"), normalised, 0.0) == folders[0]
+
+
+def test_a_change_to_decoding_makes_other_entries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = entry_folder(tmp_path, digests("a"), SPEC, 0.0)
+    monkeypatch.setattr(pixel_cache, "DECODE_VERSION", pixel_cache.DECODE_VERSION + 1)
+    assert entry_folder(tmp_path, digests("a"), SPEC, 0.0) != before
 
 
 def test_the_cache_s_limit_can_be_set_for_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:

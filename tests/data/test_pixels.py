@@ -115,6 +115,20 @@ def test_a_margin_is_kept_apart(photographs: list[Path], listener: Any) -> None:
     assert all_of(images, listener).array.shape == (20, 24, 32, 3)
 
 
+def test_images_of_the_inputs_size_are_not_enlarged_for_a_margin(
+    photographs: list[Path], listener: Any
+) -> None:
+    for number, path in enumerate(photographs):
+        pixels = np.random.default_rng(number).integers(0, 256, (24, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(path, "PNG")
+    images = image_set(photographs)
+    whole = all_of(images, listener, margin=0.25)
+    assert (whole.array[2] == np.asarray(Image.open(photographs[2]))).all()
+    assert (all_of(image_set(arrays=whole.array), listener, margin=0.25).array == whole.array).all()
+    Image.new("RGB", (64, 48)).save(photographs[7], "PNG")
+    assert all_of(images, listener, margin=0.25).array.shape == (20, 30, 40, 3)
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_unreadable_images_are_left_out_and_named_each_time(
     photographs: list[Path], enabled: bool, listener: Any

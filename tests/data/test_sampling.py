@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from convlens.data.sampling import balanced_weights, weighted_sample
+from convlens.data.sampling import balanced_weights, repeats, weighted_sample
 
 WEIGHTS = arrays(np.float64, st.integers(1, 60), elements=st.floats(0.0, 100.0)).filter(
     lambda weights: weights.sum() > 0.1
@@ -42,6 +42,12 @@ def test_over_many_epochs_every_image_has_its_share() -> None:
         np.bincount(weighted_sample(weights, 0, epoch), minlength=5) for epoch in range(2000)
     )
     assert counts / counts.sum() == pytest.approx(weights / weights.sum(), abs=0.01)
+
+
+@given(st.lists(st.integers(0, 5), max_size=60))
+def test_repeats_count_what_came_before(drawn: list[int]) -> None:
+    expected = [drawn[:at].count(number) for at, number in enumerate(drawn)]
+    assert repeats(np.array(drawn, np.int64)).tolist() == expected
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=200))

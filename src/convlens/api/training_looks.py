@@ -49,7 +49,7 @@ def look_augment(
     from convlens.augment.pictures import as_png, draw_sheet, first_epochs, picture_path
     from convlens.core.errors import ConvlensError
     from convlens.core.files import write_bytes
-    from convlens.data import decode
+    from convlens.data import decode, margin_in_force
     from convlens.recipe import complete
 
     path = None if out is None else picture_path(out)
@@ -68,8 +68,9 @@ def look_augment(
         )
     index = int(numbers[number])
     image = (images.paths or ())[index] if images.arrays is None else images.arrays[index]
+    margin = margin_in_force(recipe.augment.margin, images, numbers, recipe.input)
     found = first_epochs(
-        decode(image, recipe.input, margin=recipe.augment.margin),
+        decode(image, recipe.input, margin=margin),
         recipe.augment,
         original=decode(image, recipe.input),
         seed=recipe.seed,

@@ -88,16 +88,16 @@ def _augment_batch(
 ) -> Batch:
     if settings.colours:
         refuse_colour(batch.pixels.shape[1])
-    indices = batch.indices.cpu().numpy()
+    counters = batch.counters
     draws = draw(
-        settings, seed=seed, epoch=batch.epoch, indices=indices, height=height, width=width
+        settings, seed=seed, epoch=batch.epoch, indices=counters, height=height, width=width
     )
     pixels = apply(batch.pixels, draws, height=height, width=width, fill=settings.fill)
     sides = settings.side(height, batch.epoch), settings.side(width, batch.epoch)
     if not settings.mixes:
         return replace(batch, pixels=shrink(pixels, *sides))
     mix = draw_mix(
-        settings, seed=seed, epoch=batch.epoch, indices=indices, height=height, width=width
+        settings, seed=seed, epoch=batch.epoch, indices=counters, height=height, width=width
     )
     targets = mix_targets(batch.targets, mix, classes)
     return replace(batch, pixels=shrink(mix_pixels(pixels, mix), *sides), targets=targets)

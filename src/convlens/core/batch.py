@@ -4,8 +4,12 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+_REPEAT = 1 << 40  # more than there are images
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +20,28 @@ class Batch:
         pixels: uint8, or float in [0, 1], or feature maps in their place, float32 of any range;
             N×C×H×W in channels-last memory.
         targets: (N,) int64 class numbers, or (N, K) float where they are mixed.
-        indices: (N,) int64, which samples these are, so that every draw can be made again.
+        indices: (N,) int64, which images these are.
         epoch: counted from 0.
+        repeats: (N,) int64, how often each was drawn in this epoch before; None for never.
     """
 
     pixels: Tensor
     targets: Tensor
     indices: Tensor
     epoch: int
+    repeats: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    @property
+    def counters(self) -> NDArray[np.int64]:
+        """(N,) what a sample's draws are made from: its index, another one each time it repeats.
+
+        So that every draw can be made again, and an image drawn twice in an epoch differs.
+        """
+        indices: NDArray[np.int64] = self.indices.cpu().numpy()
+        return indices if self.repeats is None else indices + self.repeats.numpy() * _REPEAT
 
     def parts(self, size: int) -> Iterator["Batch"]:
         """The same samples in batches of at most ``size``; no batch where there are none."""
@@ -36,7 +51,8 @@ class Batch:
         count = -(-len(self) // max(1, size))
         for part in range(count):  # of equal size, give or take one: a single image has no variance
             own = slice(part * len(self) // count, (part + 1) * len(self) // count)
-            yield Batch(self.pixels[own], self.targets[own], self.indices[own], self.epoch)
+            repeats = None if self.repeats is None else self.repeats[own]
+            yield Batch(self.pixels[own], self.targets[own], self.indices[own], self.epoch, repeats)
 
 
 class Batches(Protocol):
@@ -60,7 +76,7 @@ BatchTransform: TypeAlias = Callable[[Batch], Batch]
 def batches_on(
     device: torch.device, batches: Iterator[Batch], *, ahead: bool = True
 ) -> Generator[Batch, None, None]:
-    """The batches on a device; indices stay on the CPU, where draws are made.
+    """The batches on a device; indices and repeats stay on the CPU, where draws are made.
 
     Args:
         device: where the next step computes.

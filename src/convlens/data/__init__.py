@@ -36,7 +36,13 @@ from convlens.data.limits import ImageLimits, UnreadableImageError
 from convlens.data.ordered import ordered_map
 from convlens.data.pixel_cache import CacheEntry, CacheSettings, file_digests, list_entries
 from convlens.data.pixel_store import available_memory, disk_room, gigabytes, memory_room
-from convlens.data.pixels import Pixels, are_kept, one_opencv_thread, read_pixels
+from convlens.data.pixels import (
+    Pixels,
+    are_kept,
+    margin_in_force,
+    one_opencv_thread,
+    read_pixels,
+)
 from convlens.data.resize import fit, kept_shape
 from convlens.data.sampling import balanced_weights
 from convlens.data.scan import Scan, scan_headers
@@ -83,6 +89,7 @@ __all__ = [
     "kept_shape",
     "known_datasets",
     "list_entries",
+    "margin_in_force",
     "memory_room",
     "one_opencv_thread",
     "open_for_evaluation",

@@ -12,7 +12,7 @@ from convlens.core.errors import ConvlensError
 from convlens.data.kept_features import Features
 from convlens.data.ordered import ordered_map
 from convlens.data.pixels import Pixels
-from convlens.data.sampling import weighted_sample
+from convlens.data.sampling import repeats, weighted_sample
 
 if TYPE_CHECKING:
     from convlens.core.batch import Batch
@@ -122,14 +122,16 @@ class PixelBatches:
             channels-last view of what was gathered, and the images' numbers in the image set.
         """
         order, size = self.order(epoch), self._batch_size
+        # An image may come again, drawn by weight or to fill the last batch.
+        samples = np.stack([order, repeats(order)])
         shares = (
-            self._share(order[at : at + size]) for at in range(samples_seen, len(order), size)
+            self._share(samples[:, at : at + size]) for at in range(samples_seen, len(order), size)
         )
         if self._prefetch == 0 or size * self._pixels.array[:1].nbytes < _WORTH_A_THREAD:
-            yield from (self._gather(rows, epoch) for rows in shares)
+            yield from (self._gather(share, epoch) for share in shares)
             return
         gathered = ordered_map(
-            lambda rows: self._gather(rows, epoch),
+            lambda share: self._gather(share, epoch),
             shares,
             threads=min(2, self._prefetch),
             ahead=self._prefetch,
@@ -137,22 +139,24 @@ class PixelBatches:
         with closing(gathered):
             yield from gathered
 
-    def _share(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        sharing = max(1, min(self._world_size, len(rows) // 2))
-        return rows[self._rank :: sharing] if self._rank < sharing else rows[:0]
+    def _share(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
+        sharing = max(1, min(self._world_size, samples.shape[1] // 2))
+        return samples[:, self._rank :: sharing] if self._rank < sharing else samples[:, :0]
 
-    def _gather(self, rows: NDArray[np.int64], epoch: int) -> "Batch":
+    def _gather(self, samples: NDArray[np.int64], epoch: int) -> "Batch":
         # Here, not above: a source is read, and refused, in a fraction of the time torch takes.
         import torch  # noqa: PLC0415
 
         from convlens.core.batch import Batch  # noqa: PLC0415
 
+        rows, times = samples
         pixels = torch.from_numpy(self._pixels.array.take(rows, axis=0))
         return Batch(
             pixels.permute(0, 3, 1, 2),
             torch.from_numpy(self._targets[rows]),
             torch.from_numpy(self._pixels.rows[rows]),
             epoch,
+            torch.from_numpy(times.copy()) if times.any() else None,
         )
 
     def _check(self) -> None:

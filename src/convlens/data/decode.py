@@ -16,6 +16,8 @@ from convlens.data.limits import LIMITS, ImageLimits, check_bytes, opened
 from convlens.data.resample import Pixels8
 from convlens.data.resize import fit
 
+DECODE_VERSION = 2  # raise it with any change to a pixel that a file gives: caches are keyed by it
+
 
 def decode(
     source: str | Path | bytes | NDArray[np.uint8],

@@ -1,31 +1,20 @@
-"""Decoding a JPEG with OpenCV, at the smallest DCT scale that still has the pixels needed."""
+"""Decoding a JPEG with libjpeg-turbo, at the smallest DCT scale that has the pixels needed."""
 
-from typing import cast
+import re
 
-import cv2
-import numpy as np
+import simplejpeg
 
 from convlens.core.input_spec import InputSpec
 from convlens.data.formats import jpeg_header
-from convlens.data.jpeg import BrokenJpegError, JpegHeader, check_complete
+from convlens.data.jpeg import JpegHeader
 from convlens.data.limits import ImageLimits, UnreadableImageError
 from convlens.data.resample import Pixels8, Size, Window, resample
 from convlens.data.resize import Plan, kept_shape, placed, plan
 
-_SCALES = {  # by number of components
-    1: {
-        8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
-        4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
-        2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
-        1: cv2.IMREAD_GRAYSCALE,
-    },
-    3: {
-        8: cv2.IMREAD_REDUCED_COLOR_8,
-        4: cv2.IMREAD_REDUCED_COLOR_4,
-        2: cv2.IMREAD_REDUCED_COLOR_2,
-        1: cv2.IMREAD_COLOR,
-    },
-}
+_SCALES = 8, 4, 2, 1
+_COLOURS = {1: "GRAY", 3: "RGB"}  # by number of components
+_STRAY = re.compile(r"(\d+) extraneous bytes before marker")
+_MOST_STRAY = 16  # bytes that some cameras leave in a picture that is whole
 # EXIF orientation: rows and columns change places, then top and bottom, then left and right
 # (Exif 2.32, section 4.6.4, tag 0x0112).
 _ORIENTATIONS = {
@@ -55,52 +44,66 @@ def decode_jpeg(
         limits: what is refused from its header.
 
     Returns:
-        (height, width, 1 or 3) uint8, or None for a kind of JPEG that OpenCV does not decode.
+        (height, width, 1 or 3) uint8, or None for a kind of JPEG that is not decoded here.
 
     Raises:
         UnreadableImageError: it is damaged, truncated or over a limit.
     """
-    jpeg = _whole(data, name, limits)
-    if jpeg.components not in _SCALES or jpeg.precision != 8:
+    try:
+        jpeg = jpeg_header(data, name, limits)
+    except EOFError:
+        raise UnreadableImageError(name, "it is truncated within its header") from None
+    if jpeg.components not in _COLOURS or jpeg.precision != 8:
         return None
     turned, flip_rows, flip_columns = _ORIENTATIONS[jpeg.orientation]
     height, width = (jpeg.width, jpeg.height) if turned else (jpeg.height, jpeg.width)
     seen = plan(height, width, spec, margin)
     scaled, window = _as_stored(seen, jpeg.orientation)
     shrink = min(jpeg.height / scaled.rows, jpeg.width / scaled.columns)
-    scale = next((scale for scale in (8, 4, 2) if shrink >= scale), 1)
-    image = _decode_at_scale(data, jpeg, scale)
+    scale = next((scale for scale in _SCALES if shrink >= scale), 1)
+    image = _decode_at_scale(data, name, jpeg, scale)
     if image is None:
         return None
     extent = jpeg.height / scale, jpeg.width / scale
     pixels = resample(image, scaled, window, extent=extent)
-    if jpeg.components == 3:
-        pixels = cast("Pixels8", cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
     pixels = pixels.transpose(1, 0, 2) if turned else pixels
     pixels = pixels[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
     return placed(pixels, seen, kept_shape(spec, margin))
 
 
-def _whole(data: bytes, name: str, limits: ImageLimits) -> JpegHeader:
+def _decode_at_scale(data: bytes, name: str, jpeg: JpegHeader, scale: int) -> Pixels8 | None:
+    """The picture in 1/scale of its size; None where it is of a kind that is not decoded here.
+
+    What libjpeg only warns of, a picture that ends early above all, is damage.
+    """
+    size = Size(-(-jpeg.height // scale), -(-jpeg.width // scale))
     try:
-        jpeg = jpeg_header(data, name, limits)
-        check_complete(data, jpeg.scan)
-    except BrokenJpegError as error:
-        raise UnreadableImageError(name, str(error)) from error
-    except EOFError:
-        raise UnreadableImageError(name, "it is truncated within its header") from None
-    return jpeg
+        image = _turbo(data, jpeg, size, strict=True)
+    except ValueError as error:
+        warning = str(error)
+        try:
+            image = _turbo(data, jpeg, size, strict=False)
+        except ValueError:
+            return None
+        stray = _STRAY.search(warning)
+        if stray is None or int(stray[1]) > _MOST_STRAY:
+            raise UnreadableImageError(name, _damage(warning)) from None
+    return image if image.shape[:2] == size else None
 
 
-def _decode_at_scale(data: bytes, jpeg: JpegHeader, scale: int) -> Pixels8 | None:
-    flag = _SCALES[jpeg.components][scale] | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-    except cv2.error:
-        return None
-    if image is None or image.shape[:2] != (-(-jpeg.height // scale), -(-jpeg.width // scale)):
-        return None
-    return cast("Pixels8", image.reshape(*image.shape[:2], jpeg.components))
+def _turbo(data: bytes, jpeg: JpegHeader, size: Size, *, strict: bool) -> Pixels8:
+    colour = _COLOURS[jpeg.components]
+    rows, columns = size if size.rows < jpeg.height or size.columns < jpeg.width else (0, 0)
+    image: Pixels8 = simplejpeg.decode_jpeg(
+        data, colour, min_height=rows, min_width=columns, strict=strict
+    )
+    return image
+
+
+def _damage(warning: str) -> str:
+    if warning.startswith("Premature end"):
+        return "it is truncated: the end-of-image marker is missing"
+    return f"its coded data is damaged ({warning.removeprefix('Corrupt JPEG data: ')})"
 
 
 def _as_stored(seen: Plan, orientation: int) -> tuple[Size, Window]:

@@ -1,7 +1,6 @@
-"""The marker structure of a JPEG: what its header says, and whether its end is there.
+"""What a JPEG's header says.
 
-ITU-T T.81 annex B (markers), Exif 2.32 section 4.6.2 (orientation). OpenCV and libjpeg hand back
-half a picture for a file whose second half is missing; the markers tell without decoding.
+ITU-T T.81 annex B (markers), Exif 2.32 section 4.6.2 (orientation).
 """
 
 import re
@@ -16,8 +15,6 @@ EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 _ORIENTATION_TAG = 0x0112
-# In coded data 0xFF is followed by 0x00 or by a restart marker; anything else is a real marker.
-_NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 
 class BrokenJpegError(Exception):
@@ -34,7 +31,6 @@ class JpegHeader:
         components: 1 grey, 3 colour, 4 CMYK.
         precision: bits a sample.
         orientation: EXIF orientation, 1 to 8.
-        scan: where the first scan's header begins.
     """
 
     width: int
@@ -42,7 +38,6 @@ class JpegHeader:
     components: int
     precision: int
     orientation: int
-    scan: int
 
 
 def parse_jpeg(data: bytes) -> JpegHeader:
@@ -80,28 +75,7 @@ def parse_jpeg(data: bytes) -> JpegHeader:
         raise BrokenJpegError("its header has no frame")
     precision, height, width, components = frame
     chosen = orientation or from_xmp or 1
-    return JpegHeader(width, height, components, precision, chosen, at)
-
-
-def check_complete(data: bytes, scan: int) -> None:
-    """Walk the scans to the end-of-image marker, at the speed of a search for 0xFF.
-
-    Args:
-        data: the whole file.
-        scan: `JpegHeader.scan`.
-
-    Raises:
-        BrokenJpegError: the file ends early, or its coded data holds what cannot be there.
-    """
-    at = scan
-    while data[at] != _END:
-        if data[at] < 0xC0:
-            raise BrokenJpegError(f"its coded data is damaged near byte {at:,}")
-        (length,) = unpack_from(">H", data, at + 1) if at + 3 <= len(data) else (0,)
-        found = _NEXT_MARKER.search(data, at + 1 + length)
-        if length < 2 or found is None:
-            raise BrokenJpegError("it is truncated: the end-of-image marker is missing")
-        at = found.start() + 1
+    return JpegHeader(width, height, components, precision, chosen)
 
 
 def exif_orientation(tiff: bytes) -> int:

@@ -29,12 +29,14 @@ from typing import Literal, TypeAlias
 import cv2
 import numpy as np
 import PIL
+import simplejpeg
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
+from convlens.data.decode import DECODE_VERSION
 from convlens.data.resample import Pixels8
 from convlens.data.resize import kept_shape
 
@@ -145,7 +147,7 @@ def entry_folder(place: Path, digests: Sequence[bytes], spec: InputSpec, margin:
     """Where the pixels of these images, brought to this size, are or would be."""
     rows, columns = kept_shape(spec, margin)
     how = [_VERSION, rows, columns, spec.channels, spec.resize, spec.height, spec.width, margin]
-    libraries = [cv2.__version__, PIL.__version__]
+    libraries = [DECODE_VERSION, cv2.__version__, PIL.__version__, simplejpeg.__version__]
     what = hashlib.blake2b(b"".join(digests), digest_size=_DIGEST).hexdigest()
     return place / _digest(json.dumps([*how, *libraries]).encode()).hex() / what
 

@@ -18,6 +18,7 @@ from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Quiet, Reporter
 from convlens.data.decode import decode
+from convlens.data.headers import read_header
 from convlens.data.image_set import ImageSet, Skipped, some
 from convlens.data.limits import UnreadableImageError
 from convlens.data.ordered import ordered_map
@@ -35,6 +36,7 @@ from convlens.data.resize import kept_shape
 
 _BLOCK_BYTES = 1 << 24
 _BLOCK_IMAGES = 16
+_LOOKED_AT = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +84,8 @@ def read_pixels(
         image_set: files or arrays.
         numbers: which of its images, in the order wanted.
         spec: what the network is fed.
-        margin: keep more than the network's input, for training: see `convlens.data.kept_shape`.
+        margin: keep more than the network's input, for training: see `convlens.data.kept_shape`,
+            and `convlens.data.margin_in_force`.
         settings: whether and where the pixels are kept; None for the defaults.
         reporter: is told of progress, and once of every image left out.
 
@@ -91,6 +94,7 @@ def read_pixels(
         WorkFailedError: there is room for the pixels neither on disk nor in memory.
     """
     numbers = np.asarray(numbers, np.int64)
+    margin = margin_in_force(margin, image_set, numbers, spec)
     shape = *kept_shape(spec, margin), spec.channels
     arrays = image_set.arrays
     if not len(numbers):
@@ -116,12 +120,37 @@ def are_kept(
 ) -> bool:
     """Whether `read_pixels` would find these images decoded; the arguments are its own."""
     settings, arrays = settings or CacheSettings(), image_set.arrays
+    margin = margin_in_force(margin, image_set, numbers, spec)
     if arrays is not None and arrays.shape[1:] == (*kept_shape(spec, margin), spec.channels):
         return True
     if not settings.enabled or not len(numbers):
         return not len(numbers)
     reading = _Reading.of(image_set, np.asarray(numbers, np.int64), spec, margin, Quiet())
     return open_entry(settings.place / reading.entry) is not None
+
+
+def margin_in_force(
+    margin: float, image_set: ImageSet, numbers: NDArray[np.int64], spec: InputSpec
+) -> float:
+    """The margin, or 0 where every image looked at has the input's size: there is no more to keep.
+
+    Args:
+        margin: what is asked for.
+        image_set: files, of which at most some hundred headers are read, or arrays.
+        numbers: which of its images.
+        spec: what the network is fed.
+    """
+    if not margin:
+        return 0.0
+    asked = spec.height, spec.width
+    if image_set.arrays is not None:
+        return margin if image_set.arrays.shape[1:3] != asked else 0.0
+    for number in numbers[:: max(1, len(numbers) // _LOOKED_AT)].tolist():
+        with suppress(UnreadableImageError):  # the reading of the pixels names it
+            header = read_header((image_set.paths or ())[number])
+            if (header.height, header.width) != asked:
+                return margin
+    return 0.0
 
 
 Failed = tuple[int, str]

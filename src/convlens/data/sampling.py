@@ -55,3 +55,23 @@ def weighted_sample(
     found = np.searchsorted(ends, points, side="right")
     drawn: NDArray[np.int64] = order.take(found, mode="clip")
     return drawn
+
+
+def repeats(drawn: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often each was drawn before, in the order of the draws.
+
+    Args:
+        drawn: (N,) numbers, none negative.
+
+    Returns:
+        (N,) int64, 0 for what is drawn for the first time.
+
+    Example:
+        >>> repeats(np.array([7, 5, 7, 7, 5])).tolist()
+        [0, 0, 1, 2, 1]
+    """
+    alike = np.argsort(drawn, kind="stable")
+    first = np.flatnonzero(np.diff(drawn[alike], prepend=-1))
+    before = np.empty(len(drawn), np.int64)
+    before[alike] = np.arange(len(drawn)) - np.repeat(first, np.diff(first, append=len(drawn)))
+    return before
