@@ -30,15 +30,18 @@ _TERMINAL = 40, 120  # rows and columns
 Rounds = dict[str, list[float]]
 
 
-def in_turns(runs: Mapping[str, Callable[[int], float]], rounds: int) -> Rounds:
+def in_turns(
+    runs: Mapping[str, Callable[[int], float]], rounds: int, *, warm_up: bool = True
+) -> Rounds:
     """What every contender measured of itself in each round; a first round is not counted.
 
     Args:
         runs: by name, a function that is told the round's number and returns a figure.
         rounds: how many are counted.
+        warm_up: False where nothing can be warm.
     """
     figures: Rounds = {name: [] for name in runs}
-    for number in range(rounds + 1):
+    for number in range(not warm_up, rounds + 1):
         for name, run in runs.items():
             figure = run(number)
             if number:

@@ -99,7 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 asked = {"lines": words, "threads": given.threads}
                 return float(run_peer("snippet", asked)["peak_memory_mb"])
 
-            found = in_turns({n: lambda _, w=w: run(w) for n, w in ways.items()}, given.rounds)
+            found = in_turns(
+                {n: lambda _, w=w: run(w) for n, w in ways.items()}, given.rounds, warm_up=False
+            )
             middle[task], every[task] = medians(found), rounded(found, 0)
             told = (f"{name} {value:,.0f} MB" for name, value in middle[task].items())
             print(f"{task:28}{', '.join(told)}", flush=True)
