@@ -9,7 +9,7 @@ have drawn; ``--tell`` prints what came out, to be pasted into a page.
 - A ``console`` block holds commands after ``$ `` and, below each, what it prints.
 - A ``python`` block runs as it stands; an ``output`` block right below is what it prints.
 - ``…`` stands for whatever is printed there. Where nothing is shown, nothing is compared.
-- A command whose shown output begins with ``error`` must fail; all others must not.
+- A command that shows a line beginning with ``error`` must fail; all others must not.
 """
 
 import argparse
@@ -116,7 +116,7 @@ def run(step: Step, names: dict[str, Any]) -> str:
         TourError: it failed, or printed something else than the page shows.
     """
     printed = io.StringIO()
-    must_fail = step.shown.lstrip().startswith("error")
+    must_fail = any(line.startswith("error ") for line in step.shown.splitlines())
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         failed = _failed(step, names)
     out = "\n".join(line.rstrip() for line in printed.getvalue().splitlines())

@@ -35,7 +35,7 @@ def test_what_a_page_shows_is_compared() -> None:
     fails = tour.Step("page.md", 1, "console", "convlens inspect no-such-network", "")
     with pytest.raises(tour.TourError, match="failed"):
         tour.run(fails, {})
-    works = tour.Step("page.md", 1, "console", "convlens inspect simple", "error: there is none\n")
+    works = tour.Step("page.md", 1, "console", "convlens inspect simple", "error there is none\n")
     with pytest.raises(tour.TourError, match="did not fail"):
         tour.run(works, {})
     other = tour.Step("page.md", 1, "console", "rm -rf runs", "")
