@@ -35,7 +35,7 @@ def on_files(files: Files, config: Any) -> Files:
     pages = {place: make() for place, make in PAGES.items()}
     pages |= {place: (ROOT / own).read_text("utf-8") for place, own in TAKEN_IN.items()}
     if codes.findings():
-        pages["reference/findings.md"] = codes.findings_page()
+        pages["reference/findings.md"] = codes.findings_page(codes.findings())
     for place, text in pages.items():
         files.append(File.generated(config, place, content=text))
     return files

@@ -1,9 +1,12 @@
 """The codes of errors and findings, and where in the source they come from."""
 
 import ast
-from collections.abc import Iterator
+import importlib
+import importlib.util
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from docs.generated.markdown import code, table
 
@@ -28,25 +31,25 @@ What `convlens check` can find before an epoch is spent, how grave it is, and wh
 
 @dataclass(frozen=True, order=True)
 class Raised:
-    """A place where an error or a finding is made."""
+    """A place where an error is made."""
 
     code: str
     file: str
     message: str
     status: int
-    severity: str = ""
-    remedy: str = ""
 
 
 def errors() -> list[Raised]:
     """Every error of the package, in the order of their codes."""
-    return sorted(found for path in _files(SOURCE) for found in _calls(path) if not found.remedy)
+    return sorted(found for path in sorted(SOURCE.rglob("*.py")) for found in _calls(path))
 
 
-def findings() -> list[Raised]:
-    """Every finding of the checks before a run."""
-    folder = SOURCE / "preflight"
-    return sorted(found for path in _files(folder) for found in _calls(path) if found.remedy)
+def findings() -> Mapping[str, Any]:
+    """By code, every finding of the checks before a run: severity, about, meaning and remedy."""
+    if importlib.util.find_spec("convlens.preflight") is None:
+        return {}
+    known: Mapping[str, Any] = importlib.import_module("convlens.preflight").CODES
+    return known
 
 
 def errors_page() -> str:
@@ -65,17 +68,21 @@ def errors_page() -> str:
     return _ERRORS + table(("code", "status", "says", "raised in"), rows)
 
 
-def findings_page() -> str:
+def findings_page(known: Mapping[str, Any]) -> str:
     """The page of findings, a row a code."""
-    rows = [
-        (code(found.code), found.severity, found.message, found.remedy, code(found.file))
-        for found in findings()
-    ]
-    return _FINDINGS + table(("code", "severity", "says", "remedy", "found in"), rows)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.py"))
+    parts = [_FINDINGS]
+    for about in dict.fromkeys(own.about for own in known.values()):
+        rows = [
+            (code(name), own.severity, own.meaning, own.remedy)
+            for name, own in known.items()
+            if own.about == about
+        ]
+        parts += [
+            f"## About the {about}\n\n",
+            table(("code", "severity", "what", "remedy"), rows),
+            "\n",
+        ]
+    return "".join(parts)
 
 
 def _calls(path: Path) -> Iterator[Raised]:
@@ -86,8 +93,8 @@ def _calls(path: Path) -> Iterator[Raised]:
             continue
         given = {keyword.arg: keyword.value for keyword in node.keywords}
         name = _text(given["code"]) if "code" in given else ""
-        if not name or name == _GAP:
-            continue  # handed on from elsewhere
+        if not name or name == _GAP or "remedy" in given:
+            continue  # handed on from elsewhere, or a finding
         called = node.func.id if isinstance(node.func, ast.Name) else ""
         message = given.get("message") or (node.args[0] if node.args else None)
         yield Raised(
@@ -95,8 +102,6 @@ def _calls(path: Path) -> Iterator[Raised]:
             file=str(path.relative_to(SOURCE)),
             message=_message(called, node, message),
             status=1 if called == "WorkFailedError" or name == "interrupted" else 2,
-            severity=_text(given.get("severity")),
-            remedy=_text(given.get("remedy")),
         )
 
 
