@@ -8,7 +8,8 @@ have drawn; ``--tell`` prints what came out, to be pasted into a page.
 
 - A ``console`` block holds commands after ``$ `` and, below each, what it prints.
 - A ``python`` block runs as it stands; an ``output`` block right below is what it prints.
-- ``…`` stands for whatever is printed there. Where nothing is shown, nothing is compared.
+- ``…`` stands for whatever is printed there: within its line, or where it is a line of its own,
+  lines, or none. Where nothing is shown, nothing is compared.
 - A command that shows a line beginning with ``error`` must fail; all others must not.
 """
 
@@ -41,6 +42,7 @@ PUBLISHED = ("resnet18", "vgg16")
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _OUTPUT = re.compile(r"\n+```output\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _PICTURE = re.compile(r"!\[[^\]]*\]\(pictures/([\w./-]+)\)")
+_GAP = "…"
 _WIDEST = 1000  # pixels of a picture on a page
 _COLOURS = 128
 
@@ -142,10 +144,13 @@ def _failed(step: Step, names: dict[str, Any]) -> bool:
 
 
 def _matches(shown: str, out: str) -> bool:
-    """Whether it is printed somewhere; ``…`` stands for anything."""
-    lines = [line.rstrip() for line in shown.strip("\n").splitlines()]
-    pattern = re.escape("\n".join(lines)).replace("…", ".*?")
-    return re.search(f"^{pattern}$", out, re.DOTALL | re.MULTILINE) is not None
+    """Whether these lines are printed somewhere, one after another."""
+    pattern = "^"
+    for line in shown.strip("\n").splitlines():
+        text = line.rstrip()
+        some = "(?:.*\\n)*?" if text == _GAP else re.escape(text).replace(_GAP, ".*?") + "\\n"
+        pattern += some
+    return re.search(pattern, f"{out}\n", re.MULTILINE) is not None
 
 
 def pictures(page: Path) -> list[str]:

@@ -43,6 +43,24 @@ def test_what_a_page_shows_is_compared() -> None:
         tour.run(other, {})
 
 
+@pytest.mark.parametrize(
+    ("shown", "matches"),
+    [
+        ("a\nb 1\nc", True),
+        ("a\n…\nb 1", True),
+        ("a\n…\nc", True),
+        ("b …", True),
+        ("…\nc\n…", True),
+        ("a\nc", False),
+        ("a …\nc", False),
+        ("b", False),
+        ("c\n…\na", False),
+    ],
+)
+def test_what_a_gap_stands_for(shown: str, matches: bool) -> None:
+    assert tour._matches(shown, "a\nb 1\nc") is matches
+
+
 def test_a_command_goes_on_after_a_backslash(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("```console\n$ convlens a \\\n    b\nout\n$ convlens c\n```\n", "utf-8")
