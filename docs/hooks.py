@@ -30,6 +30,13 @@ def on_config(config: Any) -> Any:
     return config
 
 
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Links to what lies outside this folder, as they are right in the repository."""
+    for place, own in TAKEN_IN.items():
+        markdown = markdown.replace(f"](../../{own}", f"](../{place}")
+    return markdown
+
+
 def on_files(files: Files, config: Any) -> Files:
     """Add what is generated."""
     pages = {place: make() for place, make in PAGES.items()}

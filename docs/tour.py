@@ -133,7 +133,7 @@ def _failed(step: Step, names: dict[str, Any]) -> bool:
     if step.language == "python":
         exec(compile(step.text, str(step), "exec"), names)  # noqa: S102 - a page of ours
         return False
-    program, *words = shlex.split(step.text)
+    program, *words = shlex.split(step.text, comments=True)
     if program != "convlens":
         raise TourError(f"{step}: a page's commands are convlens's")
     try:
