@@ -10,7 +10,8 @@ photographs enlarged to 4000×3000 with some noise, as telephones take them, whe
 most of the decoding.
 
 The photographs are camera JPEGs of about 500×375 pixels in a folder or a tar archive; without
-``--photos`` it is ``photos200.tar`` in the folder that ``CONVLENS_DATA`` names. The table and
+``--photos`` it is ``photos200.tar`` in the folder that ``CONVLENS_DATA`` names, and
+``--photos samples`` makes some of scikit-learn's two photographs. The table and
 ``results/decode.json`` give the median of the rounds, and the mean absolute difference, in levels
 of 255, from a full decode with Pillow's antialiased filters.
 """
@@ -20,19 +21,25 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from benchmarks.harness import RESULTS, Rounds, data_file, medians, unpacked, write_result
+from benchmarks.stand_ins import SAMPLES, sample_photographs
 from numpy.typing import NDArray
 from PIL import Image, features
 
 from convlens.core.input_spec import InputSpec
 from convlens.data import decode
 from convlens.data.resize import plan
+
+PEERS = ("Pillow", "OpenCV's decode alone")
+MINUTES = 3
+QUICK = ("--photos", "samples", "--images", "40", "--large", "2", "--rounds", "2")
+TARGET = "1.7× Pillow at 500×375, 4× at 12 megapixels"
 
 SIDE = 224
 STRETCH = InputSpec(height=SIDE, width=SIDE, resize="stretch")
@@ -109,7 +116,9 @@ def differences(paths: list[Path]) -> dict[str, float]:
 
 
 def photographs(source: Path, count: int, folder: Path) -> list[Path]:
-    """The first photographs of a folder or a tar archive; an archive is unpacked."""
+    """The first photographs of a folder or a tar archive, which is unpacked, or the samples."""
+    if str(source) == SAMPLES:
+        source = sample_photographs(folder / SAMPLES, count)
     source = unpacked(source, folder)
     found = sorted(p for p in source.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg"})
     if not found:
@@ -151,7 +160,23 @@ def summary(paths: list[Path], rounds: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def headline(found: Mapping[str, Any]) -> str:
+    """What was found, in a line of the table."""
+    stretch = {name: own["times_pillow"]["convlens"] for name, own in found["sets"].items()}
+    crop = {
+        name: own["times_pillow"]["convlens, centre crop"] for name, own in found["sets"].items()
+    }
+    share = found["sets"]["photographs"]["share_of_limit"]["convlens"]
+    return (
+        "; ".join(
+            f"{name}: {stretch[name]:.2f}× Pillow (centre crop {crop[name]:.2f}×)"
+            for name in stretch
+        )
+        + f"; {share:.0%} of OpenCV's decode alone"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the tables, write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path)
@@ -159,7 +184,7 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--out", type=Path, default=RESULTS / "decode.json")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     source = given.photos or data_file("photos200.tar", option="--photos FOLDER_OR_TAR")
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as temporary:
@@ -170,7 +195,8 @@ def main() -> None:
         sets["12 megapixels"] = summary(large, given.rounds)
     write_result(
         given.out,
-        "benchmarks.decode",
+        __file__,
+        arguments,
         "JPEG file to 224x224 RGB array, images a second on one core",
         {
             "rounds": given.rounds,

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from benchmarks.questions import read
+from benchmarks.stand_ins import DIGITS, digits_like_cifar
 
 from convlens.core.device import describe_machine
 
@@ -28,15 +30,18 @@ _TERMINAL = 40, 120  # rows and columns
 Rounds = dict[str, list[float]]
 
 
-def in_turns(runs: Mapping[str, Callable[[int], float]], rounds: int) -> Rounds:
+def in_turns(
+    runs: Mapping[str, Callable[[int], float]], rounds: int, *, warm_up: bool = True
+) -> Rounds:
     """What every contender measured of itself in each round; a first round is not counted.
 
     Args:
         runs: by name, a function that is told the round's number and returns a figure.
         rounds: how many are counted.
+        warm_up: False where nothing can be warm.
     """
     figures: Rounds = {name: [] for name in runs}
-    for number in range(rounds + 1):
+    for number in range(not warm_up, rounds + 1):
         for name, run in runs.items():
             figure = run(number)
             if number:
@@ -136,23 +141,60 @@ def unpacked(source: Path, folder: Path) -> Path:
     return folder
 
 
+def cifar10(given: Path | None, folder: Path) -> Path:
+    """CIFAR-10's JPEG edition as class folders under ``train`` and ``test``.
+
+    Args:
+        given: a folder, or an archive; ``digits`` for handwritten digits that lie the same way;
+            by default ``cifar10-jpeg.tar.xz`` in the folder that ``CONVLENS_DATA`` names.
+        folder: where an archive is unpacked.
+    """
+    if given is not None and str(given) == DIGITS:
+        return digits_like_cifar(folder / DIGITS)
+    source = given or data_file("cifar10-jpeg.tar.xz", option="--cifar FOLDER_OR_TAR")
+    return unpacked(source, folder)
+
+
+def commit() -> str:
+    """The commit that is measured, with a plus where the tree has been changed since."""
+
+    def git(*words: str) -> str:
+        asked = ["git", "-C", str(ROOT), *words]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
+        return done.stdout.strip()
+
+    results = RESULTS.relative_to(ROOT)
+    changed = git("status", "--porcelain", "--", ".", f":!{results}")
+    return git("rev-parse", "--short=12", "HEAD") + "+" * bool(changed)
+
+
 def write_result(
-    out: Path, module: str, question: str, facts: Mapping[str, Any], *, packages: Sequence[str]
+    out: Path,
+    file: str,
+    arguments: Sequence[str] | None,
+    measures: str,
+    facts: Mapping[str, Any],
+    *,
+    packages: Sequence[str],
 ) -> None:
     """Write what was measured, with all that it is to be read with.
 
     Args:
-        out: the file.
-        module: the benchmark, as ``python -m`` takes it.
-        question: what it answers, in a line.
+        out: the file to write.
+        file: the benchmark's own.
+        arguments: what its `main` was given.
+        measures: which figures these are, and of what.
         facts: what it found, and with which settings.
         packages: whose versions matter.
     """
-    words = (Path(word).name for word in sys.argv[1:])
+    asked = read(Path(file))
+    words = (Path(word).name for word in (sys.argv[1:] if arguments is None else arguments))
     instructions = {"instructions": torch.backends.cpu.get_cpu_capability()}
     result = {
-        "question": question,
-        "command": " ".join([f"python -m {module}", *words]),
+        "question": asked.text,
+        "measures": measures,
+        "command": " ".join([f"python -m benchmarks.{asked.name}", *words]),
+        "commit": commit(),
         "machine": describe_machine(torch.device("cpu")) | instructions,
         "versions": {name: importlib.metadata.version(name) for name in packages},
         **facts,

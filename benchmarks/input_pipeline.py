@@ -16,7 +16,7 @@ ahead in a thread hides is not credited.
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,11 @@ from convlens.data import CacheSettings, ImageSet, PixelBatches, Pixels, read_pi
 from convlens.models import ModelSpec, build
 from convlens.training import TrainingSettings, TrainingState
 from convlens.training.loop import Terms, train_step
+
+PEERS = ("its own training step",)
+MINUTES = 6
+QUICK = ("--images", "64", "--batch", "16", "--steps", "1", "--rounds", "1")
+TARGET = "10 % at most"
 
 CLASSES = 10
 MODELS = ("standard", "resnet18")
@@ -134,7 +139,16 @@ def measure(side: int, given: argparse.Namespace, folder: Path) -> dict[str, Any
     }
 
 
-def main() -> None:
+def headline(found: Mapping[str, Any]) -> str:
+    """What was found, in a line of the table."""
+    told = []
+    for size, own in found["sizes"].items():
+        shares = (f"{share:.1%} ({name})" for name, share in own["share_of_a_step"].items())
+        told.append(f"{size}: {', '.join(shares)}")
+    return "; ".join(told)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the table, write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=512)
@@ -145,7 +159,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
     parser.add_argument("--out", type=Path, default=RESULTS / "input_pipeline.json")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     print(f"{'side':>4} {'':12}{'images/s':>12}{'pipeline':>12}")
     sizes = {}
@@ -155,7 +169,8 @@ def main() -> None:
     settings = ("images", "batch", "steps", "rounds", "policy")
     write_result(
         given.out,
-        "benchmarks.input_pipeline",
+        __file__,
+        arguments,
         "the input pipeline's share of a training step, second epoch onward",
         {name: getattr(given, name) for name in settings} | {"sizes": sizes},
         packages=("numpy", "opencv-python-headless", "pillow"),

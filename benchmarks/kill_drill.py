@@ -17,10 +17,17 @@ where anything did.
 import argparse
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.harness import RESULTS, write_result
 from tests.integration.killing import Tally, drill
+
+PEERS = ("a run left alone",)
+MINUTES = 20
+QUICK = ("--kills", "2")
+TARGET = "no bit differs"
 
 
 def show(tally: Tally) -> None:
@@ -31,14 +38,22 @@ def show(tally: Tally) -> None:
     )
 
 
-def main() -> None:
+def headline(found: Mapping[str, Any]) -> str:
+    """What was found, in a line of the table."""
+    return (
+        f"{found['runs']} runs ended after {found['kills']} kills "
+        f"({found['caches_deleted']} with a cache deleted): {len(found['mismatches'])} differ"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Drill, print what was found, write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--within", type=float, default=1.0, help="share of a run's working time")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS / "kill_drill.json")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         tally = drill(
             Path(folder), kills=given.kills, seed=given.seed, within=given.within, tell=show
@@ -46,7 +61,8 @@ def main() -> None:
     print(*tally.mismatches, *tally.left_behind, sep="\n")
     write_result(
         given.out,
-        "benchmarks.kill_drill",
+        __file__,
+        arguments,
         "runs killed with SIGKILL and resumed, against one left alone: bit for bit, timings apart",
         vars(tally),
         packages=("torch", "numpy", "safetensors"),

@@ -28,6 +28,7 @@ import csv
 import os
 import statistics
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,11 @@ import numpy as np
 import torch
 from benchmarks.harness import (
     RESULTS,
-    data_file,
+    cifar10,
     medians,
     rounded,
     run_peer,
     spread,
-    unpacked,
     write_result,
 )
 
@@ -49,10 +49,14 @@ from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Quiet
 from convlens.data import CacheSettings, DataSettings, ImageSet, open_source, read_pixels
 
+PEERS = ("Keras on TensorFlow", "a bare PyTorch loop")
+MINUTES = 35
+QUICK = ("--sets", "digits", "--digits-epochs", "3", "--rounds", "1")
+TARGET = "1.25× Keras, 0.97× the bare loop"
+
 BATCH = 64
 OURS, KERAS, BARE, COMPILED = "convlens", "keras on tensorflow", "bare pytorch", "bare, compiled"
 SETS = ("cifar10", "digits")
-DIGITS_EPOCHS = 20  # of 1,257 images of 8×8 pixels each
 
 
 def recipe(source: Path | str) -> dict[str, Any]:
@@ -200,31 +204,44 @@ def rounded_values(found: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 1) for name, value in found.items()}
 
 
-def main() -> None:
+def headline(found: Mapping[str, Any]) -> str:
+    """What was found, in a line of the table."""
+    told = []
+    for name, own in found["sets"].items():
+        faster, memory = own["times_convlens_is_faster"]["whole epoch"], own["peak_memory_mb"]
+        told.append(
+            f"{name}: {faster[KERAS]:.2f}× Keras, {faster[BARE]:.2f}× the bare loop, "
+            f"{memory[OURS]:,.0f} MB against {memory[KERAS]:,.0f}"
+        )
+    return "; ".join(told)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the tables, write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--digits-epochs", type=int, default=20, help="for each of --epochs")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cifar", type=Path)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--compiled", action="store_true", help="also the loop with torch.compile")
     parser.add_argument("--out", type=Path, default=RESULTS / "training.json")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)  # what is written down of this machine
     sets = {}
     if "cifar10" in given.sets:
-        source = given.cifar or data_file("cifar10-jpeg.tar.xz", option="--cifar FOLDER_OR_TAR")
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            some_of_cifar10(unpacked(source, folder), given.images, folder / "cifar10.csv")
+            some_of_cifar10(cifar10(given.cifar, folder), given.images, folder / "cifar10.csv")
             sets["cifar10"] = measure(folder / "cifar10.csv", given.epochs, given)
     if "digits" in given.sets:
-        sets["digits"] = measure("digits", DIGITS_EPOCHS * given.epochs, given)
+        sets["digits"] = measure("digits", given.digits_epochs * given.epochs, given)
     write_result(
         given.out,
-        "benchmarks.training",
+        __file__,
+        arguments,
         "images a second of training the standard network, batch 64, Adam, everything included",
         {"batch": BATCH, "rounds": given.rounds, "threads": given.threads, "sets": sets},
         packages=("torch", "keras", "tensorflow_cpu", "numpy"),

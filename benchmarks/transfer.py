@@ -1,6 +1,7 @@
 """How long do the chapter's two phases of transfer learning take?
 
-    python -m benchmarks.transfer [--head-epochs 10] [--fine-epochs 10] [--rounds 1] [--threads 2]
+    python -m benchmarks.transfer [--images 500] [--head-epochs 10] [--fine-epochs 10] [--rounds 1]
+                                  [--threads 2]
 
 VGG16 at 128×128 with random weights, 500 training and 100 validation images of random numbers with
 random labels, batches of 32: first a head alone (global average pooling, 256 units, dropout, one
@@ -24,6 +25,7 @@ import math
 import os
 import statistics
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,21 +38,30 @@ from convlens.core.input_spec import InputSpec
 from convlens.models import ModelSpec, build_architecture
 from convlens.training.transfer import freeze
 
+PEERS = ("Keras on TensorFlow",)
+MINUTES = 15
+QUICK = ("--images", "64", "--head-epochs", "2", "--fine-epochs", "2")
+TARGET = "7× Keras for the head, 5× for both"
+
 SIDE, BATCH = 128, 32
-TRAIN, VAL = 500, 100
 HEAD = "globalavgpool, dense 256 relu, dropout 0.5, dense"
 OURS, KERAS = "convlens", "keras on tensorflow"
 PHASES = {"head": "head", "fine": "last 3"}
 
 
-def write_images(path: Path) -> None:
+def write_images(path: Path, images: Mapping[str, int]) -> None:
     """Random numbers for images, random zeros and ones for labels."""
     rng = np.random.default_rng(42)
     arrays: dict[str, Any] = {}
-    for split, count in (("train", TRAIN), ("val", VAL)):
+    for split, count in images.items():
         arrays[f"X_{split}"] = rng.integers(0, 256, (count, SIDE, SIDE, 3), np.uint8)
         arrays[f"y_{split}"] = rng.integers(0, 2, count)
     np.savez(path, **arrays)
+
+
+def split_sizes(given: argparse.Namespace) -> dict[str, int]:
+    """A fifth as many images for validation as for training."""
+    return {"train": given.images, "val": given.images // 5}
 
 
 def recipe(source: Path, given: argparse.Namespace) -> dict[str, Any]:
@@ -95,7 +106,7 @@ def run_ours(config: dict[str, Any], head_epochs: int) -> dict[str, Any]:
     }
 
 
-def floor_gflop(head_epochs: int, fine_epochs: int) -> dict[str, float]:
+def floor_gflop(head_epochs: int, fine_epochs: int, *, train: int, val: int) -> dict[str, float]:
     """Billions of floating-point operations that each phase cannot do without.
 
     The first phase passes every image through the frozen layers once, the last block among them;
@@ -113,8 +124,8 @@ def floor_gflop(head_epochs: int, fine_epochs: int) -> dict[str, float]:
     frozen = found.macs - head
     training = 3 * (head + sum(last)) - last[0]
     return {
-        "head": 2e-9 * (frozen * (TRAIN + VAL) + head_epochs * head * (3 * TRAIN + VAL)),
-        "fine": 2e-9 * fine_epochs * (training * TRAIN + (sum(last) + head) * VAL),
+        "head": 2e-9 * (frozen * (train + val) + head_epochs * head * (3 * train + val)),
+        "fine": 2e-9 * fine_epochs * (training * train + (sum(last) + head) * val),
     }
 
 
@@ -139,7 +150,7 @@ def summary(
         for name, found in answers.items()
     }
     first = [sum(own[p]["first_step_seconds"] for p in PHASES) for own in answers[KERAS]]
-    gflop = floor_gflop(given.head_epochs, given.fine_epochs)
+    gflop = floor_gflop(given.head_epochs, given.fine_epochs, **split_sizes(given))
     limit = max(limits)
     floor = {phase: value / limit for phase, value in gflop.items()}
     floor["both"] = sum(floor.values())
@@ -197,16 +208,27 @@ def _short(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     return {key: {n: round(v, 4) for n, v in found.items()} for key, found in figures.items()}
 
 
-def main() -> None:
+def headline(found: Mapping[str, Any]) -> str:
+    """What was found, in a line of the table."""
+    faster, memory = found["times_convlens_is_faster"], found["peak_memory_mb"]
+    return (
+        f"head {faster['head']:.1f}×, both phases {faster['both']:.1f}× Keras, "
+        f"{found['times_the_floor']['both']:.2f}× the floor, "
+        f"{memory[OURS]:,.0f} MB against {memory[KERAS]:,.0f}; n = {found['rounds']}"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the table, write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--head-epochs", type=int, default=10)
     parser.add_argument("--fine-epochs", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS / "transfer.json")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if min(given.head_epochs, given.fine_epochs) < 2:
         parser.error("a phase takes 2 epochs at least, to say how much its loss moves")
     torch.set_num_threads(given.threads)  # what is written down of this machine
@@ -214,7 +236,7 @@ def main() -> None:
     limits = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        write_images(folder / "images.npz")
+        write_images(folder / "images.npz", split_sizes(given))
         for number in range(given.rounds):
             os.environ["CONVLENS_CACHE"] = str(folder / f"cache-{number}")  # nothing is there yet
             limits.append(run_peer("matmul", {"threads": given.threads, "seconds": 5})["gflops"])
@@ -231,10 +253,13 @@ def main() -> None:
             answers[OURS].append(run_ours(config, given.head_epochs))
             answers[KERAS].append(run_peer("keras_vgg16", config))
             check(answers[KERAS][-1])
-    facts = {name: getattr(given, name) for name in ("head_epochs", "fine_epochs", "rounds")}
+    facts = {
+        name: getattr(given, name) for name in ("images", "head_epochs", "fine_epochs", "rounds")
+    }
     write_result(
         given.out,
-        "benchmarks.transfer",
+        __file__,
+        arguments,
         "seconds of two phases of transfer learning: VGG16 at 128x128, head, then last block",
         facts | {"batch": BATCH, "threads": given.threads} | summary(answers, limits, given),
         packages=("torch", "keras", "tensorflow_cpu", "numpy"),

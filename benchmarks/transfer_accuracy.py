@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.harness import RESULTS, data_file, unpacked, write_result
+from benchmarks.harness import RESULTS, cifar10, write_result
 from safetensors.torch import load_file, save_file
 from scipy import stats
 
@@ -39,6 +39,26 @@ from convlens.core.reporter import Quiet
 from convlens.core.settings import merge, validated
 from convlens.data import DataSettings, open_source
 from convlens.recipe import Run, carry_out, complete
+
+PEERS = ("the same network from random weights",)
+MINUTES = 40
+QUICK = (
+    "--cifar",
+    "digits",
+    "--seeds",
+    "2",
+    "--pretraining-images",
+    "500",
+    "--pretraining-epochs",
+    "2",
+    "--head-epochs",
+    "2",
+    "--fine-epochs",
+    "2",
+    "--scratch-epochs",
+    "4",
+)
+TARGET = "the interval of the difference lies above 0"
 
 EACH = 40
 HEAD = "globalavgpool, dense"
@@ -181,7 +201,17 @@ def summary(every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def headline(found: Mapping[str, Any]) -> str:
+    """What was found, in a line of the table."""
+    low, high = found["interval_95"]
+    means = found["mean_accuracy"]
+    return (
+        f"{means[PRETRAINED]:.1%} against {means[SCRATCH]:.1%}: {found['mean_difference']:+.1%}, "
+        f"95 % interval {low:+.1%} to {high:+.1%}; n = {found['n']} seeds"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cifar", type=Path)
@@ -192,18 +222,18 @@ def main() -> None:
     parser.add_argument("--fine-epochs", type=int, default=40)
     parser.add_argument("--scratch-epochs", type=int, default=120)
     parser.add_argument("--out", type=Path, default=RESULTS / "transfer_accuracy.json")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.seeds < 2:
         parser.error("an interval takes 2 seeds at least")
-    source = given.cifar or data_file("cifar10-jpeg.tar.xz", option="--cifar FOLDER_OR_TAR")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ["CONVLENS_CACHE"] = str(folder / "cache")
-        facts = measure(unpacked(source, folder), folder, given)
+        facts = measure(cifar10(given.cifar, folder), folder, given)
     epochs = ("head_epochs", "fine_epochs", "scratch_epochs")
     write_result(
         given.out,
-        "benchmarks.transfer_accuracy",
+        __file__,
+        arguments,
         "accuracy from 200 images of five CIFAR-10 classes: pretrained on the other five, or not",
         {name: getattr(given, name) for name in epochs} | facts,
         packages=("torch", "numpy", "scipy"),

@@ -19,11 +19,12 @@ names. One training, one choice of classes: the intervals speak of the test imag
 import argparse
 import os
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.harness import RESULTS, data_file, unpacked, write_result
+from benchmarks.harness import RESULTS, cifar10, write_result
 from benchmarks.transfer_accuracy import images_of, write_table
 from numpy.typing import NDArray
 
@@ -37,6 +38,11 @@ from convlens.evaluation import (
 )
 from convlens.prediction import Calibration, Predictor
 from convlens.recipe import Run
+
+PEERS = ("the largest logit", "the largest probability")
+MINUTES = 5
+QUICK = ("--cifar", "digits", "--left-out", "digit 3,digit 8", "--images", "1000", "--epochs", "3")
+TARGET = "measured, and told"
 
 
 def train(images: Path, folder: Path, known: list[str], given: argparse.Namespace) -> Run:
@@ -112,13 +118,25 @@ def measure(images: Path, folder: Path, given: argparse.Namespace) -> dict[str, 
         "sure_of_unknown_images": {
             "share": count / len(all_sure),
             "interval": list(wilson_interval(count, len(all_sure))),
-            "of_known_images": run.metrics["abstaining"]["test"]["answered"],
+            "of_known_images": run.metrics["abstaining"]["figures"]["answered"],
             "promise": run.metrics["abstaining"]["promise"],
         },
     }
 
 
-def main() -> None:
+def headline(found: Mapping[str, Any]) -> str:
+    """What was found, in a line of the table."""
+    own, accuracy = found["scores"]["energy"], found["test_accuracy_of_the_known"]["value"]
+    low, high = own["interval"]
+    others = (f"{n} {s['auroc']:.3f}" for n, s in found["scores"].items() if n != "energy")
+    return (
+        f"AUROC {own['auroc']:.3f} (95 % interval {low:.3f} to {high:.3f}) without "
+        f"{' and '.join(found['left_out'])}, {accuracy:.1%} right of the others; "
+        + ", ".join(others)
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cifar", type=Path)
@@ -126,15 +144,15 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--out", type=Path, default=RESULTS / "unknown.json")
-    given = parser.parse_args()
-    source = given.cifar or data_file("cifar10-jpeg.tar.xz", option="--cifar FOLDER_OR_TAR")
+    given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ["CONVLENS_CACHE"] = str(folder / "cache")
-        facts = measure(unpacked(source.resolve(), folder), folder, given)
+        facts = measure(cifar10(given.cifar, folder).resolve(), folder, given)
     write_result(
         given.out,
-        "benchmarks.unknown",
+        __file__,
+        arguments,
         "images of two CIFAR-10 classes told from those of the eight that the network knows",
         facts,
         packages=("torch", "numpy", "scikit-learn"),

@@ -1,6 +1,7 @@
 """The chapter's listing: the standard network in Keras 3 on TensorFlow, arrays in memory."""
 
 import os
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
@@ -8,18 +9,10 @@ import numpy as np
 from benchmarks.peers.peer import Config, answer
 
 
-def measure(config: Config) -> dict[str, Any]:
-    """Seconds of the epochs after the first, which compiles."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
+def network(shape: Sequence[int], classes: int) -> Any:
+    """The chapter's stack: two convolutions, normalised, and a pool, three times over."""
     import keras  # noqa: PLC0415
-    import tensorflow as tf  # noqa: PLC0415
     from keras import layers  # noqa: PLC0415
-
-    tf.config.threading.set_intra_op_parallelism_threads(config["threads"])
-    tf.config.threading.set_inter_op_parallelism_threads(config["threads"])
-    arrays = np.load(config["arrays"])
-    x, x_val = (arrays[name].astype("float32") / 255.0 for name in ("X_train", "X_val"))
-    y, y_val = arrays["y_train"], arrays["y_val"]
 
     def convolution(filters: int) -> list[Any]:
         conv = layers.Conv2D(filters, (3, 3), activation="relu", padding="same")
@@ -29,9 +22,9 @@ def measure(config: Config) -> dict[str, Any]:
         twice = convolution(filters) + convolution(filters)
         return [*twice, layers.MaxPooling2D((2, 2)), layers.Dropout(0.25)]
 
-    model = keras.Sequential(
+    return keras.Sequential(
         [
-            layers.Input(x.shape[1:]),
+            layers.Input(shape),
             *block(32),
             *block(64),
             *block(128),
@@ -39,9 +32,24 @@ def measure(config: Config) -> dict[str, Any]:
             layers.Dense(256, activation="relu"),
             layers.BatchNormalization(),
             layers.Dropout(0.5),
-            layers.Dense(config["classes"], activation="softmax"),
+            layers.Dense(classes, activation="softmax"),
         ]
     )
+
+
+def measure(config: Config) -> dict[str, Any]:
+    """Seconds of the epochs after the first, which compiles."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import keras  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415
+
+    tf.config.threading.set_intra_op_parallelism_threads(config["threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(config["threads"])
+    arrays = np.load(config["arrays"])
+    x, x_val = (arrays[name].astype("float32") / 255.0 for name in ("X_train", "X_val"))
+    y, y_val = arrays["y_train"], arrays["y_val"]
+
+    model = network(x.shape[1:], config["classes"])
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate=0.001),
         loss="sparse_categorical_crossentropy",

@@ -1,10 +1,6 @@
 """Published weights over loopback, weights from a file, and what does not fit."""
 
-import hashlib
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -27,7 +23,8 @@ from convlens.models import (
 )
 from convlens.models import published as published_module
 from convlens.models.family import family_named
-from convlens.models.published import PUBLISHED_WEIGHTS, PublishedWeights
+from convlens.models.published import PUBLISHED_WEIGHTS
+from tests.models.mirror import Mirror, publish, published_form_of, torchvision_keys
 
 SPEC = InputSpec(height=32, width=32)
 
@@ -41,59 +38,6 @@ class Heard(Quiet):
 
     def warn(self, text: str) -> None:
         self.lines.append(f"warning: {text}")
-
-
-class Mirror:
-    """A folder served on loopback, with one network's weights published in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.requests: list[str] = []
-        mirror = self
-
-        class Handler(SimpleHTTPRequestHandler):
-            def do_GET(self) -> None:
-                mirror.requests.append(self.path)
-                super().do_GET()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.01,))
-        self.thread.start()
-        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
-
-    def close(self) -> None:
-        self.http.shutdown()
-        self.http.server_close()
-        self.thread.join()
-
-
-def published_form_of(net: Classifier, name: str) -> dict[str, torch.Tensor]:
-    """A network's tensors under torchvision's names."""
-    translate = family_named(name).from_torchvision
-    assert translate is not None
-    theirs = torchvision_keys(name)
-    state = net.state_dict()
-    return {key: state[translate(key)].clone() for key in theirs}
-
-
-def torchvision_keys(name: str) -> list[str]:
-    lines = (Path(__file__).parent / "torchvision.txt").read_text("utf-8").splitlines()
-    start = next(at for at, line in enumerate(lines) if line.startswith(f"[{name}]"))
-    parts = {
-        "conv": ["weight"],
-        "biased": ["weight", "bias"],
-        "norm": ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"],
-    }
-    keys = []
-    for line in lines[start + 1 :]:
-        if line.startswith("["):
-            break
-        kind, module, *_ = line.split()
-        keys += [f"{module}.{part}" for part in parts[kind]]
-    return keys
 
 
 def network(name: str = "mobilenet_v2", *, seed: int = 5) -> Classifier:
@@ -112,10 +56,7 @@ def trained() -> Classifier:
 def mirror(_leaves_nothing_behind: None, trained: Classifier, tmp_path: Path) -> Iterator[Mirror]:
     folder = tmp_path / "mirror"
     folder.mkdir()
-    torch.save(published_form_of(trained, "mobilenet_v2"), folder / "new.pth")
-    digest = hashlib.sha256((folder / "new.pth").read_bytes()).hexdigest()
-    weights = PublishedWeights(f"mobilenet_v2-{digest[:8]}.pth", 71.878)
-    (folder / "new.pth").rename(folder / weights.file_name)
+    weights = publish(published_form_of(trained, "mobilenet_v2"), "mobilenet_v2", folder)
     running = Mirror(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONVLENS_WEIGHTS_URL", running.url)

@@ -1,0 +1,88 @@
+"""The chapter's CIFAR-10 script in Keras 3 on TensorFlow, as it stands, with a clock.
+
+Network, batches of 64, Adam, both callbacks, ``validation_split=0.1``, 100 epochs at most; only
+that the pixels come from a file, that the random numbers have a seed, and that after each epoch the
+clock is stopped and the test images are measured. The training images lie in random order, as in
+Keras's own copy of CIFAR-10: ``validation_split`` takes the last ones.
+"""
+
+import os
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from benchmarks.peers.keras_standard import network
+from benchmarks.peers.peer import Config, answer
+
+
+def measure(config: Config) -> dict[str, Any]:
+    """Seconds from the call of ``fit``, and test accuracy, at each epoch's end and at the end."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import keras  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415
+
+    tf.config.threading.set_intra_op_parallelism_threads(config["threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(config["threads"])
+    keras.utils.set_random_seed(config["seed"])
+    arrays = np.load(config["arrays"])
+    x, x_test = (arrays[name].astype("float32") / 255.0 for name in ("X_train", "X_test"))
+    y, y_test = arrays["y_train"], arrays["y_test"]
+    model = network(x.shape[1:], config["classes"])
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate=0.001),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+
+    def test_accuracy() -> float:
+        # Not model.evaluate: within fit it would share the metrics of the epoch that is on.
+        probabilities = [
+            model(x_test[start : start + 500], training=False).numpy()
+            for start in range(0, len(x_test), 500)
+        ]
+        return float((np.concatenate(probabilities).argmax(1) == y_test).mean())
+
+    epochs: list[dict[str, Any]] = []
+
+    class Clock(keras.callbacks.Callback):
+        """The time that is Keras's own, and what each epoch had reached."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.stood = 0.0
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            seconds = perf_counter() - start - self.stood
+            own = {name: round(float(value), 6) for name, value in (logs or {}).items()}
+            epochs.append({"seconds": round(seconds, 3), "test_accuracy": test_accuracy(), **own})
+            self.stood = perf_counter() - start - seconds
+
+    start = perf_counter()
+    clock = Clock()
+    model.fit(
+        x,
+        y,
+        epochs=config["epochs"],
+        batch_size=64,
+        validation_split=0.1,
+        callbacks=[
+            keras.callbacks.EarlyStopping(
+                monitor="val_loss", patience=10, restore_best_weights=True
+            ),
+            keras.callbacks.ReduceLROnPlateau(
+                monitor="val_loss", factor=0.5, patience=5, min_lr=1e-6
+            ),
+            clock,
+        ],
+    )
+    seconds = perf_counter() - start - clock.stood
+    return {
+        "epochs": epochs,
+        "seconds": round(seconds, 3),
+        "test_accuracy": test_accuracy(),
+        "images": {"train": len(x), "test": len(x_test)},
+    }
+
+
+if __name__ == "__main__":
+    answer(measure)
