@@ -1,7 +1,7 @@
 """How long does checking images take, and which near duplicates does it find?
 
     python -m benchmarks.preflight [--cifar FOLDER_OR_TAR] [--photos FOLDER_OR_TAR]
-                                   [--sheet pairs.png] [--accuracy]
+                                   [--sheet pairs.png] [--accuracy] [--sizes 5000 60000]
 
 **Time.** ``convlens check`` on class folders of the CIFAR-10 JPEG edition, with an empty cache and
 again with a full one, over n of its files from 5,000 to 60,000:
@@ -28,13 +28,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.harness import RESULTS, data_file, unpacked, write_result
+from benchmarks.harness import RESULTS, cifar10, data_file, unpacked, write_result
+from benchmarks.stand_ins import SAMPLES, sample_photographs
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -43,6 +44,11 @@ from convlens.core.reporter import Quiet
 from convlens.data import ImageSet, open_source
 from convlens.preflight import Material, check_data, look_for_faults, near_duplicates
 from convlens.preflight.facts import look_at
+
+PEERS = ("the work that comparing every pair would be",)
+MINUTES = 8
+QUICK = ("--cifar", "digits", "--photos", "samples", "--sizes", "600", "1200")
+TARGET = "60,000 files in 60 s, 95 % of a planted leak"
 
 SIZES = (5_000, 10_000, 20_000, 40_000, 60_000)
 MILLION = 1_000_000
@@ -284,37 +290,51 @@ def accuracies(leaky: Path, plain: Path) -> dict[str, Any]:
     return found
 
 
-def main() -> None:
+def headline(found: Mapping[str, Any]) -> str:
+    """What was found, in a line of the table."""
+    most = max(found["seconds_for"], key=int)
+    own = found["seconds_for"][most]
+    return (
+        f"{int(most):,} files in {own['first']['seconds']:.0f} s, {own['again']['seconds']:.0f} s "
+        f"again; {found['planted']['share']:.1%} of a planted leak found"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, write the result."""
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--cifar", type=Path, help="a folder or archive with train and test")
     options.add_argument("--photos", type=Path, help="a folder or archive of photographs")
     options.add_argument("--sheet", type=Path, help="draw 50 of the pairs that were not planted")
     options.add_argument("--accuracy", action="store_true", help="train with and without the leak")
+    options.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     options.add_argument("--only", type=Path, help=argparse.SUPPRESS)
     options.add_argument("--out", type=Path, default=RESULTS / "preflight.json")
-    given = options.parse_args()
+    given = options.parse_args(arguments)
     if given.only:
         print(json.dumps(check_once(given.only)))
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        cifar = given.cifar or data_file("cifar10-jpeg.tar.xz", option="--cifar")
-        photos = given.photos or data_file("photos200.tar", option="--photos")
-        cifar, photos = unpacked(cifar, folder / "cifar"), unpacked(photos, folder / "photos")
+        cifar = cifar10(given.cifar, folder / "cifar")
+        if str(given.photos) == SAMPLES:
+            photos = sample_photographs(folder / "photos", 12)
+        else:
+            found = given.photos or data_file("photos200.tar", option="--photos")
+            photos = unpacked(found, folder / "photos")
         os.environ["CONVLENS_CACHE"] = str(folder / "cache")
         growth = {}
-        for n in SIZES:
+        for n in given.sizes:
             some_of_cifar10(cifar, n, folder / "some.csv")
             growth[n] = timed(folder / "some.csv")
             print(n, growth[n], flush=True)
         photographs = images_in(photos)
-        last = growth[SIZES[-1]]["first"]
+        last = growth[given.sizes[-1]]["first"]
         facts = {
             "seconds_for": growth,
             "a_million_would_take": {
-                "seconds": round(last["seconds"] * MILLION / SIZES[-1]),
-                "hashes_compared_an_image": round(last["hashes_compared"] / SIZES[-1]),
+                "seconds": round(last["seconds"] * MILLION / given.sizes[-1]),
+                "hashes_compared_an_image": round(last["hashes_compared"] / given.sizes[-1]),
                 "at_most_an_image": 10 * 4 * 16 * 32,
             },
             "distinct_photographs": false_positives(photographs),
@@ -327,9 +347,14 @@ def main() -> None:
             "planted": planted(cifar, given.sheet, given.accuracy),
         }
     print(json.dumps(facts["planted"]))
-    packages = ("numpy", "opencv-python-headless", "pillow", "torch")
-    question = "How long does checking images take, and which near duplicates does it find?"
-    write_result(given.out, "benchmarks.preflight", question, facts, packages=packages)
+    write_result(
+        given.out,
+        __file__,
+        arguments,
+        "seconds of a check over the number of files; shares of near duplicates that are found",
+        facts,
+        packages=("numpy", "opencv-python-headless", "pillow", "torch"),
+    )
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Estimate:
         Example:
             >>> Estimate(seconds=80, training_seconds=75, at_most=True, memory_mb=612,
             ...          phases=()).in_words()
-            'about 1m20s at most, 612 MB of memory'
+            'about 1 min 20 s at most, 612 MB of memory'
         """
         most = " at most" if self.at_most else ""
         return f"about {in_words(self.seconds)}{most}, {self.memory_mb:,} MB of memory"
