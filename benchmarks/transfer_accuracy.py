@@ -1,7 +1,7 @@
 """Does training that begins from another task's weights win, with 200 images?
 
     python -m benchmarks.transfer_accuracy [--cifar FOLDER_OR_TAR] [--seeds 5]
-        [--pretraining-images 25000] [--pretraining-epochs 5] [--head-epochs 20] [--fine-epochs 40]
+        [--pretraining-images 25000] [--pretraining-epochs 8] [--head-epochs 20] [--fine-epochs 40]
         [--scratch-epochs 120]
 
 On the JPEG edition of CIFAR-10. The standard network, with global average pooling and one dense
@@ -217,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cifar", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--pretraining-images", type=int, default=25_000)
-    parser.add_argument("--pretraining-epochs", type=int, default=5)
+    parser.add_argument("--pretraining-epochs", type=int, default=8)
     parser.add_argument("--head-epochs", type=int, default=20)
     parser.add_argument("--fine-epochs", type=int, default=40)
     parser.add_argument("--scratch-epochs", type=int, default=120)
