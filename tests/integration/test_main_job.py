@@ -174,6 +174,25 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(tmp_path: Path, convlens:
     assert (run.bundle / "model.safetensors").read_bytes() == before
 
 
+def test_resume_alone_means_the_newest_unfinished_run(
+    tmp_path: Path, convlens: Convlens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    none = convlens("train", "--resume")
+    assert none.status == 2
+    assert "no unfinished run" in " ".join(none.err.split())
+    photos = fill(tmp_path / "photos", each=12)
+    runs = [package.train(photos, epochs=1, out=Path("runs") / name, quiet=True) for name in "abc"]
+    for run in runs[:2]:
+        (run.folder / "metrics.json").unlink()
+    (runs[0].folder / "history.jsonl").touch()  # begun before, and worked on last
+    told = convlens("train", "--resume")
+    assert told.status == 0
+    assert "going on with runs/a" in told.err
+    assert (runs[0].folder / "metrics.json").is_file()
+    assert not (runs[1].folder / "metrics.json").is_file()
+
+
 def test_a_run_goes_on_only_with_the_images_it_began_with(
     tmp_path: Path, convlens: Convlens
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from convlens.api.asked import (
     opened,
@@ -42,7 +42,7 @@ def train(
     size: str | int | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
-    resume: str | Path | None = None,
+    resume: str | Path | Literal[True] | None = None,
     device: str = "auto",
     cache: bool = True,
     settings: Sequence[str] = (),
@@ -74,7 +74,8 @@ def train(
         size: the network's input in pixels: 224, or ``"96x160"`` (height × width).
         seed: fixes every draw of the run; 0 by default.
         out: the run's folder; by default a new one under ``runs``.
-        resume: an unfinished run to go on with, as it was asked for: nothing of it can be changed.
+        resume: an unfinished run to go on with, as it was asked for: nothing of it can be changed;
+            True for the newest one under ``runs``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         cache: keep decoded images on disk for the next run; False holds them in memory.
         settings: any key of the recipe as ``"part.key=value"``.
@@ -113,7 +114,8 @@ def train(
         if resume is not None:
             asked_anew = {"SOURCE": source, "recipe": recipe, "splits": splits, "out": out}
             refuse_beside_resume({**asked_anew, **network, **said, "allow": tuple(allow)})
-            return _resume(Path(resume), **where, reporter=reporter)
+            folder = None if resume is True else Path(resume)
+            return _resume(folder, **where, reporter=reporter)
         asked = what_is_asked(recipe, model=network, **said)
         if splits is not None:
             asked = merge(asked, {"data": {"splits": str(Path(splits).resolve())}})
@@ -183,10 +185,15 @@ def _kept_beside(folder: Path, found: Preflight | None) -> Iterator[None]:
         raise
 
 
-def _resume(folder: Path, *, device: str, cache: bool, ranks: Ranks, reporter: Reporter) -> Run:
+def _resume(
+    folder: Path | None, *, device: str, cache: bool, ranks: Ranks, reporter: Reporter
+) -> Run:
     from convlens.data import CacheSettings
-    from convlens.recipe import Run, carry_out
+    from convlens.recipe import RUNS, Run, carry_out, newest_unfinished
 
+    if folder is None:
+        folder = newest_unfinished(RUNS).folder
+        reporter.say(f"going on with {folder}")
     run = Run(folder)
     with ranks.one_a_host_first():
         images = run.images(reporter)

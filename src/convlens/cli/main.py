@@ -53,7 +53,7 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit status 0 done, 1 the work failed, 2 the request was wrong."""
-    words = sys.argv[1:] if arguments is None else arguments
+    words = _with_newest_run(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in words
     try:
         sys.exit(get_command(app)(args=words, prog_name="convlens", standalone_mode=False) or 0)
@@ -71,6 +71,19 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader (head, less) left: nothing more can be told, and that is no failure.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _with_newest_run(words: list[str]) -> list[str]:
+    """``--resume`` without a run means the newest; typer knows no option with or without a value.
+
+    Example:
+        >>> _with_newest_run(["train", "--resume", "--json"])
+        ['train', '--resume', '', '--json']
+    """
+    spelled_out: list[str] = []
+    for word, after in zip(words, [*words[1:], "--"], strict=True):
+        spelled_out += [word, ""] if word == "--resume" and after.startswith("-") else [word]
+    return spelled_out
 
 
 def _verb(words: list[str]) -> str:

@@ -58,7 +58,10 @@ def train(
         Path | None, typer.Option(help="The run's folder; default runs/DATE-TIME-SOURCE-MODEL.")
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="An unfinished run's folder to go on with.")
+        str | None,
+        typer.Option(
+            metavar="[RUN]", help="Go on with an unfinished run; by default the newest under runs."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     cache: CacheOption = True,
@@ -94,7 +97,7 @@ def train(
         size=size,
         seed=seed,
         out=out,
-        resume=resume,
+        resume=resume == "" or resume,
         device=device,
         cache=cache,
         settings=settings or (),

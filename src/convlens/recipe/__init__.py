@@ -16,12 +16,13 @@ from convlens.recipe.measure import Evaluation, EvaluationSettings, measure_bund
 from convlens.recipe.pace import PhasePace, RunPace, pace_of_run
 from convlens.recipe.rate import RateLook, rate_setting, try_rates
 from convlens.recipe.recipe import ARRAYS, Recipe
-from convlens.recipe.run import Run, new_run_folder
+from convlens.recipe.run import RUNS, Run, new_run_folder, newest_unfinished
 from convlens.recipe.views_gain import ViewsGain
 
 __all__ = [
     "ARRAYS",
     "FINE_TUNING",
+    "RUNS",
     "Against",
     "Evaluation",
     "EvaluationSettings",
@@ -36,6 +37,7 @@ __all__ = [
     "complete",
     "measure_bundle",
     "new_run_folder",
+    "newest_unfinished",
     "pace_of_run",
     "parts_of",
     "rate_setting",

@@ -15,6 +15,8 @@ from convlens.prediction import Predictor, load_bundle
 from convlens.recipe.recipe import ARRAYS, Recipe
 
 SPLITS_FILE = "splits.csv"
+RUNS = Path("runs")
+"""Where runs go that are not given a folder."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def new_run_folder(out: Path | None, *, name: str, model: str) -> Path:
     Raises:
         ConvlensError: it holds something already, or cannot be written to.
     """
-    folder = out or _free(Path("runs"), f"{_now()}-{_slug(name)}-{_slug(model)}")
+    folder = out or _free(RUNS, f"{_now()}-{_slug(name)}-{_slug(model)}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         occupied = any(folder.iterdir())
@@ -140,6 +142,23 @@ def new_run_folder(out: Path | None, *, name: str, model: str) -> Path:
             code="not-empty",
         )
     return folder
+
+
+def newest_unfinished(parent: Path) -> Run:
+    """The run in a folder of runs that was worked on last and has not come to its end.
+
+    Raises:
+        ConvlensError: there is none.
+    """
+    begun = (path.parent for path in parent.glob("*/recipe.toml"))
+    unfinished = [run for run in begun if not (run / "metrics.json").is_file()]
+    if not unfinished:
+        raise ConvlensError(
+            f"there is no unfinished run in {parent.resolve()}; name the run's folder: "
+            "convlens train --resume RUN",
+            code="no-run",
+        )
+    return Run(max(unfinished, key=lambda run: max(p.stat().st_mtime for p in run.iterdir())))
 
 
 def _free(parent: Path, name: str) -> Path:

@@ -10,8 +10,7 @@ from convlens.core.reporter import Quiet, Reporter
 from convlens.data import CacheSettings, ImageSet
 from convlens.inspection import Trace, trace
 from convlens.prediction import Predictor
-from convlens.recipe import Run
-from convlens.recipe.build import parts_of
+from convlens.recipe import Run, parts_of
 from convlens.reporting.augmentation import gather_sheet
 from convlens.reporting.facts import Facts, Gallery, measured_split
 from convlens.reporting.gallery import gather_gallery
