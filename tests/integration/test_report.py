@@ -104,6 +104,26 @@ def test_a_run_on_arrays_shows_its_images_only_when_it_ends(tmp_path: Path) -> N
     assert "arrays in memory, which are gone" in section(path, "mistakes")
 
 
+def test_without_test_images_those_shown_are_those_measured(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(500) % 2
+    x = rng.integers(0, 256, (500, 12, 12, 1), np.uint8)
+    run = package.train(
+        (x, y),
+        epochs=1,
+        model="simple",
+        size=12,
+        settings=["data.test=0", "data.val=0.2", "training.batch_size=100"],
+        out=tmp_path / "run",
+        quiet=True,
+    )
+    val = run.metrics["val"]
+    wrong = val["n"] - round(val["accuracy"] * val["n"])
+    assert val["n"] < 100, "a part of validation calibrates"
+    told = section(run.folder / "report.html", "mistakes")
+    assert f"of {wrong} mistakes on {val['n']} images" in told
+
+
 def test_a_run_from_before_reports_had_it_all_is_reported(run: Run, tmp_path: Path) -> None:
     metrics = json.loads((run.folder / "metrics.json").read_text("utf-8"))
     old = {key: value for key, value in metrics.items() if key not in {"calibration", "abstaining"}}

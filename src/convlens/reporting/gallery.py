@@ -22,30 +22,30 @@ Floats = NDArray[np.float32]
 
 def gather_gallery(
     images: ImageSet,
-    split: str,
+    numbers: NDArray[np.int64],
     predictor: Predictor,
     *,
     cache: CacheSettings | None,
     reporter: Reporter,
 ) -> Gallery | None:
-    """Classify a split's images, and pick the worst mistakes and the least sure answers.
+    """Classify images, and pick the worst mistakes and the least sure answers.
 
     Args:
         images: the run's images.
-        split: which of them.
+        numbers: which of them: those that the report's figures are about.
         predictor: the run's network.
         cache: where decoded pixels are kept; None for the defaults.
         reporter: shows the progress.
 
     Returns:
-        The gallery; None where the split has no images.
+        The gallery; None where there are no images.
 
     Raises:
         ConvlensError: none of the images can be read any more.
     """
     pixels = read_pixels(
         images,
-        images.splits[split],
+        numbers,
         predictor.bundle.input_spec,
         settings=cache,
         reporter=reporter,

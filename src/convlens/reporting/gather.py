@@ -11,6 +11,7 @@ from convlens.data import CacheSettings, ImageSet
 from convlens.inspection import Trace, trace
 from convlens.prediction import Predictor
 from convlens.recipe import Run
+from convlens.recipe.build import parts_of
 from convlens.reporting.augmentation import gather_sheet
 from convlens.reporting.facts import Facts, Gallery, measured_split
 from convlens.reporting.gallery import gather_gallery
@@ -66,7 +67,8 @@ def gather(
         split = measured_split(metrics)
         if split is None:
             return None
-        return gather_gallery(found, split, predictor, cache=cache, reporter=reporter)
+        numbers = parts_of(run.recipe, found)[split]
+        return gather_gallery(found, numbers, predictor, cache=cache, reporter=reporter)
 
     return Facts(
         folder=str(run.folder),
