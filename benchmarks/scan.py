@@ -1,6 +1,6 @@
 """How long does it take to open a folder of 100,000 images, and how much memory?
 
-    python -m benchmarks.scan [--files 100000] [--classes 100] [--rounds 5]
+    python -m benchmarks scan [--files 100000] [--classes 100] [--rounds 5]
 
 The files are made first: small JPEGs, no two alike but all of one size in bytes, so that looking
 for copies has to read them; their folders are in the system's cache. Then, on all cores, the parts:
@@ -149,7 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("bytes a file:", held)
     write_result(
         given.out,
-        "benchmarks.scan",
+        __file__,
+        arguments,
         "seconds and memory of opening a folder of class folders, files in the system's cache",
         {
             "files": given.files,
