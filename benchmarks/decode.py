@@ -203,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "libjpeg-turbo in pillow": features.version("libjpeg_turbo"),
             "sets": sets,
         },
-        packages=("numpy", "opencv-python-headless", "pillow"),
+        packages=("numpy", "opencv-python-headless", "pillow", "simplejpeg"),
     )
 
 
