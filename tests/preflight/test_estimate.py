@@ -1,0 +1,159 @@
+"""What a run will take, reckoned from a pace that is given; and that measuring leaves no trace."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.preflight.scenes import source
+
+import convlens
+from convlens.core.reporter import Quiet
+from convlens.data import DataSettings, ImageSet, open_source, read_pixels
+from convlens.preflight import estimate, plan_of
+from convlens.recipe import PhasePace, RunPace, complete, pace_of_run, parts_of
+
+ASKED: dict[str, Any] = {"source": "here"}
+CPU = torch.device("cpu")
+
+
+def images(n: int = 200, side: int = 16) -> ImageSet:
+    pixels = np.random.default_rng(0).integers(0, 256, (n, side, side, 3), dtype=np.uint8)
+    settings = DataSettings(val=0.2, test=0.1)
+    return open_source((pixels, np.arange(n) % 2), settings=settings, reporter=Quiet())
+
+
+def phase(**changes: Any) -> PhasePace:
+    usual = {
+        "train": "all",
+        "step": 0.5,
+        "small_step": 0.1,
+        "validation": 0.01,
+        "features": 0.0,
+        "features_of": 0,
+        "draws": 0,
+    }
+    return PhasePace(**{**usual, **changes})
+
+
+@pytest.fixture
+def paced(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """An estimate from phases whose pace is given."""
+
+    def reckoned(asked: dict[str, Any], *phases: PhasePace) -> Any:
+        pace = RunPace(decoding=0.02, predicting=0.03, phases=phases, pixels_bytes=0)
+        monkeypatch.setattr("convlens.preflight.estimate.pace_of_run", lambda *_, **__: pace)
+        shown = images()
+        recipe, _ = complete({**ASKED, **asked}, shown)
+        network = plan_of(recipe, shown).network
+        assert network is not None
+        n = {part: len(own) for part, own in parts_of(recipe, shown).items()}
+        return estimate(recipe, shown, network, device=CPU), n
+
+    return reckoned
+
+
+def test_steps_validation_and_the_last_figures_add_up(paced: Callable[..., Any]) -> None:
+    training = {"epochs": 7, "batch_size": 20}
+    found, n = paced({"training": training}, phase())
+    steps = 7  # 140 training images in batches of 20
+    assert n["train"] == 140
+    assert found.training_seconds == pytest.approx(7 * (steps * 0.5 + n["val"] * 0.01))
+    last = 0.03 * (n["val"] + n["calibration"] + n["test"])
+    assert found.seconds == pytest.approx(found.training_seconds + last)
+    assert not found.at_most
+
+
+def test_the_first_epochs_may_have_smaller_images(paced: Callable[..., Any]) -> None:
+    asked = {
+        "training": {"epochs": 5, "batch_size": 140},
+        "augment": {"early_epochs": 3, "early_scale": 0.75},
+    }
+    found, n = paced(asked, phase())
+    assert found.training_seconds == pytest.approx(3 * 0.1 + 2 * 0.5 + 5 * n["val"] * 0.01)
+
+
+def test_features_are_made_once_for_all_phases(paced: Callable[..., Any]) -> None:
+    phases = [{"train": "head", "epochs": 2}, {"train": "last 1", "epochs": 3}]
+    training = {"phases": phases, "batch_size": 140}
+    frozen = phase(train="head", features=0.2, features_of=4, draws=2)
+    found, n = paced({"training": training}, frozen, phase(features=0.2, features_of=3, draws=2))
+    first, second = found.phases
+    own = 2 * (0.5 + n["val"] * 0.01) + 0.2 * (2 * n["train"] + n["val"])
+    assert first.seconds == pytest.approx(own)
+    assert second.seconds == pytest.approx(3 * (0.5 + n["val"] * 0.01))
+
+
+def test_a_budget_is_what_it_takes_and_stopping_early_makes_it_the_most(
+    paced: Callable[..., Any],
+) -> None:
+    found, _ = paced({"training": {"budget_seconds": 33.0}}, phase())
+    assert found.training_seconds == 33.0
+    stopping = {"epochs": 9, "early_stopping": {"patience": 3}}
+    found, _ = paced({"training": stopping}, phase())
+    assert found.at_most
+    assert "at most" in found.in_words()
+
+
+def test_images_that_are_kept_decoded_take_no_time_to_decode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = open_source(source(tmp_path), reporter=Quiet())
+    recipe, _ = complete({**ASKED, "input": {"height": 32, "width": 32}}, shown)
+    network = plan_of(recipe, shown).network
+    assert network is not None
+    pace = RunPace(decoding=0.02, predicting=0.0, phases=(phase(),), pixels_bytes=0)
+    monkeypatch.setattr("convlens.preflight.estimate.pace_of_run", lambda *_, **__: pace)
+    before = estimate(recipe, shown, network, device=CPU)
+    assert before.seconds == pytest.approx(before.training_seconds + 0.02 * len(shown))
+    for part, numbers in parts_of(recipe, shown).items():
+        margin = recipe.augment.margin if part == "train" else 0.0
+        read_pixels(shown, numbers, recipe.input, margin=margin, reporter=Quiet())
+    after = estimate(recipe, shown, network, device=CPU)
+    assert after.seconds == after.training_seconds
+
+
+def test_the_parts_of_a_transfer_are_measured_apart() -> None:
+    shown = images()
+    layers = "conv 4 3 same relu, maxpool 2, conv 8 3 same relu, globalavgpool, dense"
+    phases = [{"train": "head", "epochs": 1}, {"train": "all", "epochs": 1}]
+    asked = {
+        "model": {"layers": layers},
+        "augment": {"policy": "none"},
+        "training": {"phases": phases, "batch_size": 20},
+    }
+    recipe, _ = complete({**ASKED, **asked}, shown)
+    network = plan_of(recipe, shown).network
+    assert network is not None
+    head, whole = pace_of_run(recipe, shown, network, device=CPU, seconds=0.0).phases
+    assert head.features_of > 1
+    assert head.features > 0
+    assert (head.draws, whole.features_of, whole.features) == (1, 0, 0.0)
+
+
+def test_measuring_leaves_the_network_and_torchs_generator_as_they_were() -> None:
+    shown = images()
+    recipe, _ = complete({**ASKED, "training": {"batch_size": 20}}, shown)
+    network = plan_of(recipe, shown).network
+    assert network is not None
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    torch.manual_seed(5)
+    generator = torch.get_rng_state()
+    pace_of_run(recipe, shown, network, device=CPU, seconds=0.01)
+    assert torch.equal(torch.get_rng_state(), generator)
+    after = network.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_run_is_the_same_to_the_bit_without_the_checks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def weights(folder: str) -> bytes:
+        run = convlens.train("digits", epochs=1, out=tmp_path / folder, quiet=True)
+        return (run.bundle / "model.safetensors").read_bytes()
+
+    checked = weights("checked")
+    monkeypatch.setattr("convlens.api.training.checked", lambda *_, **__: None)
+    assert weights("unchecked") == checked
