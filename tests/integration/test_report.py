@@ -107,12 +107,12 @@ def test_a_run_on_arrays_shows_its_images_only_when_it_ends(tmp_path: Path) -> N
 def test_without_test_images_those_shown_are_those_measured(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     y = np.arange(500) % 2
-    x = rng.integers(0, 256, (500, 12, 12, 1), np.uint8)
+    x = rng.integers(0, 256, (500, 20, 20, 1), np.uint8)
     run = package.train(
         (x, y),
         epochs=1,
         model="simple",
-        size=12,
+        size=20,
         settings=["data.test=0", "data.val=0.2", "training.batch_size=100"],
         out=tmp_path / "run",
         quiet=True,

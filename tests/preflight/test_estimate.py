@@ -44,7 +44,7 @@ def paced(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
     def reckoned(asked: dict[str, Any], *phases: PhasePace) -> Any:
         pace = RunPace(decoding=0.02, predicting=0.03, phases=phases, pixels_bytes=0)
-        monkeypatch.setattr("convlens.preflight.estimate.pace_of_run", lambda *_, **__: pace)
+        monkeypatch.setattr("convlens.preflight.estimates.pace_of_run", lambda *_, **__: pace)
         shown = images()
         recipe, _ = complete({**ASKED, **asked}, shown)
         network = plan_of(recipe, shown).network
@@ -105,7 +105,7 @@ def test_images_that_are_kept_decoded_take_no_time_to_decode(
     network = plan_of(recipe, shown).network
     assert network is not None
     pace = RunPace(decoding=0.02, predicting=0.0, phases=(phase(),), pixels_bytes=0)
-    monkeypatch.setattr("convlens.preflight.estimate.pace_of_run", lambda *_, **__: pace)
+    monkeypatch.setattr("convlens.preflight.estimates.pace_of_run", lambda *_, **__: pace)
     before = estimate(recipe, shown, network, device=CPU)
     assert before.seconds == pytest.approx(before.training_seconds + 0.02 * len(shown))
     for part, numbers in parts_of(recipe, shown).items():

@@ -81,7 +81,7 @@ def _with_newest_run(words: list[str]) -> list[str]:
         ['train', '--resume', '', '--json']
     """
     spelled_out: list[str] = []
-    for word, after in zip(words, [*words[1:], "--"], strict=True):
+    for word, after in zip(words, [*words[1:], "--"], strict=False):
         spelled_out += [word, ""] if word == "--resume" and after.startswith("-") else [word]
     return spelled_out
 

@@ -19,7 +19,7 @@ from convlens.preflight.check_data import check_data, look_for_faults
 from convlens.preflight.check_recipe import check_recipe
 from convlens.preflight.cleaned import write_cleaned
 from convlens.preflight.codes import CODES, Code, Severity, refuse_unknown_codes, table_of_codes
-from convlens.preflight.estimate import Estimate, PhaseEstimate, estimate
+from convlens.preflight.estimates import Estimate, PhaseEstimate, estimate
 from convlens.preflight.finding import Finding, blocking
 from convlens.preflight.material import Material
 from convlens.preflight.near_duplicates import Pairs, near_duplicates
