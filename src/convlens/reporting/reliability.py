@@ -33,37 +33,44 @@ def reliability(facts: Facts) -> Reliability | None:
         return None
     calibration = facts.metrics.get("calibration") or {}
     before, after = calibration.get("before"), calibration.get("after")
-    drawn = [("As measured", figures)]
+    drawn, leans = [("As measured", figures)], [_lean(_filled(figures), "On average")]
     if before and after and before.get("reliability") and after.get("reliability"):
         drawn = [("Before the temperature", before), ("After the temperature", after)]
-    bins = [own for own in figures["reliability"] if own["count"]]
+        leans = [
+            _lean(_filled(before), "As it was trained, on average"),
+            _lean(_filled(after), "With the temperature"),
+        ]
     return Reliability(
         charts=tuple(_chart(title, own) for title, own in drawn),
-        told=(_lean(bins), *_temperature(calibration)),
-        rows=bins,
+        told=(leans[0], *_temperature(calibration), *leans[1:]),
+        rows=_filled(figures),
     )
+
+
+def _filled(figures: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The bins that have images."""
+    return [own for own in figures["reliability"] if own["count"]]
 
 
 def _chart(title: str, figures: Mapping[str, Any]) -> Markup:
     bins = figures["reliability"]
-    filled = [own for own in bins if own["count"]]
     said = "; ".join(
         f"{percent(own['confidence'], 0)} sure, {percent(own['accuracy'], 0)} right "
         f"({counted(own['count'])})"
-        for own in filled
+        for own in _filled(figures)
     )
     return draw_reliability(bins, title=title, says=f"Reliability diagram, {title.lower()}: {said}")
 
 
-def _lean(bins: Sequence[Mapping[str, Any]]) -> str:
+def _lean(bins: Sequence[Mapping[str, Any]], when: str) -> str:
     """Whether it is too sure or not sure enough."""
     n = sum(own["count"] for own in bins)
     gap = sum(own["count"] * (own["confidence"] - own["accuracy"]) for own in bins) / n
     sure = sum(own["count"] * own["confidence"] for own in bins) / n
-    said = f"On average it was {percent(sure)} sure and {percent(sure - gap)} right"
+    said = f"{when} it was {percent(sure)} sure and {percent(sure - gap)} right"
     if abs(gap) < 0.01:
         return f"{said}: its probabilities can be taken at their word."
-    return f"{said}: it is {'too sure of itself' if gap > 0 else 'surer than it says'}."
+    return f"{said}: it is {'too sure of itself' if gap > 0 else 'right more often than it says'}."
 
 
 def _temperature(calibration: Mapping[str, Any]) -> list[str]:
