@@ -58,6 +58,24 @@ def what_is_asked(
     return asked
 
 
+def network_asked(
+    *,
+    model: str | None,
+    layers: str | Sequence[str] | None,
+    head: str | None = None,
+    pretrained: bool,
+    weights: str | Path | None,
+) -> dict[str, Any]:
+    """Which network the options ask for, by the names of `convlens.models.ModelSpec`."""
+    return {
+        "name": model,
+        "layers": layers,
+        "head": head,
+        "pretrained": pretrained or None,
+        "weights": weights and str(weights),
+    }
+
+
 def refuse_beside_resume(said: dict[str, Any]) -> None:
     """Refuse to change a run that is to go on as it was asked for.
 

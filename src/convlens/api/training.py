@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from convlens.api.asked import (
+    network_asked,
     opened,
     refuse_beside_resume,
     reporter_for,
@@ -93,13 +94,9 @@ def train(
     from convlens.core.ranks import Ranks
     from convlens.core.settings import merge
 
-    network = {
-        "name": model,
-        "layers": layers,
-        "head": head,
-        "pretrained": pretrained or None,
-        "weights": weights and str(weights),
-    }
+    network = network_asked(
+        model=model, layers=layers, head=head, pretrained=pretrained, weights=weights
+    )
     said: dict[str, Any] = {
         "augment": augment,
         "epochs": epochs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convlens.api.asked import opened, reporter_for, source_name, what_is_asked
+from convlens.api.asked import network_asked, opened, reporter_for, source_name, what_is_asked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,12 +159,7 @@ def look_rate(
     reporter = reporter_for(quiet)
     asked = what_is_asked(
         recipe,
-        model={
-            "name": model,
-            "layers": layers,
-            "pretrained": pretrained or None,
-            "weights": weights and str(weights),
-        },
+        model=network_asked(model=model, layers=layers, pretrained=pretrained, weights=weights),
         augment=None,
         epochs=None,
         size=size,

@@ -7,6 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convlens.cli.output import CacheOption, JsonOption, print_json, stdout
+from convlens.cli.run_options import (
+    LayersOption,
+    ModelOption,
+    PretrainedOption,
+    RecipeOption,
+    SeedOption,
+    SettingsOption,
+    SizeOption,
+    WeightsOption,
+)
 
 if TYPE_CHECKING:
     from convlens.recipe import RateLook
@@ -16,29 +26,14 @@ def rate(
     source: Annotated[
         str | None, typer.Argument(metavar="SOURCE", help="Labelled images, as for train.")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="A network by name, or your own as file.py:function.")
-    ] = None,
-    layers: Annotated[
-        str | None, typer.Option(help='A network as text: "conv 32 3 same relu, maxpool 2, …".')
-    ] = None,
-    pretrained: Annotated[
-        bool, typer.Option("--pretrained", help="Begin from the published ImageNet weights.")
-    ] = False,
-    weights: Annotated[
-        Path | None, typer.Option(help="Begin from a .safetensors or .pth file.")
-    ] = None,
-    recipe: Annotated[
-        Path | None, typer.Option(help="A TOML file to begin from; options come before it.")
-    ] = None,
-    size: Annotated[
-        str | None, typer.Option(help="The network's input in pixels: 224, or 96x160 (H x W).")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Fixes every draw; default 0.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PART.KEY=VALUE", help="Any key of the recipe; repeatable."),
-    ] = None,
+    model: ModelOption = None,
+    layers: LayersOption = None,
+    pretrained: PretrainedOption = False,
+    weights: WeightsOption = None,
+    recipe: RecipeOption = None,
+    size: SizeOption = None,
+    seed: SeedOption = None,
+    settings: SettingsOption = None,
     out: Annotated[
         Path, typer.Option(help="The PNG file to write, or a folder for rate.png.")
     ] = Path("look"),

@@ -6,6 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convlens.cli.output import CacheOption, JsonOption, percent, print_json, stdout
+from convlens.cli.run_options import (
+    AugmentOption,
+    EpochsOption,
+    HeadOption,
+    LayersOption,
+    ModelOption,
+    PretrainedOption,
+    RecipeOption,
+    SeedOption,
+    SettingsOption,
+    SizeOption,
+    WeightsOption,
+)
 
 if TYPE_CHECKING:
     from convlens.recipe import Run
@@ -20,40 +33,22 @@ def train(
             "an archive, an .npz file, a table, or a catalogue name such as digits.",
         ),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="A network by name, or your own as file.py:function.")
-    ] = None,
-    layers: Annotated[
-        str | None, typer.Option(help='A network as text: "conv 32 3 same relu, maxpool 2, …".')
-    ] = None,
-    head: Annotated[
-        str | None,
-        typer.Option(help='After the stages: "globalavgpool, dense 256 relu, dropout 0.5, dense".'),
-    ] = None,
-    pretrained: Annotated[
-        bool, typer.Option("--pretrained", help="Begin from the published ImageNet weights.")
-    ] = False,
-    weights: Annotated[
-        Path | None, typer.Option(help="Begin from a .safetensors or .pth file.")
-    ] = None,
-    recipe: Annotated[
-        Path | None, typer.Option(help="A TOML file to begin from; options come before it.")
-    ] = None,
+    model: ModelOption = None,
+    layers: LayersOption = None,
+    head: HeadOption = None,
+    pretrained: PretrainedOption = False,
+    weights: WeightsOption = None,
+    recipe: RecipeOption = None,
     splits: Annotated[
         Path | None, typer.Option(help="A run's splits.csv to keep; new images are dealt out.")
     ] = None,
-    augment: Annotated[
-        str | None,
-        typer.Option(help="Of training images: none, light, standard, strong or trivial."),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images.")] = None,
+    augment: AugmentOption = None,
+    epochs: EpochsOption = None,
     budget: Annotated[
         str | None, typer.Option(help="Fit the epochs to a time: 90s, 5m, 1h30m.")
     ] = None,
-    size: Annotated[
-        str | None, typer.Option(help="The network's input in pixels: 224, or 96x160 (H x W).")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Fixes every draw; default 0.")] = None,
+    size: SizeOption = None,
+    seed: SeedOption = None,
     out: Annotated[
         Path | None, typer.Option(help="The run's folder; default runs/DATE-TIME-SOURCE-MODEL.")
     ] = None,
@@ -65,10 +60,7 @@ def train(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     cache: CacheOption = True,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PART.KEY=VALUE", help="Any key of the recipe; repeatable."),
-    ] = None,
+    settings: SettingsOption = None,
     allow: Annotated[
         list[str] | None,
         typer.Option(metavar="CODE", help="An error found beforehand that is not to stop the run."),
