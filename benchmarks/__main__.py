@@ -4,7 +4,7 @@
     python -m benchmarks decode training    answer some
     python -m benchmarks decode --images 50 answer one with its own options (--help shows them)
     python -m benchmarks --quick            answer every one in small, in ten minutes
-    python -m benchmarks --table            bring the table in README.md up to the results
+    python -m benchmarks --table            bring the tables of both READMEs up to the results
 
 Each runs in a process of its own. Small answers go to ``build/benchmarks``: they show that a
 question can be answered, and are no figures.
@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks.questions import FOLDER, Question, questions
 
@@ -70,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--quick", action="store_true", help="in small; every one, or those named")
-    parser.add_argument("--table", action="store_true", help="bring README.md's table up to date")
+    parser.add_argument("--table", action="store_true", help="bring the READMEs' tables up to date")
     known = questions()
     asked = list(sys.argv[1:] if arguments is None else arguments)
     one = bool(asked) and asked[0] in {own.name for own in known}
@@ -93,9 +92,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _bring_up_to_date() -> None:
-    from benchmarks.table import README, fresh  # noqa: PLC0415 - loads what the questions load
+    from benchmarks.table import fresh  # noqa: PLC0415 - loads what the questions load
 
-    Path(README).write_text(fresh(), "utf-8")
+    for path, text in fresh().items():
+        path.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,36 +1,132 @@
-"""The table of `README.md`: a line a question, from its newest result."""
+"""The tables of the two READMEs, from the newest results.
+
+This folder's has a line a question. The project's has the few figures that a stranger asks for;
+what has no result has no line there.
+"""
 
 import importlib
 import json
 import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.questions import FOLDER, Question, questions
 
 README = FOLDER / "README.md"
+FRONT = FOLDER.parent / "README.md"
 _TABLE = re.compile(
     r"(?<=<!-- table: python -m benchmarks --table -->\n).*?(?=<!-- end -->)", re.DOTALL
 )
+
+
+Cells = tuple[str, str, str]
+"""What is done, convlens's figure, the peer's."""
+
+
+def front_table() -> str:
+    """The figures that a stranger asks for, as Markdown."""
+    rows = ["| | convlens | | measured by |", "| --- | --- | --- | --- |"]
+    for name, told in _ASKED_FOR.items():
+        found = _result(name)
+        if found is not None:
+            command = f"`python -m benchmarks {name}`"
+            rows += [f"| {' | '.join((*cells, command))} |" for cells in told(found)]
+    return "\n".join(rows) + "\n"
+
+
+def _training(found: Mapping[str, Any]) -> Iterator[Cells]:
+    own = found["sets"]["cifar10"]
+    speed = own["images_per_second"]["whole epoch"]
+    times = own["times_convlens_is_faster"]["whole epoch"]["keras on tensorflow"]
+    yield (
+        "a CNN trained on CIFAR-10's JPEGs, same network, batch and optimiser",
+        f"**{speed['convlens']:.0f} images/s**",
+        f"Keras {speed['keras on tensorflow']:.0f}: {times:.2f}×",
+    )
+
+
+def _time_to_accuracy(found: Mapping[str, Any]) -> Iterator[Cells]:
+    for level in ("80 %", "85 %", "90 %"):
+        mine = found["seconds_to"]["convlens"][level]
+        theirs = found["seconds_to"]["keras"][level]
+        if mine is not None:
+            peer = f"Keras, the usual script: {_minutes(theirs)}" if theirs else "Keras: never"
+            yield f"{level} of its test images right, from nothing", f"**{_minutes(mine)}**", peer
+
+
+def _transfer(found: Mapping[str, Any]) -> Iterator[Cells]:
+    seconds, times = found["seconds"]["both"], found["times_convlens_is_faster"]["both"]
+    yield (
+        "VGG16 transferred: head, then last block, ten epochs each",
+        f"**{_minutes(seconds['convlens'])}**",
+        f"Keras {_minutes(seconds['keras on tensorflow'])}: {times:.1f}×",
+    )
+
+
+def _preflight(found: Mapping[str, Any]) -> Iterator[Cells]:
+    largest = max(found["seconds_for"], key=int)
+    seconds = found["seconds_for"][largest]["first"]["seconds"]
+    leak = found["planted"]
+    yield (
+        f"{int(largest):,} images checked for copies, near duplicates, faults",
+        f"**{seconds:.0f} s**",
+        f"{leak['found']:,} of {leak['planted']:,} planted copies found",
+    )
+
+
+def _kill_drill(found: Mapping[str, Any]) -> Iterator[Cells]:
+    yield (
+        f"runs killed {found['kills']} times at any instant, and resumed",
+        f"**{len(found['mismatches'])} of {found['runs']} differ**",
+        "from runs left alone, in any bit",
+    )
+
+
+_ASKED_FOR: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Cells]]] = {
+    "training": _training,
+    "time_to_accuracy": _time_to_accuracy,
+    "transfer": _transfer,
+    "preflight": _preflight,
+    "kill_drill": _kill_drill,
+}
+
+
+def _minutes(seconds: float) -> str:
+    """Seconds as one reads them.
+
+    Example:
+        >>> _minutes(75), _minutes(724)
+        ('75 s', '12 min')
+    """
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def table() -> str:
     """All results as Markdown."""
     rows = ["| question | command | result | aim |", "| --- | --- | --- | --- |"]
     for question in questions():
-        path = FOLDER / "results" / f"{question.name}.json"
-        found = json.loads(path.read_text("utf-8")) if path.is_file() else None
+        found = _result(question.name)
         cells = (question.text, f"`{_command(question, found)}`", _told(question, found))
         rows.append("| " + " | ".join((*cells, question.target)) + " |")
     return "\n".join(rows) + "\n"
 
 
-def fresh(path: Path = README) -> str:
-    """The page with the table as the results have it now."""
-    text = path.read_text("utf-8")
-    if not _TABLE.search(text):
-        raise ValueError(f"{path} has no place for the table")
-    return _TABLE.sub(lambda _: table(), text)
+def fresh() -> dict[Path, str]:
+    """Both pages, with their tables as the results are now."""
+    pages = {}
+    for path, made in ((README, table), (FRONT, front_table)):
+        text = path.read_text("utf-8")
+        if not _TABLE.search(text):
+            raise ValueError(f"{path} has no place for the table")
+        pages[path] = _TABLE.sub(lambda _, made=made: made(), text)
+    return pages
+
+
+def _result(name: str) -> dict[str, Any] | None:
+    path = FOLDER / "results" / f"{name}.json"
+    found: dict[str, Any] | None = json.loads(path.read_text("utf-8")) if path.is_file() else None
+    return found
 
 
 def _told(question: Question, found: dict[str, Any] | None) -> str:

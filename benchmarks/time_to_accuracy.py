@@ -1,7 +1,7 @@
 """How long does it take to reach 70, 80, 85, 88 and 90 % of CIFAR-10's test images?
 
     python -m benchmarks.time_to_accuracy --keras-whole     Keras's run, once: hours
-    python -m benchmarks.time_to_accuracy [--epochs 2 3 5 10 20] [--rounds 1] [--keras-epochs 2]
+    python -m benchmarks.time_to_accuracy [--ours cifar10-sprint:3 ...] [--rounds 1] [--runs FOLDER]
 
 On the JPEG edition and two cores. Keras 3 on TensorFlow runs the chapter's script as it stands
 (``peers/keras_chapter.py``): its seconds are those within ``fit``, without reading the images and
@@ -11,39 +11,45 @@ first epoch whose weights have it. That run is long: it is made once, and its lo
 from its first epochs, which run again beside ours: all of its seconds are scaled by what the epochs
 after the first take now against then.
 
-convlens runs ``convlens train`` with ``recipes/cifar10-sprint.toml``, once for each number of
-epochs, with nothing in its cache: its seconds are those of the whole command, from the start of the
-process to its end, decoding the JPEGs and measuring on the test images included. A run's rate falls
-to nothing at its end, so a level is reached by the shortest run that ends with it.
+convlens runs ``convlens train`` with the sprint recipes, each run with nothing in its cache: its
+seconds are those of the whole command, from the start of the process to its end, checking and
+decoding the JPEGs, measuring on the test images and the report included. A run's rate falls to
+nothing at its end, so a level is reached by the shortest run that ends with it.
 
-The table and ``results/time_to_accuracy.json`` give the medians of the rounds. ``--cifar digits``
-and ``--keras-log none`` do without CIFAR-10 and without the kept log: to see that all of it works.
+``--ours`` names recipes of ``recipes/``, each with its own number of epochs or the one after the
+colon. Runs under ``--runs`` that are finished, those of ``benchmarks.sprint`` too, are not made
+again. The table and ``results/time_to_accuracy.json`` give the medians of the rounds.
+``--cifar digits`` and ``--keras-log none`` do without CIFAR-10 and without the kept log: to see
+that all of it works.
 """
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.harness import RESULTS, ROOT, cifar10, run_peer, write_result
+from benchmarks.harness import RESULTS, cifar10, run_peer, write_result
+from benchmarks.sprint import trained
 from PIL import Image
 
 PEERS = ("Keras on TensorFlow, the chapter's script",)
 MINUTES = 25
-QUICK = ("--cifar", "digits", "--keras-log", "none", "--epochs", "2", "--keras-epochs", "2")
+QUICK = ("--cifar", "digits", "--keras-log", "none", "--ours", "cifar10-sprint:2")
 TARGET = "a tenth of Keras's time to each level that Keras reaches"
 
 LEVELS = (0.70, 0.80, 0.85, 0.88, 0.90)
-RECIPE = ROOT / "recipes" / "cifar10-sprint.toml"
+OURS = (
+    "cifar10-sprint:2",
+    "cifar10-sprint:3",
+    "cifar10-sprint",
+    "cifar10-sprint-15m",
+    "cifar10-sprint-30m",
+)
 KERAS_LOG = RESULTS / "time_to_accuracy_keras.json"
 KERAS_EPOCHS = 100  # at most: the script stops early
 PACKAGES = ("torch", "keras", "tensorflow_cpu", "numpy", "pillow")
@@ -86,22 +92,15 @@ def run_keras(arrays: Path, epochs: int, threads: int) -> dict[str, Any]:
     return run_peer("keras_chapter", config)
 
 
-def run_ours(images: Path, epochs: int, folder: Path, seed: int) -> dict[str, Any]:
+def run_ours(images: Path, run: str, folder: Path, seed: int) -> dict[str, Any]:
     """A whole ``convlens train`` with an empty cache: its seconds, and what it ends with."""
-    small = round(0.6 * epochs)  # the recipe's share of epochs on smaller images
-    out = folder / f"run-{epochs}-{seed}"
-    words = ["train", images, "--recipe", RECIPE, "--epochs", epochs, "--seed", seed, "--out", out]
-    words += ["--set", f"augment.early_epochs={small}"]
-    command = [sys.executable, "-m", "convlens", *map(str, words)]
-    cache = {"CONVLENS_CACHE": str(folder / f"cache-{epochs}-{seed}")}
-    start = perf_counter()
-    subprocess.run(command, env=os.environ | cache, check=True, capture_output=True)  # noqa: S603
-    seconds = perf_counter() - start
-    metrics = json.loads((out / "metrics.json").read_text("utf-8"))
+    recipe, _, epochs = run.partition(":")
+    made = trained(recipe, seed, images, folder, int(epochs) if epochs else None)
+    metrics = made.run.metrics
     return {
-        "epochs": epochs,
-        "seconds": seconds,
-        "training_seconds": metrics["seconds"],
+        "run": run,
+        "seconds": made.command_seconds,
+        "training_seconds": round(metrics["seconds"], 1),
         "test_accuracy": metrics["test"]["accuracy"],
     }
 
@@ -151,13 +150,15 @@ def name(level: float) -> str:
 
 
 def medians(every: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """For each number of epochs, the median of its rounds."""
+    """For each of our runs, the median of its rounds."""
+    figures = ("seconds", "training_seconds", "test_accuracy")
     return [
-        {
-            key: statistics.median(own[key] for own in every if own["epochs"] == epochs)
-            for key in own
+        {"run": run}
+        | {
+            key: statistics.median(own[key] for own in every if own["run"] == run)
+            for key in figures
         }
-        for epochs, own in {own["epochs"]: own for own in every}.items()
+        for run in dict.fromkeys(own["run"] for own in every)
     ]
 
 
@@ -169,9 +170,9 @@ def measure(images: Path, folder: Path, given: argparse.Namespace) -> dict[str, 
     keras: list[dict[str, Any]] = []
     for seed in range(given.rounds):
         keras.append(run_keras(folder / "arrays.npz", given.keras_epochs, given.threads))
-        for epochs in given.epochs:
-            ours.append(run_ours(images, epochs, folder, seed))
-            print(f"{epochs} epochs: {ours[-1]['test_accuracy']:.2%} after", end=" ")
+        for run in given.ours:
+            ours.append(run_ours(images, run, given.runs or folder, seed))
+            print(f"{run}: {ours[-1]['test_accuracy']:.2%} after", end=" ")
             print(f"{ours[-1]['seconds']:.0f} s", flush=True)
     log = kept or keras[0]
     factor = statistics.median(scale(own["epochs"], log["epochs"]) for own in keras)
@@ -239,7 +240,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the table, write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cifar", type=Path)
-    parser.add_argument("--epochs", type=int, nargs="+", default=(2, 3, 5, 10, 20))
+    parser.add_argument("--ours", nargs="+", default=OURS, metavar="RECIPE[:EPOCHS]")
+    parser.add_argument("--runs", type=Path)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--keras-whole", action="store_true", help="only Keras's run, to its end")
     parser.add_argument("--keras-epochs", type=int, default=2, help="re-run beside ours")
@@ -247,8 +249,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS / "time_to_accuracy.json")
     given = parser.parse_args(arguments)
-    if min(given.keras_epochs, *given.epochs) < 2:
-        parser.error("2 epochs at least: Keras's first one compiles, ours has smaller images")
+    if given.keras_epochs < 2:
+        parser.error("--keras-epochs 2 at least: the first one compiles")
     if str(given.keras_log) == "none":
         given.keras_log = None
     elif not given.keras_whole and not given.keras_log.is_file():

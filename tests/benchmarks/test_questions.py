@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-from benchmarks.table import README, fresh
+from benchmarks.table import FRONT, fresh
 
 from benchmarks import __main__ as front
-from benchmarks import harness, questions, time_to_accuracy
+from benchmarks import harness, questions, table, time_to_accuracy
 
 NAMES = [own.name for own in questions.questions()]
 
@@ -65,8 +65,18 @@ def test_a_single_question_gets_its_own_options(monkeypatch: pytest.MonkeyPatch)
     assert asked == [["--images", "7"]]
 
 
-def test_the_table_is_as_the_results_are() -> None:
-    assert README.read_text("utf-8") == fresh(), "run python -m benchmarks --table"
+def test_the_tables_are_as_the_results_are() -> None:
+    for page, text in fresh().items():
+        assert page.read_text("utf-8") == text, "run python -m benchmarks --table"
+
+
+def test_the_first_page_claims_what_was_measured_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = (FRONT.read_text("utf-8")).partition("<!-- end -->")[2]
+    assert not re.search(r"\d\s*(×|%|images/s)", own), "a figure without a result"
+    monkeypatch.setattr(table, "FOLDER", tmp_path)
+    assert table.front_table().count("\n") == 2
 
 
 def test_a_result_says_what_it_is_to_be_read_with(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from convlens.core.cores import usable_cores
-from convlens.core.device import choose_device, describe_machine
+from convlens.core.device import choose_device, describe_machine, peak_memory
 from convlens.core.errors import ConvlensError
 
 
@@ -21,3 +21,12 @@ def test_a_machine_is_described_by_what_a_figure_depends_on() -> None:
     assert facts["cores"] == usable_cores() >= 1
     assert facts["torch"] == torch.__version__
     assert facts["device"] == "cpu"
+
+
+def test_the_peak_of_memory_grows_with_what_is_held_and_stays() -> None:
+    before = peak_memory(torch.device("cpu"))
+    held = torch.ones(before + 1_000_000, dtype=torch.uint8)
+    after = peak_memory(torch.device("cpu"))
+    assert after >= held.nbytes > before
+    del held
+    assert peak_memory(torch.device("cpu")) >= after

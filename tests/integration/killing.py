@@ -62,7 +62,9 @@ train = "all"
 epochs = 12
 optimiser = {{ name = "sgd", learning_rate = 0.01 }}
 """
-TOLD_APART = frozenset({"seconds", "images_per_second", "saving_seconds", "made", "run"})
+TOLD_APART = frozenset(
+    {"seconds", "images_per_second", "saving_seconds", "peak_memory_mb", "made", "run"}
+)
 _COLOURS = {"blue": (95, 95, 110), "green": (95, 110, 95), "red": (110, 95, 95)}
 _IMAGES, _SIDE = 40, 20
 _BEFORE = 0.3  # seconds before a process begins its work, in which it reads its images

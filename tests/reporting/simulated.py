@@ -13,6 +13,7 @@ from convlens.recipe import Recipe
 from convlens.reporting import Answer, Facts, Gallery, Sheet
 from convlens.reporting.pictures import encode
 
+_ESTIMATE = {"seconds": 9.5, "training_seconds": 9.5, "at_most": True, "memory_mb": 1100}
 NASTY = '<script>alert("x")</script> & \' שלום Ωμέγα'
 
 
@@ -91,6 +92,7 @@ def facts(
         metrics={
             "model": "simple",
             "seconds": 8.0,
+            "peak_memory_mb": 1205,
             "images_per_second": 100.0,
             "epochs": 8,
             "best_epoch": 6,
@@ -168,5 +170,5 @@ def with_everything(made: Facts) -> Facts:
         made,
         history=history(12, ("head", "last 3")),
         metrics={**made.metrics, "calibration": calibration, "abstaining": abstaining},
-        preflight={"findings": findings, "estimate": {"seconds": 9.5, "memory_mb": 100}},
+        preflight={"findings": findings, "estimate": _ESTIMATE},
     )

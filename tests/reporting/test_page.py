@@ -131,7 +131,10 @@ def test_the_figures_are_those_that_were_measured() -> None:
         assert name + "".join(f"{count:,}" if count else "" for count in row) in matrix
     assert "A temperature of 1.37, fitted on 120 validation images" in words(found, "reliability")
     assert "83.0 %" in words(found, "abstaining")
-    assert "estimated to take 9.5 s; it took 8.0 s" in words(found, "preflight")
+    assert (
+        "estimated to take 9.5 s at most; it took 8.0 s. 1,100 MB of memory were expected; it held "
+        "1,205 MB." in words(found, "preflight")
+    )
     assert made.recipe.to_toml().strip() in found.text["reproduce"]
     assert "0123abcd" in words(found, "reproduce")
 

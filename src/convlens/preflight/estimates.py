@@ -1,7 +1,6 @@
 """How long a run will take, and how much memory, said before it starts."""
 
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from convlens.core.classifier import Classifier
+from convlens.core.device import peak_memory
 from convlens.core.durations import in_words
 from convlens.data import CacheSettings, ImageSet, are_kept
 from convlens.recipe import Recipe, RunPace, pace_of_run, parts_of
@@ -155,23 +155,14 @@ def _is_kept(
 
 def _memory(recipe: Recipe, pace: RunPace, n: dict[str, int], device: torch.device) -> float:
     """What was held at most while measuring, and the pixels that were not read then."""
+    held = float(peak_memory(device))
     if device.type == "cuda":
-        return float(torch.cuda.max_memory_allocated(device))
+        return held
     _, height, width = recipe.input.shape
     margin = (1 + recipe.augment.margin) ** 2
     pixels = height * width * recipe.input.channels
     read = pixels * (n["train"] * margin + n["val"])
-    return max(0.0, read - pace.pixels_bytes) + _most_held()
-
-
-def _most_held() -> float:
-    """The most memory that this process has held so far, in bytes; 0 where nobody says."""
-    try:
-        import resource  # noqa: PLC0415 - Windows has none
-    except ImportError:
-        return 0.0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak if sys.platform == "darwin" else peak * 1024)
+    return max(0.0, read - pace.pixels_bytes) + held
 
 
 def _short(value: Any) -> Any:

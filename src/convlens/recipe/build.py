@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from convlens.core.classifier import Classifier
-from convlens.core.device import describe_machine, placed
+from convlens.core.device import describe_machine, peak_memory, placed
 from convlens.core.draws import Stream, derived_seed, permutation
 from convlens.core.errors import ConvlensError
 from convlens.core.files import read_json, write_json
@@ -113,7 +113,7 @@ def carry_out(
         calibration, figures = measure_run(
             bundle, images, pixels, recipe.abstaining, device=device, reporter=reporter
         )
-        metrics |= figures
+        metrics |= {**figures, "peak_memory_mb": round(peak_memory(device) / 1e6)}
         save_bundle(replace(bundle, calibration=calibration, metrics=metrics), folder / "bundle")
         write_json(folder / "metrics.json", metrics)
     ranks.wait()

@@ -37,12 +37,19 @@ class Finding:
 
 
 def estimate(facts: Facts) -> str:
-    """What the run was estimated to take, beside what it took; empty where that is not known."""
-    seconds = ((facts.preflight or {}).get("estimate") or {}).get("seconds")
-    took = facts.metrics.get("seconds")
-    if not seconds or not took:
+    """What training was estimated to take, beside what it took; empty where that is not known."""
+    expected = (facts.preflight or {}).get("estimate")
+    if not expected:
         return ""
-    return f"Training was estimated to take {in_words(seconds)}; it took {in_words(took)}."
+    most = " at most" if expected["at_most"] else ""
+    told = (
+        f"Training was estimated to take {in_words(expected['training_seconds'])}{most}; "
+        f"it took {in_words(facts.metrics['seconds'])}."
+    )
+    held = facts.metrics.get("peak_memory_mb")  # runs from before it was measured have none
+    if held:
+        told += f" {expected['memory_mb']:,} MB of memory were expected; it held {held:,} MB."
+    return told
 
 
 def findings(facts: Facts) -> tuple[Finding, ...]:
