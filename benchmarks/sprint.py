@@ -7,9 +7,10 @@ On the JPEG edition: ``convlens train`` with each recipe, a seed after another, 
 gets right of all 10,000 test images, each seen once, as it is. Seconds are those of training,
 validation after each epoch included; those of the whole command, which begins with an empty cache,
 checks and decodes the images, measures on the test images and writes the report, stand beside them.
-The curve has a point an epoch: seconds, floating-point operations (six for each multiply-add of the forward pass,
-at the size that the epoch's images have) and the share of the validation images that is right; it
-rises late, as the rate falls and the images come to their full size, which is what makes a sprint.
+The curve has a point an epoch: seconds, floating-point operations (six for each multiply-add of the
+forward pass, at the size that the epoch's images have) and the share of the validation images that
+is right; it rises late, as the rate falls and the images come to their full size, which is what
+makes a sprint.
 
 Runs under ``--runs`` that are finished are not made again. The table and ``results/sprint.json``
 give every seed's figures.
