@@ -63,7 +63,15 @@ epochs = 12
 optimiser = {{ name = "sgd", learning_rate = 0.01 }}
 """
 TOLD_APART = frozenset(
-    {"seconds", "images_per_second", "saving_seconds", "peak_memory_mb", "made", "run"}
+    {
+        "seconds",
+        "validation_seconds",
+        "images_per_second",
+        "saving_seconds",
+        "peak_memory_mb",
+        "made",
+        "run",
+    }
 )
 _COLOURS = {"blue": (95, 95, 110), "green": (95, 110, 95), "red": (110, 95, 95)}
 _IMAGES, _SIDE = 40, 20

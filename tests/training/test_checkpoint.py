@@ -71,7 +71,7 @@ class Job:
 
 
 def facts(state: TrainingState) -> list[dict[str, object]]:
-    timings = {"seconds", "images_per_second"}
+    timings = {"seconds", "images_per_second", "validation_seconds"}
     return [{k: v for k, v in r.as_json().items() if k not in timings} for r in state.history]
 
 

@@ -141,7 +141,7 @@ def budgeted(ranks: Ranks) -> TrainingState:
 
 
 def history(state: TrainingState) -> list[dict[str, Any]]:
-    timings = {"seconds", "images_per_second"}
+    timings = {"seconds", "images_per_second", "validation_seconds"}
     return [{k: v for k, v in r.as_json().items() if k not in timings} for r in state.history]
 
 

@@ -9,7 +9,8 @@ from convlens.core.errors import ConvlensError
 
 ResizeRule: TypeAlias = Literal["crop", "stretch", "pad"]
 Side: TypeAlias = Annotated[int, Field(ge=1, le=8192)]
-Channels: TypeAlias = Annotated[int, Field(ge=1, le=64)]
+MOST_CHANNELS = 64
+Channels: TypeAlias = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 
 
 class InputSpec(BaseModel):
@@ -48,9 +49,11 @@ class InputSpec(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _identity_normalisation(cls, values: dict[str, object]) -> dict[str, object]:
+    def _identity_normalisation(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
         channels = values.get("channels", 3)
-        if not isinstance(channels, int) or channels < 1:
+        if not isinstance(channels, int) or not 1 <= channels <= MOST_CHANNELS:
             return values
         return {
             **values,

@@ -31,7 +31,7 @@ _OPENERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\xfd7zXZ\0": lzma.open,
 }
 _LARGEST_READ = 1 << 24
-_DAMAGE = (
+DAMAGE = (
     OSError,
     EOFError,
     tarfile.TarError,
@@ -140,7 +140,7 @@ def members(path: Path, limits: ArchiveLimits | None = None) -> Iterator[Member]
 def _damage_told(path: Path) -> Iterator[None]:
     try:
         yield
-    except _DAMAGE as error:
+    except DAMAGE as error:
         if isinstance(error, OSError) and error.errno not in {None, EINVAL}:
             raise  # the disk's fault, not the archive's
         raise ConvlensError(

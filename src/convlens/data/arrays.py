@@ -1,7 +1,6 @@
 """Arrays of pixels and labels, from Python or from an ``.npz`` file."""
 
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convlens.core.errors import ConvlensError
+from convlens.data.archive_members import DAMAGE
 from convlens.data.image_set import SPLITS, normalised
 from convlens.data.labelled import SPLIT_NAMES, UNSAID, Labelled, refuse_case_twins
 
@@ -61,7 +61,9 @@ def read_npz(path: Path) -> Labelled:
                 split: tuple(_member(path, archive, pair[kind]) for kind in ("X", "y"))
                 for split, pair in names.items()
             }
-    except (OSError, zipfile.BadZipFile, EOFError, ValueError) as error:
+    except ConvlensError:
+        raise
+    except (*DAMAGE, MemoryError) as error:  # a damaged header may claim any size
         raise ConvlensError(
             f"cannot read {path} ({error}); expected an .npz file with X and y, "
             "as numpy.savez_compressed(path, X=X, y=y) writes it",
@@ -101,6 +103,11 @@ def pixels_of(images: ArrayLike, name: str = "X") -> tuple[NDArray[np.uint8], li
     array = _array(images, name)
     notes = []
     _check_pixel_type(array, name)
+    if array.ndim == 3 and array.shape[2] in {1, 3, 4}:
+        raise _bad(
+            f"{name} has shape {_shape(array)}, which looks like one image",
+            f"a batch of images, even of one: pass {name}[None]",
+        )
     if array.ndim == 3:
         height, width = array.shape[1:]
         array = array[..., None]

@@ -1,6 +1,6 @@
 """The ``[abstaining]`` part of a recipe: what a network's "not sure" should promise."""
 
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -31,8 +31,10 @@ class AbstainingSettings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _an_error_rate_in_place_of_a_coverage(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return values if values.get("error_rate") is None else {"coverage": None, **values}
+    def _an_error_rate_in_place_of_a_coverage(cls, values: object) -> object:
+        if not isinstance(values, dict) or values.get("error_rate") is None:
+            return values
+        return {"coverage": None, **values}
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:

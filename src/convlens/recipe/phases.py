@@ -80,12 +80,13 @@ def train_in_phases(
             break
         state = state.next_phase(settings)
         steering = run.steering(state, keep_best)
-    seconds = sum(record.seconds for record in state.history)
+    learning = sum(record.seconds for record in state.history)
+    validating = sum(record.validation_seconds for record in state.history)
     shown = sum(round(record.images_per_second * record.seconds) for record in state.history)
     return {
         "model": recipe.model.name or "layers",
-        "seconds": seconds,
-        "images_per_second": shown / seconds,
+        "seconds": learning + validating,
+        "images_per_second": shown / learning,
         "epochs": len(state.history),
         "best_epoch": keep_best.epoch or len(state.history),
         "saving_seconds": run.saving_seconds,

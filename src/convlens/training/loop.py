@@ -188,8 +188,10 @@ def in_16_bits(settings: TrainingSettings, device: torch.device) -> bool:
 
 def finish_epoch(state: TrainingState, val: Batches, terms: Terms) -> None:
     """Validate, write the epoch's record, and turn the page."""
+    started = perf_counter()
     with state.averaged():
         val_loss, val_accuracy = validate(state, val, terms)
+    validation_seconds = perf_counter() - started
     if val_loss is not None and not math.isfinite(val_loss):
         raise _not_finite(state, terms.settings, "on the validation images", val_loss)
     running, samples = state.running, state.samples_seen
@@ -204,6 +206,7 @@ def finish_epoch(state: TrainingState, val: Batches, terms: Terms) -> None:
         val_loss=val_loss,
         val_accuracy=val_accuracy,
         images_per_second=samples / running.seconds,
+        validation_seconds=validation_seconds,
     )
     state.history.append(record)
     state.epoch, state.phase_epoch = state.epoch + 1, state.phase_epoch + 1

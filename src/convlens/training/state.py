@@ -30,6 +30,7 @@ class EpochRecord:
         val_loss: mean over the validation images; None without any.
         val_accuracy: likewise, in [0, 1].
         images_per_second: of training, validation apart.
+        validation_seconds: spent validating.
     """
 
     phase: str
@@ -42,6 +43,7 @@ class EpochRecord:
     val_loss: float | None
     val_accuracy: float | None
     images_per_second: float
+    validation_seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain JSON values."""
