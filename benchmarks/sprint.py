@@ -17,7 +17,9 @@ give every seed's figures.
 """
 
 import argparse
+import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -29,7 +31,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from benchmarks.harness import RESULTS, ROOT, cifar10, write_result
+from benchmarks.harness import RESULTS, ROOT, cifar10, commit, write_result
 
 from convlens.inspection import trace
 from convlens.prediction import load_bundle
@@ -46,10 +48,11 @@ _OPERATIONS = 6  # a multiply-add is two, and the backward pass takes twice the 
 
 
 class Sprint(NamedTuple):
-    """A finished run, and the seconds of the whole command that made it."""
+    """A finished run, the seconds of the whole command that made it, and of which commit it is."""
 
     run: Run
     command_seconds: float
+    commit: str
 
 
 def trained(
@@ -65,9 +68,10 @@ def trained(
         epochs: other than the recipe's; as large a share of them has smaller images.
     """
     name = f"{recipe}-{seed}" if epochs is None else f"{recipe}-{epochs}-epochs-{seed}"
-    out, timed = folder / name, folder / f"{name}.seconds"
-    if not timed.is_file():
+    out, kept = folder / name, folder / f"{name}.json"
+    if not kept.is_file():
         folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(out, ignore_errors=True)  # of a benchmark that was interrupted
         path = ROOT / "recipes" / f"{recipe}.toml"
         words = ["train", images, "--recipe", path, "--seed", seed, "--out", out]
         if epochs is not None:
@@ -76,9 +80,10 @@ def trained(
         with tempfile.TemporaryDirectory(dir=folder) as cache:
             own = os.environ | {"CONVLENS_CACHE": cache}
             start = perf_counter()
-            subprocess.run(command, env=own, check=True, capture_output=True)  # noqa: S603
-            timed.write_text(f"{perf_counter() - start:.1f}", "utf-8")
-    return Sprint(Run(out), float(timed.read_text("utf-8")))
+            subprocess.run(command, env=own, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+            seconds = round(perf_counter() - start, 1)
+        kept.write_text(json.dumps({"command_seconds": seconds, "commit": commit()}), "utf-8")
+    return Sprint(Run(out), **json.loads(kept.read_text("utf-8")))
 
 
 def _early(recipe: Path, epochs: int) -> int:
@@ -113,6 +118,7 @@ def facts_of(sprint: Sprint) -> dict[str, Any]:
         "interval_95": [round(end, 4) for end in test["interval"]],
         "seconds": round(run.metrics["seconds"], 1),
         "command_seconds": sprint.command_seconds,
+        "commit": sprint.commit,
         "curve": [
             {
                 "seconds": round(at, 1),
