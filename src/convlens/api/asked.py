@@ -122,14 +122,15 @@ def opened(source: Any, asked: dict[str, Any], reporter: Reporter) -> tuple[Any,
 
 def source_name(source: Any) -> str:
     """What the recipe calls the source: a path that holds from any working folder."""
+    from convlens.core.paths import exists, typed_path
     from convlens.data import known_datasets
 
     if not isinstance(source, str | Path):
         return "arrays"
     if source in known_datasets():
         return str(source)
-    path = Path(source).expanduser()
-    return str(path.resolve()) if path.exists() else str(source)
+    path = typed_path(source)
+    return str(path.resolve()) if exists(path) else str(source)
 
 
 def _no_source() -> ConvlensError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convlens.core.paths import exists, is_dir, is_file
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -75,9 +77,9 @@ def subject_meant(
         bundle = load_bundle(model, trust_code=trust_code)
         found = trained_subject(Path(model).resolve().name, bundle.classifier, bundle.classes)
     else:
-        is_file = Path(model).is_file()  # no network: its name says what it is instead
+        named_file = is_file(str(model))  # no network: its name says what it is instead
         found = named_subject(
-            ModelSpec(name=str(model)) if is_file else describe(str(model)),
+            ModelSpec(name=str(model)) if named_file else describe(str(model)),
             pretrained=pretrained,
             weights=None if weights is None else Path(weights),
             input_shape=parse_image_shape(input) if input is not None else None,
@@ -91,10 +93,9 @@ def subject_meant(
 
 def _means_run(text: str) -> bool:
     """Whether a folder is meant, be it there or not, rather than a network by name."""
-    path = Path(text)
-    if path.is_dir() or path.is_file():
-        return path.is_dir()
-    return len(path.parts) > 1 and not any(sign in text for sign in (" ", ",", ".py:"))
+    if exists(text):
+        return is_dir(text)
+    return len(Path(text).parts) > 1 and not any(sign in text for sign in (" ", ",", ".py:"))
 
 
 def not_one_network(model: Any) -> ConvlensError:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from convlens.core.paths import typed_path
+
 
 def cache_folder(kind: str) -> Path:
     """The folder for one kind of cached thing; not created here.
@@ -15,6 +17,6 @@ def cache_folder(kind: str) -> Path:
     """
     chosen = os.environ.get("CONVLENS_CACHE")
     if chosen:
-        return Path(chosen).expanduser() / kind
+        return typed_path(chosen) / kind
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "convlens" / kind
+    return typed_path(base) / "convlens" / kind

@@ -16,6 +16,7 @@ from typing import Any
 
 from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError, WorkFailedError
+from convlens.core.paths import is_dir
 
 
 @contextmanager
@@ -136,7 +137,7 @@ def sweep_partial(path: Path) -> None:
 def surviving_folder(path: Path) -> Path | None:
     """The folder that `replacing_folder` last left whole, or None where it never finished one."""
     old = path.with_name(path.name + ".old")
-    return next((folder for folder in (path, old) if folder.is_dir()), None)
+    return next((folder for folder in (path, old) if is_dir(folder)), None)
 
 
 def write_error(path: Path, error: OSError) -> ConvlensError:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convlens.core.errors import ConvlensError
+from convlens.core.paths import exists, is_dir
 from convlens.core.reporter import Reporter
 from convlens.data.image_set import Skipped, some
 
@@ -150,11 +151,11 @@ def find_images(
     skipped: list[Skipped] = []
     found: list[str] = []
     for path in map(Path, paths):
-        if path.is_dir():
+        if is_dir(path):
             walk = Walk(path)
             found += walk.images(path)
             skipped += walk.skipped
-        elif path.exists():
+        elif exists(path):
             found.append(str(path))
         else:
             raise ConvlensError(

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convlens.core.errors import ConvlensError
+from convlens.core.paths import exists, is_dir, is_file, typed_path
 from convlens.core.reporter import Reporter
 from convlens.data.archive_members import archive_name
 from convlens.data.archives import read_archive
@@ -82,7 +83,7 @@ def open_images(source: Source, *, seed: int = 0, reporter: Reporter) -> ImageSe
             raise
         found = _of_one_class(source, reporter) if error.code == "one-class" else None
         if found is None and isinstance(source, str | Path):
-            found = _without_classes(Path(source).expanduser(), reporter)
+            found = _without_classes(typed_path(source), reporter)
         if found is None:
             raise
         return found
@@ -110,7 +111,7 @@ def _without_classes(path: Path, reporter: Reporter) -> ImageSet:
         splits=dict.fromkeys(SPLITS, none),
         paths=files,
         skipped=skipped,
-        root=str(path if path.is_dir() else path.parent),
+        root=str(path if is_dir(path) else path.parent),
     )
 
 
@@ -164,14 +165,14 @@ def _read(
 ) -> Labelled:
     if not isinstance(source, str | Path):
         return read_arrays(source)
-    path = Path(source).expanduser()
+    path = typed_path(source)
     if isinstance(source, str) and source in known_datasets():
         labelled = read_dataset(source, for_training=for_training, reporter=reporter)
         note = f"'{source}' is the dataset of that name; write ./{source} for the folder"
-        return replace(labelled, notes=(*labelled.notes, note)) if path.exists() else labelled
-    if path.is_dir():
+        return replace(labelled, notes=(*labelled.notes, note)) if exists(path) else labelled
+    if is_dir(path):
         return read_class_folders(path, for_training=for_training)
-    if path.is_file():
+    if is_file(path):
         suffix = path.suffix.lower()
         if suffix in {".npz", ".npy"}:
             return read_npz(path)
@@ -179,7 +180,7 @@ def _read(
             return read_table(path, settings)
         if archive_name(path) is not None:
             return read_archive(path, for_training=for_training, reporter=reporter)
-    if path.exists():
+    if exists(path):
         raise ConvlensError(f"{source} is a file; expected {_forms()}", code="unknown-source")
     nearest = get_close_matches(str(source), known_datasets(), n=1)
     hint = f"did you mean '{nearest[0]}'? Expected" if nearest else "expected"

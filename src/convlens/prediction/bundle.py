@@ -26,6 +26,7 @@ from convlens.core.files import (
     write_json,
 )
 from convlens.core.input_spec import InputSpec
+from convlens.core.paths import exists, is_dir, is_file
 from convlens.core.version import __version__
 from convlens.models import ModelSpec, build_architecture, portable
 from convlens.prediction.calibration import Calibration
@@ -166,12 +167,12 @@ def recalibrate(path: str | Path, calibration: Calibration, metrics: dict[str, A
 def _find(path: Path) -> Path:
     for candidate in (path, path / "bundle"):
         folder = surviving_folder(candidate)
-        if folder is not None and (folder / _MANIFEST).is_file():
+        if folder is not None and is_file(folder / _MANIFEST):
             return folder
-    what = "is not a folder" if path.exists() else "does not exist"
-    if path.is_dir():
+    what = "is not a folder" if exists(path) else "does not exist"
+    if is_dir(path):
         what = "holds no bundle (a bundle.json, or a bundle folder with one)"
-        if (path / "recipe.toml").is_file():
+        if is_file(path / "recipe.toml"):
             what += "; its training has not finished"
     raise ConvlensError(
         f"{path} {what}; pass the folder of a finished run, such as the one that "

@@ -1,11 +1,11 @@
 """What a recipe leaves open is chosen from the data, by rules that are stated."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from convlens.augment import default_policy, policy
 from convlens.core.errors import ConvlensError
+from convlens.core.paths import typed_path
 from convlens.core.settings import Asked, merge, validated
 from convlens.data import ImageSet, read_header
 from convlens.models import ModelSpec, imagenet_normalisation, published_form, training_head
@@ -114,7 +114,7 @@ def _model(asked: Asked, side: int, reasons: list[str]) -> dict[str, Any]:
     spec = validated(ModelSpec, merge(chosen, asked), what="[model]")
     if spec.is_own and spec.name is not None and spec.source is None:
         path, _, function = spec.name.rpartition(":")
-        return {"name": f"{Path(path).expanduser().resolve()}:{function}"}
+        return {"name": f"{typed_path(path).resolve()}:{function}"}
     if "head" not in asked:
         chosen["head"] = training_head(spec)
     return chosen
