@@ -4,7 +4,13 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from convlens.core.errors import ConvlensError
-from convlens.core.settings import apply_setting, merge, read_toml, validated
+from convlens.core.settings import (
+    apply_setting,
+    merge,
+    read_toml,
+    require_tables,
+    validated,
+)
 
 
 class Inner(BaseModel):
@@ -66,3 +72,27 @@ def test_a_toml_file_that_is_missing_or_is_none(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("= 5")
     with pytest.raises(ConvlensError, match="not valid TOML"):
         read_toml(tmp_path / "bad.toml")
+
+
+class Whole(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    parts: tuple[Inner, ...] = ()
+    optional: Inner | None = None
+
+
+@pytest.mark.parametrize("place", ["optional", "parts"])
+def test_a_slip_in_a_list_or_an_optional_part_names_the_nearest(place: str) -> None:
+    slip = {"learnin_rate": 1}
+    with pytest.raises(ConvlensError, match="did you mean 'learning_rate'"):
+        validated(Whole, {place: [slip] if place == "parts" else slip}, what="the recipe")
+
+
+def test_a_part_that_is_no_table_is_told() -> None:
+    places = ["training", "training.loss"]
+    require_tables({}, places)
+    require_tables({"training": {"loss": {"name": "focal"}, "average": None}}, places)
+    with pytest.raises(ConvlensError, match="training.loss is 'focal'.*training.loss.name=focal"):
+        require_tables({"training": {"loss": "focal"}}, places)
+    with pytest.raises(ConvlensError, match="training is 5; it has keys of its own"):
+        require_tables({"training": 5}, places)

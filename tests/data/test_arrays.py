@@ -55,6 +55,8 @@ def test_floats_are_rounded_in_every_chunk():
         (np.full((2, 4, 4), -1.0), ["values reach -1;", "undo the normalisation"]),
         (np.full((2, 4, 4), np.nan), ["NaN"]),
         (np.full((2, 4, 4), np.inf), ["infinite"]),
+        (np.zeros((32, 24, 3), np.uint8), ["looks like one image", "X[None]"]),
+        (np.zeros((32, 24, 1)), ["looks like one image", "X[None]"]),
         (np.zeros((2, 3, 32, 32), np.uint8), ["channels first", "X.transpose(0, 2, 3, 1)"]),
         (np.zeros((2, 1, 28, 28)), ["channels first"]),
         (np.zeros((2, 28, 28, 4), np.uint8), ["4 channels", "X[..., :3]"]),
@@ -221,3 +223,16 @@ def test_truncated_member_of_an_npz(tmp_path):
 def test_a_single_array_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((4, 4, 4)))
     assert "single array" in refusal(read_npz, tmp_path / "a.npy")
+
+
+def test_a_damaged_npz_is_named_whatever_is_damaged(tmp_path):
+    path = tmp_path / "a.npz"
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 8, 8), np.uint8)
+    np.savez_compressed(path, X=pixels, y=np.arange(20) % 2)
+    whole = path.read_bytes()
+    for at in range(30, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        try:
+            read_npz(path)
+        except ConvlensError as error:
+            assert str(path) in error.message  # noqa: PT017 - some damage does no harm

@@ -19,6 +19,7 @@ from convlens.data import (
     ImageSet,
     Pixels,
     Skipped,
+    UnreadableImageError,
     decode,
     list_entries,
     read_pixels,
@@ -157,6 +158,23 @@ def test_a_mended_file_is_read_again(photographs: list[Path], listener: Any) -> 
     photographs[0].write_bytes(whole[:500])
     assert len(all_of(image_set(photographs), listener)) == 19
     photographs[0].write_bytes(whole)
+    assert len(all_of(image_set(photographs), listener)) == 20
+
+
+def test_a_file_that_may_be_read_again_is_read_again(
+    photographs: list[Path], listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its size nor its time tells that a right was given, or that a disk came back."""
+
+    def hindered(image: Any, *how: Any, **more: Any) -> Any:
+        if str(image) == str(photographs[3]):
+            raise UnreadableImageError(str(image), "permission denied")
+        return decode(image, *how, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("convlens.data.pixels.decode", hindered)
+        assert len(all_of(image_set(photographs), listener)) == 19
+        assert len(all_of(image_set(photographs), listener)) == 19
     assert len(all_of(image_set(photographs), listener)) == 20
 
 
@@ -362,3 +380,13 @@ def test_arrays_are_told_apart_by_every_byte() -> None:
     assert len({own.identity() for own in pixels}) == 5
     strided = np.asfortranarray(array)
     assert Pixels(strided, np.arange(4)).identity() == pixels[0].identity()
+
+
+def test_a_disk_that_cannot_hold_it_keeps_what_it_has(
+    photographs: list[Path], listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_of(image_set(photographs[:10]), listener)
+    monkeypatch.setattr("convlens.data.pixel_store._free", lambda place: 0)
+    all_of(image_set(photographs), listener)
+    assert "the disk has" in listener.warned[-1]
+    assert len(list_entries(CacheSettings().place)) == 1, "nothing was evicted in vain"

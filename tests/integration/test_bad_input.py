@@ -150,6 +150,15 @@ def test_errors_as_json(tmp_path: Path, convlens: Convlens) -> None:
         (["train", "digits", "--epochs", "0"], "--epochs"),
         (["train", "digits", "--set", "training.batchsize=3"], "did you mean 'batch_size'"),
         (["train", "digits", "--set", "epochs"], "expected part.key=value"),
+        (["train", "digits", "--set", "model=resnet18"], "model.name=resnet18"),
+        (["train", "digits", "--set", "augment=strong"], "augment is 'strong'"),
+        (["train", "digits", "--set", "training.loss=focal"], "training.loss.name=focal"),
+        (["train", "digits", "--set", "training=5"], "training is 5"),
+        (["train", "digits", "--set", "abstaining=0.9"], "abstaining is 0.9"),
+        (["train", "digits", "--set", "seed=abc"], "seed is 'abc'"),
+        (["train", "~nobody at all/x"], "no such file"),
+        (["inspect", "conv 8 3 same relu, " * 30 + "globalavgpool, dense"], "--input"),
+        (["train", "digits", "--device", "cpu:x"], "this machine has"),
         (["train", "digits", "--device", "tpu"], "this machine has"),
         (["train", "digits", "--augment", "heavy"], "heavy"),
         (["train", "digits", "--recipe", "none.toml"], "none.toml"),
@@ -198,3 +207,12 @@ def test_evaluating_without_images_to_evaluate_on(tmp_path: Path, convlens: Conv
     refused(convlens("evaluate", tmp_path / "run" / "bundle"), "SOURCE")
     other = fill(tmp_path / "other", classes=3, each=2)
     refused(convlens("evaluate", tmp_path / "run", other), "blue")
+
+
+def test_a_network_named_as_a_text_in_a_recipe_is_not_dropped(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    (tmp_path / "recipe.toml").write_text('model = "resnet50"\n')
+    refused(
+        convlens("train", "digits", "--recipe", tmp_path / "recipe.toml"), "model is 'resnet50'"
+    )

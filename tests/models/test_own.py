@@ -113,6 +113,33 @@ class Net(nn.Sequential):
 def build(classes):
     return Net(nn.Conv2d(3, 3, 3, padding=1), nn.Flatten(), nn.Linear(3072, classes))
 """
+AUXILIARY_OUTPUT = """
+class Net(nn.Sequential):
+    def forward(self, x):
+        logits = super().forward(x)
+        return (logits, logits) if self.training else logits
+
+def build(classes):
+    return Net(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(7200, classes))
+"""
+CHILD_OUT_OF_ITS_CONTEXT = """
+class Last(nn.Module):
+    def forward(self, x):
+        return {"logits": x}["logit"] if x.dim() == 4 else x
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.last = Last()
+        self.fc = nn.Linear(7200, classes)
+
+    def forward(self, x):
+        return self.fc(self.last(torch.flatten(self.conv(x), 1)))
+
+def build(classes):
+    return Net(classes)
+"""
 BACKBONE = """
 def build():
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 4, 3))
@@ -168,7 +195,17 @@ def test_a_module_is_taken_apart_where_that_is_the_same_network(
         assert net.stages(x).dim() == 4
 
 
-@pytest.mark.parametrize("source", [FUNCTIONAL, BIAS_OF_ITS_OWN, DROPOUT_IN_TRAINING, SKIP])
+@pytest.mark.parametrize(
+    "source",
+    [
+        FUNCTIONAL,
+        BIAS_OF_ITS_OWN,
+        DROPOUT_IN_TRAINING,
+        SKIP,
+        AUXILIARY_OUTPUT,
+        CHILD_OUT_OF_ITS_CONTEXT,
+    ],
+)
 def test_any_other_module_is_one_opaque_stage(source: str, written: Callable[..., str]) -> None:
     net = own(written(source))
     assert stage_names(net) == ["network"]

@@ -23,7 +23,7 @@ def prepared(images: torch.Tensor):
     network = build(
         SPEC, InputSpec(height=16, width=16, channels=3), classes=4, reporter=Quiet()
     ).eval()
-    assert prepare(network, SPEC, images)
+    assert prepare(network, SPEC, lambda: images)
     return network
 
 

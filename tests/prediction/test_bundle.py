@@ -46,6 +46,32 @@ def test_a_bundle_comes_back_bit_for_bit(tmp_path: Path) -> None:
     assert not loaded.classifier.training
 
 
+def test_tied_weights_are_kept(tmp_path: Path) -> None:
+    saved = bundle(ModelSpec(layers="conv 3 1, conv 3 1, globalavgpool, dense"))
+    convolutions = [m for m in saved.classifier.modules() if isinstance(m, torch.nn.Conv2d)]
+    convolutions[1].weight = convolutions[0].weight
+    save_bundle(saved, tmp_path / "bundle")
+    loaded = load_bundle(tmp_path / "bundle")
+    for name, tensor in saved.classifier.state_dict().items():
+        assert torch.equal(tensor, loaded.classifier.state_dict()[name])
+
+
+def test_loading_leaves_the_callers_generator_alone(tmp_path: Path) -> None:
+    save_bundle(bundle(), tmp_path / "bundle")
+    before = torch.get_rng_state()
+    load_bundle(tmp_path / "bundle")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("damage", [{"input": "64"}, {"input": {"channels": 10**12}}, {"model": 3}])
+def test_a_manifest_of_another_form_is_refused(tmp_path: Path, damage: dict[str, object]) -> None:
+    save_bundle(bundle(), tmp_path / "bundle")
+    file = tmp_path / "bundle" / "bundle.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | damage))
+    with pytest.raises(ConvlensError, match="damaged"):
+        load_bundle(tmp_path / "bundle")
+
+
 def test_a_bundle_is_json_and_safetensors_alone(tmp_path: Path) -> None:
     save_bundle(bundle(), tmp_path / "bundle")
     assert sorted(f.name for f in (tmp_path / "bundle").iterdir()) == [

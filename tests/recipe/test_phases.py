@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import load_file
 
 from convlens.api import train
+from convlens.core.batch import Batch
 from convlens.core.errors import ConvlensError, WorkFailedError
 from convlens.recipe import Run, phases
-from convlens.training import Moment, SaveCheckpoint, TrainingState
+from convlens.training import Moment, SaveCheckpoint, TrainingState, loop
 
 LAYERS = (
     "conv 6 3 same relu, batchnorm, maxpool 2, conv 8 3 same relu, batchnorm, maxpool 2, "
@@ -227,3 +228,63 @@ def test_an_option_reaches_every_phase_of_a_recipe(tmp_path: Path, images: Array
     assert [phase.optimiser.learning_rate for phase in plan] == [0.5, 0.5]
     assert [phase.epochs for phase in plan] == [2, 2]
     assert [phase.train for phase in plan] == ["head", "last 1"]
+
+
+def test_balanced_sampling_shows_every_class_equally_often(
+    tmp_path: Path, images: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels, labels = images
+    few = np.concatenate([np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[:12]])
+    seen: list[int] = []
+    plain = loop.train_step
+
+    def watched(state: TrainingState, batch: Batch, terms: Any) -> None:
+        seen.extend(batch.targets.tolist())
+        plain(state, batch, terms)
+
+    monkeypatch.setattr(loop, "train_step", watched)
+    done = run((pixels[few], labels[few]), tmp_path / "run", "training.sampling='balanced'")
+    shown = np.bincount(seen)
+    assert abs(int(shown[0]) - int(shown[1])) <= len(done.history)
+    with pytest.raises(ConvlensError, match="both make up for small classes"):
+        run(
+            images,
+            tmp_path / "both",
+            "training.sampling='balanced'",
+            "training.loss.class_weights='balanced'",
+        )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("training.keep='last'",),
+        ("training.keep='best'",),
+        (
+            "training.keep='last'",
+            "training.early_stopping={patience=2,restore_best_weights=true,monitor='val_loss'}",
+        ),
+    ],
+)
+def test_the_epoch_that_is_told_is_that_of_the_weights(
+    tmp_path: Path, images: Arrays, settings: tuple[str, ...]
+) -> None:
+    rate = ("training.optimiser.learning_rate=0.05", "training.schedule.name='constant'")
+    done = run(images, tmp_path / "run", *settings, *rate, epochs=12)
+    told = done.metrics["best_epoch"]
+    losses = [line["val_loss"] for line in done.history]
+    best = int(np.argmin(losses)) + 1
+    assert told == (len(losses) if settings == ("training.keep='last'",) else best)
+
+
+def test_measuring_the_pace_cannot_run_away(images: Arrays, tmp_path: Path) -> None:
+    """Steps that are only timed must not stop a run that has not begun."""
+    done = run(
+        images,
+        tmp_path / "run",
+        "training.optimiser={name='sgd',learning_rate=30}",
+        "training.schedule={name='linear',warmup=0.9}",
+        epochs=1,
+        quiet=True,
+    )
+    assert len(done.history) == 1

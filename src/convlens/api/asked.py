@@ -13,6 +13,22 @@ if TYPE_CHECKING:
     from convlens.data import ImageSet
 
 
+_TABLES = (
+    "data",
+    "input",
+    "augment",
+    "model",
+    "training",
+    "training.optimiser",
+    "training.schedule",
+    "training.loss",
+    "training.early_stopping",
+    "training.reduce_on_plateau",
+    "training.average",
+    "abstaining",
+)
+
+
 def what_is_asked(
     recipe: str | Path | None,
     *,
@@ -27,9 +43,10 @@ def what_is_asked(
     """What the user has said: the recipe file, over it the options, over them the settings."""
     from convlens.core.durations import parse_duration
     from convlens.core.input_spec import parse_size
-    from convlens.core.settings import apply_setting, merge, read_toml
+    from convlens.core.settings import apply_setting, merge, read_toml, require_tables
 
     asked = read_toml(Path(recipe)) if recipe is not None else {}
+    require_tables(asked, _TABLES)
     said: dict[str, Any] = {}
     if model["name"] is not None or model["layers"] is not None:
         asked.pop("model", None)
@@ -51,6 +68,7 @@ def what_is_asked(
         asked.pop("abstaining", None)  # a coverage and an error rate are not asked for together
     for setting in settings:
         said = apply_setting({}, setting)
+        require_tables(said, _TABLES)
         asked = merge(asked, said)
         of_phases = ("epochs", "optimiser", "schedule", "early_stopping", "reduce_on_plateau")
         shared = {k: v for k, v in said.get("training", {}).items() if k in of_phases}
@@ -113,11 +131,21 @@ def opened(source: Any, asked: dict[str, Any], reporter: Reporter) -> tuple[Any,
         raise _no_source()
     images = open_source(
         source,
-        seed=int(asked.get("seed", 0)),
+        seed=_seed(asked.get("seed", 0)),
         settings=validated(DataSettings, asked.get("data", {}), what="[data]"),
         reporter=reporter,
     )
     return source, images
+
+
+def _seed(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        from convlens.core.errors import ConvlensError
+
+        raise ConvlensError(
+            f"seed is {value!r}; expected a whole number from 0 to 2^63 - 1", code="bad-settings"
+        )
+    return value
 
 
 def source_name(source: Any) -> str:

@@ -36,8 +36,11 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    kind = name.partition(":")[0]
-    if not available.get(kind, False):
+    kind, colon, index = name.partition(":")
+    counted = {"cuda": torch.cuda.device_count()}.get(kind, 1)
+    if not available.get(kind, False) or (
+        colon and not (index.isdecimal() and int(index) < counted)
+    ):
         here = ", ".join(device for device, there in available.items() if there)
         raise ConvlensError(
             f"device is '{name}'; this machine has: {here}; pass --device auto",
@@ -57,6 +60,14 @@ def placed(module: Module, device: torch.device, *, channels_last: bool = True) 
     module.to(device)
     module.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stub
     return module
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was given; only then has time been taken."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def describe_machine(device: torch.device) -> dict[str, str | int]:

@@ -193,7 +193,9 @@ def _ask(url: str, part: Path, have: int) -> http.client.HTTPResponse | None:
         return None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
-        raise _RefusedError(f"the server cannot be reached ({reason})") from error
+        # With nothing received one is likely to be offline, and waiting would not help.
+        kind = _InterruptedError if have else _RefusedError
+        raise kind(f"the server cannot be reached ({reason})") from error
     return answer
 
 

@@ -1,10 +1,10 @@
 """Settings as people write them: TOML files, ``part.key=value``, and what to say of a slip."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -93,6 +93,35 @@ def apply_setting(asked: Asked, setting: str) -> dict[str, Any]:
     return merge(asked, value)
 
 
+def require_tables(asked: Asked, places: Iterable[str]) -> None:
+    """Refuse a part of the settings that is given as a single value.
+
+    Args:
+        asked: nested plain values, of which nothing is known yet.
+        places: dotted names of what must be a table of keys, where it is there at all.
+
+    Raises:
+        ConvlensError: one is something else.
+
+    Example:
+        >>> require_tables({"training": {"epochs": 5}}, ["training", "training.loss"])
+        >>> require_tables({"model": "vgg16"}, ["model"])  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        convlens.core.errors.ConvlensError: model is 'vgg16'; it has keys of its own: ...
+    """
+    for place in places:
+        value: Any = asked
+        for part in place.split("."):
+            value = value.get(part, {}) if isinstance(value, Mapping) else {}
+        if value is not None and not isinstance(value, Mapping):
+            raise ConvlensError(
+                f"{place} is {value!r}; it has keys of its own: write {place}.KEY=VALUE"
+                + f", such as {place}.name={value}" * isinstance(value, str),
+                code="bad-settings",
+            )
+
+
 def _in_words(error: ValidationError, model: type[BaseModel]) -> str:
     problems = []
     for problem in error.errors():
@@ -117,8 +146,18 @@ def _in_words(error: ValidationError, model: type[BaseModel]) -> str:
 
 def _keys(model: type[BaseModel], place: list[str]) -> list[str]:
     for part in place:
-        inner = model.model_fields[part].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        if part.isdigit():  # a place in a list, whose kind is known already
+            continue
+        inner = _settings_in(model.model_fields[part].annotation)
+        if inner is None:
             return []
         model = inner
     return sorted(model.model_fields)
+
+
+def _settings_in(annotation: Any) -> type[BaseModel] | None:
+    """The settings in an annotation, be they optional or in a list."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_settings_in(argument) for argument in get_args(annotation))
+    return next((model for model in found if model is not None), None)

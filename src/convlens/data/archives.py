@@ -4,7 +4,9 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import replace
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
 from convlens.core.cache_folder import cache_folder
@@ -14,6 +16,9 @@ from convlens.data.archive_members import archive_name, members
 from convlens.data.class_folders import read_class_folders
 from convlens.data.image_files import entries, is_folder
 from convlens.data.labelled import SPLIT_NAMES, Labelled
+
+_UNPACKING = ".unpacking-"
+_ABANDONED_SECONDS = 24 * 3600.0
 
 
 def read_archive(path: Path, *, for_training: bool, reporter: Reporter) -> Labelled:
@@ -60,7 +65,8 @@ def unpack(path: Path, reporter: Reporter) -> Path:
         if place.is_dir():
             return place
         place.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=place.parent))
+        _sweep(place.parent)
+        fresh = Path(tempfile.mkdtemp(prefix=_UNPACKING, dir=place.parent))
         try:
             _fill(fresh, path, reporter)
             _settle(fresh, place)
@@ -69,6 +75,13 @@ def unpack(path: Path, reporter: Reporter) -> Path:
     except OSError as error:
         raise _cannot_unpack(path, error) from error
     return place
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what processes left that were killed while they unpacked, a day ago or longer."""
+    for left in cache.glob(f"{_UNPACKING}*"):
+        if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _fill(folder: Path, path: Path, reporter: Reporter) -> None:
@@ -113,7 +126,7 @@ def _inner(folder: Path) -> Path:
 
 def _cannot_unpack(path: Path, error: OSError) -> ConvlensError:
     place = cache_folder("archives")
-    if error.errno in {28, 122}:
+    if error.errno in {ENOSPC, EDQUOT}:
         return WorkFailedError(
             f"no room left on the disk to unpack {path} into {place}; free some space, or set "
             "CONVLENS_CACHE to a folder on another disk",

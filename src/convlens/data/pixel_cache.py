@@ -204,7 +204,7 @@ class EntryWriter:
         self._kind: Kind = kind
         self._folder, self._image, self._count = folder, image, 0
         self._partial = Path(mkdtemp(prefix=prefix, suffix=_PARTIAL, dir=folder.parent))
-        self._file = (self._partial / "pixels.bin").open("wb", buffering=0)
+        self._file = (self._partial / "pixels.bin").open("w+b", buffering=0)
 
     def append(self, images: Pixels8) -> None:
         """Write (N, H, W, C) images after those written before; raises OSError."""
@@ -214,8 +214,9 @@ class EntryWriter:
         self._count += len(images)
 
     def written(self) -> Pixels8:
-        """What was written so far, read back."""
-        images = np.fromfile(self._partial / "pixels.bin", np.uint8)
+        """What was written so far, read back, wherever the file has gone since."""
+        self._file.seek(0)
+        images = np.fromfile(self._file, np.uint8)
         size = int(np.prod(self._image))
         return images[: self._count * size].reshape(-1, *self._image)
 

@@ -135,12 +135,12 @@ class PixelStore:
             raise OSError(
                 f"they need {gigabytes(self._bytes)}, the cache may fill {gigabytes(limit)}"
             )
-        make_room(place, self._bytes, limit=limit, free=_free(place))
         free = _free(place)
-        if self._bytes > free:
+        if self._bytes > free + sum(entry.size for entry in list_entries(place)):
             raise OSError(
                 f"they need {gigabytes(self._bytes)}, the disk has {gigabytes(free)} free"
             )
+        make_room(place, self._bytes, limit=limit, free=free)
 
     @property
     def _bytes(self) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -210,10 +211,21 @@ def _kept(reading: _Reading, settings: CacheSettings) -> tuple[Pixels8, Sequence
         return _decoded(reading, None, settings)
     folder = settings.place / reading.entry
     entry = open_entry(folder)
+    if entry is not None and any(_can_be_read(reading, at) for at, _ in entry.failed):
+        shutil.rmtree(folder, ignore_errors=True)  # what hindered has passed: a right, a network
+        entry = None
     if entry is not None:
         with suppress(OSError):  # another process may just have removed it
             return entry.pixels(), entry.failed
     return _decoded(reading, folder, settings)
+
+
+def _can_be_read(reading: _Reading, at: int) -> bool:
+    try:
+        decode(reading.images[at], reading.spec, margin=reading.margin)
+    except UnreadableImageError:
+        return False
+    return True
 
 
 def _decoded(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.core.classifier import Classifier
-from convlens.core.device import describe_machine, placed
+from convlens.core.device import describe_machine, placed, synchronize
 from convlens.core.reporter import Quiet, Reporter
 from convlens.inspection.formulas import Shape, channels_last
 from convlens.inspection.gradients import GradientNorm, gradient_by_depth
@@ -228,10 +228,7 @@ def _forward(module: nn.Module, batch: Tensor) -> Callable[[], None]:
     def forward() -> None:
         with torch.inference_mode():
             module(batch)
-        if batch.device.type == "cuda":
-            torch.cuda.synchronize()
-        elif batch.device.type == "mps":
-            torch.mps.synchronize()
+        synchronize(batch.device)
 
     return forward
 

@@ -18,9 +18,8 @@ from convlens.inspection.shape_errors import own_networks_explained
 from convlens.models import (
     ModelSpec,
     build,
-    imagenet_normalisation,
+    expected_normalisation,
     published_form,
-    published_weights,
 )
 
 _CLASSES = 10
@@ -147,17 +146,11 @@ def _input(model: ModelSpec, shape: Shape) -> InputSpec:
     """Weights of a published network expect the published normalisation, wherever they are from."""
     channels, height, width = shape
     spec = InputSpec(height=height, width=width, channels=channels)
-    if not model.loads_weights or channels not in {1, 3} or not _is_published(model):
+    expected = expected_normalisation(model.name, channels) if model.loads_weights else None
+    if expected is None:
         return spec
-    mean, std = imagenet_normalisation(channels)
+    mean, std = expected
     return spec.model_copy(update={"mean": mean, "std": std})
-
-
-def _is_published(model: ModelSpec) -> bool:
-    try:
-        return bool(published_weights(model.name or ""))
-    except ConvlensError:
-        return False
 
 
 def _numbered(count: int) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from convlens.models.own_code import portable
     from convlens.models.published import (
         PublishedWeights,
+        expected_normalisation,
         imagenet_normalisation,
         published_weights,
     )
@@ -42,6 +43,7 @@ _HOME = {
     "PublishedWeights": "published",
     "build": "assemble",
     "build_architecture": "assemble",
+    "expected_normalisation": "published",
     "imagenet_normalisation": "published",
     "known_models": "names",
     "notes": "assemble",
@@ -59,6 +61,7 @@ __all__ = [
     "PublishedWeights",
     "build",
     "build_architecture",
+    "expected_normalisation",
     "imagenet_normalisation",
     "known_models",
     "notes",

@@ -1,5 +1,7 @@
 """From a description to a network."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from convlens.core.classifier import Classifier
@@ -112,13 +114,13 @@ def uses_small_stem(spec: ModelSpec, input_spec: InputSpec) -> bool:
     return max(input_spec.height, input_spec.width) <= SMALL_IMAGE and not spec.loads_weights
 
 
-def prepare(net: Classifier, spec: ModelSpec, images: Tensor) -> bool:
+def prepare(net: Classifier, spec: ModelSpec, images: Callable[[], Tensor]) -> bool:
     """Fill what a network makes from training images before the first step, in place.
 
     Args:
         net: as `build` made it from ``spec``; where that loaded weights it is left as it is.
         spec: which network.
-        images: N×C×H×W training images, uint8 or float in [0, 1].
+        images: gives N×C×H×W training images, uint8 or float in [0, 1]; asked only where needed.
 
     Returns:
         Whether there was something to fill.
@@ -126,7 +128,7 @@ def prepare(net: Classifier, spec: ModelSpec, images: Tensor) -> bool:
     found = None if spec.is_own or spec.loads_weights else _family(spec).prepare
     if found is None:
         return False
-    found(net.stages, images)
+    found(net.stages, images())
     return True
 
 

@@ -1,16 +1,17 @@
 """Put weights into a network: the published ones, or a file's."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from convlens.core.cache_folder import cache_folder
 from convlens.core.classifier import Classifier
 from convlens.core.downloads import fetch, locked
 from convlens.core.errors import ConvlensError
-from convlens.core.files import replacing
+from convlens.core.files import write_bytes
 from convlens.core.reporter import Reporter
 from convlens.models.family import family_named
 from convlens.models.published import EDITION, PublishedWeights, published_weights
@@ -46,7 +47,7 @@ def load_weights(net: Classifier, spec: ModelSpec, reporter: Reporter) -> None:
     named = _named_like(net, spec, tensors)
     told = [f"{source} loaded"]
     ours = net.state_dict()
-    first = next(key for key, value in ours.items() if value.dim() == 4)
+    first = next((key for key, value in ours.items() if value.dim() == 4), None)
     if first in named and ours[first].shape[1] == 1 and named[first].shape[1] == 3:
         named[first] = named[first].sum(dim=1, keepdim=True)
         told.append("first kernel summed over its colours for grey input")
@@ -73,7 +74,8 @@ def _published_tensors(weights: PublishedWeights, reporter: Reporter) -> dict[st
             return read_weights(converted)
         except ConvlensError as error:
             reporter.warn(f"{error}; making it again")
-            converted.unlink()
+            with suppress(OSError):  # another process may have removed it; what stays is told below
+                converted.unlink()
     with locked(converted, reporter):
         if not converted.exists():
             _convert(fetch(weights.download, converted.parent, reporter), converted)
@@ -82,9 +84,9 @@ def _published_tensors(weights: PublishedWeights, reporter: Reporter) -> dict[st
 
 def _convert(published: Path, converted: Path) -> None:
     tensors = {key: value.contiguous() for key, value in read_weights(published).items()}
-    with replacing(converted) as partial:
-        save_file(tensors, partial, {"edition": EDITION, "from": published.name})
-    published.unlink()
+    write_bytes(converted, save(tensors, {"edition": EDITION, "from": published.name}))
+    with suppress(OSError):
+        published.unlink()
 
 
 def _named_like(
@@ -135,8 +137,10 @@ def _fitting_head(
     ours: Mapping[str, Tensor], named: Mapping[str, Tensor], spec: ModelSpec
 ) -> tuple[frozenset[str], str]:
     """Which of the head's tensors are taken from the file, and what to say of the others."""
-    head = [key for key in ours if key.startswith("head.")]
-    offered = [key for key in named if key.startswith("head.")]
+    head, offered = (
+        [key for key in keys if key.startswith("head.") and not key.endswith(_COUNTER)]
+        for keys in (ours, named)
+    )
     fits = frozenset(key for key in head if key in named and named[key].shape == ours[key].shape)
     if not head:
         return frozenset(), "its head is set aside" if offered else ""

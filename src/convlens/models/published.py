@@ -86,6 +86,27 @@ def published_weights(name: str) -> PublishedWeights:
     return PUBLISHED_WEIGHTS[name]
 
 
+def expected_normalisation(
+    name: str | None, channels: int
+) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Mean and standard deviation that loaded weights of a network are likely to expect.
+
+    Weights for a network that was published with ImageNet's are taken to have begun from them; of
+    any other network nothing is known.
+
+    Args:
+        name: the network's; None where it has none.
+        channels: of its input.
+
+    Example:
+        >>> expected_normalisation("standard", 3) is None
+        True
+    """
+    if name not in PUBLISHED_WEIGHTS or channels not in {1, 3}:
+        return None
+    return imagenet_normalisation(channels)
+
+
 def imagenet_normalisation(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The mean and standard deviation that the published weights expect, for an `InputSpec`.
 

@@ -73,7 +73,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         WorkFailedError: the disk is full.
     """
     tensors = {
-        name: tensor.detach().to("cpu").contiguous()
+        name: tensor.detach().to("cpu").contiguous().clone()  # weights may be tied: one memory
         for name, tensor in bundle.classifier.state_dict().items()
     }
     weights = save_tensors(tensors)
@@ -119,9 +119,10 @@ def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
         input_spec = InputSpec.model_validate(manifest["input"])
         classes = tuple(str(name) for name in manifest["classes"])
         calibration = Calibration.model_validate(manifest["calibration"] if version > 1 else {})
-        classifier = build_architecture(
-            model, input_spec, classes=len(classes), trust_code=trust_code
-        )
+        with torch.random.fork_rng(devices=[]):  # weights are drawn, then replaced
+            classifier = build_architecture(
+                model, input_spec, classes=len(classes), trust_code=trust_code
+            )
         classifier.load_state_dict(_read_weights(folder, manifest["weights"]["sha256"]))
     except (KeyError, TypeError, ValidationError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

@@ -1,9 +1,10 @@
 """From a bundle and images to probabilities."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import reduce
-from itertools import compress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convlens.core.classifier import class_logits
+from convlens.core.cores import usable_cores
 from convlens.core.device import choose_device, placed
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet, Reporter
-from convlens.data import Skipped, UnreadableImageError, decode, find_images, pixels_of
+from convlens.data import (
+    Skipped,
+    UnreadableImageError,
+    decode,
+    find_images,
+    one_opencv_thread,
+    ordered_map,
+    pixels_of,
+)
 from convlens.evaluation import Abstaining, unknown_score_of_logits
 from convlens.prediction.bundle import Bundle
 from convlens.prediction.views import View, count_views, views_of
 
-PIXELS_A_BATCH = 2**22
+_VALUES_A_BATCH = 2**22
+_FILES_A_BATCH = 64
 
 
 def largest_batch(values: int) -> int:
@@ -31,7 +42,7 @@ def largest_batch(values: int) -> int:
         >>> largest_batch(224 * 224 * 3), largest_batch(32 * 32 * 3)
         (27, 256)
     """
-    return max(1, min(256, PIXELS_A_BATCH // values))
+    return max(1, min(256, _VALUES_A_BATCH // values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +210,21 @@ class Predictor:
         files, skipped = find_images(paths, reporter)
         predictions: list[Prediction] = []
         unread = list(skipped)
-        with reporter.task("predicting", len(files)) as task:
-            for start in range(0, len(files), 64):
-                chunk = files[start : start + 64]
-                readable, pixels = self._read(chunk, unread)
-                if readable:
-                    predictions += self._predictions(readable, self.logits(np.stack(pixels)), top)
-                task.update(start + len(chunk))
+        reading = ordered_map(self._read, files, threads=usable_cores(), ahead=_FILES_A_BATCH)
+        with (
+            reporter.task("predicting", len(files)) as task,
+            one_opencv_thread(),
+            closing(reading) as answers,
+        ):
+            done = 0
+            while chunk := list(islice(answers, _FILES_A_BATCH)):
+                unread += [found for found in chunk if isinstance(found, Skipped)]
+                good = [found for found in chunk if not isinstance(found, Skipped)]
+                if good:
+                    logits = self.logits(np.stack([pixels for _, pixels in good]))
+                    predictions += self._predictions([path for path, _ in good], logits, top)
+                done += len(chunk)
+                task.update(done)
         self.skipped = tuple(unread)
         for file in unread[len(skipped) :]:
             reporter.warn(f"left out {file.path}: {file.reason}")
@@ -218,17 +237,11 @@ class Predictor:
             )
         return predictions
 
-    def _read(
-        self, files: Sequence[str], unread: list[Skipped]
-    ) -> tuple[list[str], list[NDArray[np.uint8]]]:
-        readable, pixels = [], []
-        for path in files:
-            try:
-                pixels.append(decode(path, self.bundle.input_spec))
-                readable.append(path)
-            except UnreadableImageError as error:
-                unread.append(Skipped(path, error.reason))
-        return readable, pixels
+    def _read(self, path: str) -> tuple[str, NDArray[np.uint8]] | Skipped:
+        try:
+            return path, decode(path, self.bundle.input_spec)
+        except UnreadableImageError as error:
+            return Skipped(path, error.reason)
 
     def _predictions(
         self, paths: Sequence[str | None], logits: NDArray[np.float32], top: int
@@ -239,17 +252,20 @@ class Predictor:
         unknown = unknown_score_of_logits(logits).tolist()
         found = []
         for number, path in enumerate(paths):
-            row = probabilities[number]
-            order = np.argsort(-row, kind="stable")
-            guesses = [Guess(self.classes[k], float(row[k])) for k in order]
+            order = np.argsort(-probabilities[number], kind="stable")
             found.append(
                 Prediction(
                     path=path,
-                    top=tuple(guesses[:top]),
+                    top=self._guesses(probabilities[number], order[:top]),
                     candidates=None
                     if named is None
-                    else tuple(compress(guesses, named[number][order])),
+                    else self._guesses(probabilities[number], order[named[number][order]]),
                     unknown=unknown[number],
                 )
             )
         return found
+
+    def _guesses(
+        self, probabilities: NDArray[np.float32], classes: NDArray[np.int64]
+    ) -> tuple[Guess, ...]:
+        return tuple(Guess(self.classes[k], float(probabilities[k])) for k in classes)

@@ -219,9 +219,11 @@ def fresh_classifier(
         found = build(recipe.model, recipe.input, classes=len(images.classes), reporter=reporter)
     train = pixels["train"]
     some = permutation(recipe.seed, 0, len(train), slot=Stream.WEIGHTS)[:_LOOKED_AT]
-    if prepare(
-        found, recipe.model, torch.from_numpy(train.array[np.sort(some)]).permute(0, 3, 1, 2)
-    ):
+
+    def looked_at() -> torch.Tensor:
+        return torch.from_numpy(train.array[np.sort(some)]).permute(0, 3, 1, 2)
+
+    if prepare(found, recipe.model, looked_at):
         reporter.say(f"the first layer is made from {len(some):,} training images, not learnt")
     return found
 

@@ -8,7 +8,7 @@ from convlens.core.errors import ConvlensError
 from convlens.core.paths import typed_path
 from convlens.core.settings import Asked, merge, validated
 from convlens.data import ImageSet, read_header
-from convlens.models import ModelSpec, imagenet_normalisation, published_form, training_head
+from convlens.models import ModelSpec, expected_normalisation, training_head
 from convlens.recipe.recipe import Recipe
 
 THUMBNAIL = 64
@@ -41,7 +41,8 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
     - the network is `standard` for inputs of up to 64 pixels, `resnet18` beyond;
     - a network of a classic family gets global average pooling and one dense layer for a head, the
       small networks keep their own;
-    - where it begins from the published weights, pixels are normalised as ImageNet's were;
+    - where it loads weights and is a network that was published with ImageNet's, pixels are
+      normalised as ImageNet's were;
     - where it begins from loaded weights, it is trained in two phases of up to 10 epochs, each of
       which ends when the validation loss has not fallen for 3: first the head alone, at 1e-3, then
       the last three layers with it, at a tenth of that; a network of the user's own, or in the
@@ -121,10 +122,11 @@ def _model(asked: Asked, side: int, reasons: list[str]) -> dict[str, Any]:
 
 
 def _normalisation(spec: ModelSpec, channels: int, reasons: list[str]) -> dict[str, Any]:
-    """What loaded weights expect of pixels: the published ones were trained on ImageNet."""
-    if not spec.loads_weights or spec.is_own or not published_form(spec):
+    """What loaded weights expect of pixels: those of published networks began on ImageNet."""
+    expected = expected_normalisation(spec.name, channels) if spec.loads_weights else None
+    if expected is None:
         return {}
-    mean, std = imagenet_normalisation(channels)
+    mean, std = expected
     reasons.append("normalisation: ImageNet's mean and standard deviation, as the weights expect")
     return {"mean": mean, "std": std}
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from convlens.core.classifier import Classifier
-from convlens.core.device import kept_generators, placed
+from convlens.core.device import kept_generators, placed, synchronize
 from convlens.core.draws import Stream, permutation
 from convlens.core.reporter import Quiet
 from convlens.data import CacheSettings, ImageSet, Pixels, read_pixels
@@ -168,9 +168,13 @@ def _predicting(classifier: Classifier, images: int) -> float:
     size = max(1, min(images, largest_batch(math.prod(classifier.input_spec.shape))))
     device = next(classifier.parameters()).device
     pixels = torch.zeros(size, *classifier.input_spec.shape, dtype=torch.uint8, device=device)
+    pixels = pixels.contiguous(memory_format=torch.channels_last)
     training = classifier.training
+    classifier.eval()(pixels[:2])  # the first pass of all loads kernels
+    synchronize(device)
     started = perf_counter()
-    classifier.eval()(pixels.contiguous(memory_format=torch.channels_last))
+    classifier(pixels)
+    synchronize(device)
     seconds = perf_counter() - started
     classifier.train(training)
     return seconds / size

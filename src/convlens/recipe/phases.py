@@ -18,7 +18,14 @@ from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
 from convlens.core.ranks import Ranks
 from convlens.core.reporter import Reporter
-from convlens.data import CacheSettings, Features, ImageSet, PixelBatches, Pixels
+from convlens.data import (
+    CacheSettings,
+    Features,
+    ImageSet,
+    PixelBatches,
+    Pixels,
+    balanced_weights,
+)
 from convlens.recipe.feature_choice import FeatureChoice, choose_features
 from convlens.recipe.features import FrozenFeatures, Learning
 from convlens.recipe.recipe import Recipe
@@ -80,6 +87,8 @@ def train_in_phases(
             break
         state = state.next_phase(settings)
         steering = run.steering(state, keep_best)
+    restoring = steering.get("early stopping")
+    restored = restoring.epoch if isinstance(restoring, EarlyStopping) else 0
     learning = sum(record.seconds for record in state.history)
     validating = sum(record.validation_seconds for record in state.history)
     shown = sum(round(record.images_per_second * record.seconds) for record in state.history)
@@ -88,7 +97,7 @@ def train_in_phases(
         "seconds": learning + validating,
         "images_per_second": shown / learning,
         "epochs": len(state.history),
-        "best_epoch": keep_best.epoch or len(state.history),
+        "best_epoch": keep_best.epoch or restored or len(state.history),
         "saving_seconds": run.saving_seconds,
     }
 
@@ -111,6 +120,7 @@ def first_phase(
         ConvlensError: the recipe asks of the network what it does not have.
     """
     run = _Wiring(recipe, images, pixels, classifier, cache, Ranks(), reporter)
+    run.refuse_small_images()
     state = TrainingState.start(classifier, recipe.training)
     return state, run.batches("train"), run.terms(state)
 
@@ -239,13 +249,23 @@ class _Wiring:
                     self._require_measured(steering.monitor)
         if settings.keep == "best" and not len(self.pixels["val"]):
             self.reporter.say("no validation images: the last epoch's weights are kept")
+        self.refuse_small_images()
+
+    def refuse_small_images(self) -> None:
+        """Refuse smaller images in the first epochs where the network takes one size alone.
+
+        Raises:
+            ConvlensError: it does.
+        """
         augment, (channels, height, width) = self.recipe.augment, self.recipe.input.shape
+        sides = augment.side(height, 0), augment.side(width, 0)
+        if sides == (height, width):
+            return
         try:
-            first = torch.zeros(
-                1, channels, augment.side(height, 0), augment.side(width, 0), device=self._device
-            )
             with torch.inference_mode():
-                self.classifier.eval()(first)
+                self.classifier.eval()(torch.zeros(1, channels, *sides, device=self._device))
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             raise ConvlensError(
                 f"augment.early_scale is {augment.early_scale:g}, but the network takes images of "
@@ -354,6 +374,7 @@ class _Wiring:
 
     def _make(self, split: Learning, shown: Pixels | Features) -> PixelBatches:
         size, learns = self.recipe.training.batch_size, split == "train"
+        balanced = learns and self.recipe.training.sampling == "balanced"
         return PixelBatches(
             shown,
             self.images.labels,
@@ -361,6 +382,7 @@ class _Wiring:
             seed=self.recipe.seed,
             shuffle=learns,
             last=_last_batch(len(shown), size, self.classifier) if learns else "keep",
+            weights=balanced_weights(self.images.labels[shown.rows]) if balanced else None,
             rank=self.ranks.rank,
             world_size=self.ranks.world_size,
         )

@@ -74,6 +74,7 @@ def measure_pace(
     """
     with rehearsal(state) as trial:
         trial.phase_steps = 1
+        trial.rate_scale = 0.0  # a step takes as long, and no loss can run away
         batches = batches_on(trial.device, without_end(train), ahead=terms.settings.copy_ahead)
         learning_mode(trial.classifier, trial.frozen)
 

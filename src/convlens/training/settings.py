@@ -58,6 +58,8 @@ class TrainingSettings(_Learning):
     Attributes:
         phases: one after another; none for a single one in which all weights learn.
         batch_size: images a step, of all processes together.
+        sampling: which images an epoch shows: each of them once, or as many in all, drawn so that
+            every class comes equally often.
         loss: what is to become small.
         clip_norm: gradients longer than this are shortened to it (Pascanu et al., arXiv 1211.5063,
             algorithm 1); None for never.
@@ -87,6 +89,7 @@ class TrainingSettings(_Learning):
 
     phases: tuple[PhaseSettings, ...] = ()
     batch_size: Annotated[int, Field(ge=1)] = 64
+    sampling: Literal["each", "balanced"] = "each"
     loss: LossSettings = LossSettings()
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     average: AverageSettings | None = None
@@ -117,6 +120,11 @@ class TrainingSettings(_Learning):
             raise ValueError(
                 f"feature_draws is {self.feature_draws}, but feature_cache is off; versions of "
                 "features are kept or they are not"
+            )
+        if self.sampling == "balanced" and self.loss.class_weights != "none":
+            raise ValueError(
+                "sampling = 'balanced' and loss.class_weights both make up for small classes; "
+                "set one of them"
             )
         for phase in self.plan:
             stopping = phase.early_stopping

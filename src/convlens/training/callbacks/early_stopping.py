@@ -59,6 +59,11 @@ class EarlyStopping(Callback):
         if self._keeper is not None:
             self._keeper.on(moment, state)
 
+    @property
+    def epoch(self) -> int:
+        """Whose weights the phase ends with, counted from 1; 0 where they are not put back."""
+        return self._keeper.epoch if self._keeper is not None else 0
+
     def memory(self) -> Memory:
         """How long it has waited, for what, and the weights to put back."""
         kept = self._keeper.memory() if self._keeper else Memory()
