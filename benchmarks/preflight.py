@@ -23,7 +23,6 @@ import argparse
 import csv
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -35,12 +34,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from benchmarks.harness import RESULTS, ROOT, cifar10, data_file, unpacked, write_result
 from benchmarks.stand_ins import SAMPLES, sample_photographs
 from numpy.typing import NDArray
 from PIL import Image
 
 import convlens
+from convlens.core.device import peak_memory
 from convlens.core.reporter import Quiet
 from convlens.data import ImageSet, open_source
 from convlens.preflight import Material, check_data, look_for_faults, near_duplicates
@@ -133,7 +134,7 @@ def check_once(table: Path) -> dict[str, Any]:
         "looking": looking,
         "searching": searching,
         "seconds": round(marks[-1] - marks[0], 2),
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // 10**6,
+        "peak_memory_mb": round(peak_memory(torch.device("cpu")) / 1e6),
         "hashes_compared": seen.near.looked_at,
     }
 

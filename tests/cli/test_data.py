@@ -41,7 +41,7 @@ def test_the_list(run):
     assert "cifar100" in out
     assert max(map(len, out.splitlines())) <= 80
     status, out, _ = run("data", "list", "--json")
-    entries = {entry["name"]: entry for entry in json.loads(out)}
+    entries = {entry["name"]: entry for entry in json.loads(out)["datasets"]}
     assert entries["mnist"]["bytes"] == 9912422 + 28881 + 1648877 + 4542
     assert entries["mnist"]["fetched"] is False
     assert entries["digits"]["fetched"] is True

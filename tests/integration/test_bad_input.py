@@ -92,7 +92,7 @@ def test_predicting_goes_on_past_a_file_it_cannot_read(tmp_path: Path, convlens:
     bad.write_bytes(good.read_bytes()[:40])
     done = convlens("predict", tmp_path / "run", bad, good, "--json")
     assert done.status == 0
-    assert [prediction["path"] for prediction in done.json] == [str(good)]
+    assert [prediction["path"] for prediction in done.json["predictions"]] == [str(good)]
     assert "bad.png" in done.err
     refused(convlens("predict", tmp_path / "run", bad), "bad.png")
 

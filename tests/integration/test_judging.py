@@ -102,7 +102,7 @@ def test_it_says_not_sure_as_often_as_was_measured(
     assert images.arrays is not None
     for number, index in enumerate(images.splits["test"][:40].tolist()):
         Image.fromarray(images.arrays[index, :, :, 0]).save(tmp_path / f"{number:02}.png")
-    told = convlens("predict", run.folder, tmp_path, "--json").json
+    told = convlens("predict", run.folder, tmp_path, "--json").json["predictions"]
     answered = run.metrics["abstaining"]["figures"]["answered"]
     assert answered < 0.7
     assert np.mean([own["sure"] for own in told]) == pytest.approx(answered, abs=0.25)

@@ -70,9 +70,9 @@ def test_class_folders(tmp_path: Path, convlens: Convlens, suffix: str) -> None:
     image = next((photos / "red").iterdir())
     guessed = convlens("predict", tmp_path / "run", image, photos / "grün", "--top", "1", "--json")
     assert guessed.status == 0
-    assert len(guessed.json) == 21
-    assert guessed.json[0]["path"] == str(image)
-    (best,) = guessed.json[0]["top"]
+    assert len(guessed.json["predictions"]) == 21
+    assert guessed.json["predictions"][0]["path"] == str(image)
+    (best,) = guessed.json["predictions"][0]["top"]
     assert set(best) == {"class", "probability"}
     assert best["class"] in {"red", "grün"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,12 +18,11 @@ from convlens.api.checking import checked
 from convlens.api.reporting import report_at_the_end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from convlens.core.ranks import Ranks
     from convlens.core.reporter import Reporter
     from convlens.data import ImageSet
-    from convlens.preflight import Preflight
     from convlens.recipe import Run
 
 
@@ -136,7 +135,7 @@ def _begin(
         source, images = opened(source, asked, reporter)
 
     from convlens.data import CacheSettings
-    from convlens.recipe import carry_out, complete, new_run_folder
+    from convlens.recipe import begun, carry_out, complete, new_run_folder
 
     where = ranks.device(device)
     recipe, reasons = complete({**asked, "source": source_name(source)}, images)
@@ -144,15 +143,19 @@ def _begin(
         reporter.say(f"chose {reason}")
     ranks.require_same(recipe.to_toml(), "recipe")
     kept = CacheSettings(enabled=cache)
-    found, folder = None, Path()
-    if ranks.is_first:
-        found = checked(recipe, images, allow=allow, device=where, cache=kept, reporter=reporter)
+    folder = Path()
+    if ranks.is_first:  # before the images are looked at, which may take minutes
         folder = new_run_folder(
             Path(out) if out is not None else None,
             name=images.name,
             model=recipe.model.name or "layers",
         )
-    with _kept_beside(folder, found):
+    with begun(folder) if ranks.is_first else nullcontext():
+        if ranks.is_first:
+            found = checked(
+                recipe, images, allow=allow, device=where, cache=kept, reporter=reporter
+            )
+            found.save(folder)
         run = carry_out(
             recipe,
             images,
@@ -164,22 +167,6 @@ def _begin(
         )
     _report(run, images, device=device, cache=cache, ranks=ranks, reporter=reporter)
     return run
-
-
-@contextmanager
-def _kept_beside(folder: Path, found: Preflight | None) -> Iterator[None]:
-    """What was found stands in the run's folder; a run that cannot begin leaves none behind."""
-    if found is None:  # another process's business
-        yield
-        return
-    found.save(folder)
-    try:
-        yield
-    except BaseException:
-        from convlens.preflight import Preflight
-
-        Preflight.remove_if_alone(folder)
-        raise
 
 
 def _resume(

@@ -80,7 +80,7 @@ def predict(
     run: str | Path,
     images: Any,
     *,
-    top: int = 5,
+    top: int = 3,
     views: str = "",
     trust_code: bool = False,
     device: str = "auto",

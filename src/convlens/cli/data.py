@@ -31,7 +31,7 @@ def list_datasets(as_json: JsonOption = False) -> None:
 
     entries = list(known_datasets().values())
     if as_json:
-        print_json([_as_json(entry) for entry in entries])
+        print_json({"datasets": [_as_json(entry) for entry in entries]})
         return
     table = _table("name", "images", "classes", "size", "to fetch", "licence")
     for entry in entries:

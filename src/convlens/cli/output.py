@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import Annotated, Any, NoReturn, TypeAlias
 
 import typer
@@ -42,8 +43,8 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{share * 100:.1f} %"
 
 
-def print_json(value: Any) -> None:
-    """One JSON value on stdout."""
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on stdout."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 

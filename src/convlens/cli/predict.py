@@ -43,7 +43,7 @@ def predict(
         run, images, top=top, views=views, trust_code=trust_code, device=device
     )
     if as_json:
-        print_json([prediction.as_json() for prediction in predictions])
+        print_json({"predictions": [prediction.as_json() for prediction in predictions]})
         return
     console = stdout()
     for prediction in predictions:

@@ -126,7 +126,7 @@ class Predictor:
         self,
         images: Any,
         *,
-        top: int = 5,
+        top: int = 3,
         reporter: Reporter | None = None,
     ) -> list[Prediction]:
         """Classify images.

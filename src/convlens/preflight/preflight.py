@@ -1,7 +1,6 @@
 """What was found before a run, and how it was answered."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from convlens.data import counted
 from convlens.preflight.estimates import Estimate
 from convlens.preflight.finding import Finding, blocking
 
-FILE = "preflight.json"
+_FILE = "preflight.json"
 
 
 class StoppedError(ConvlensError):
@@ -77,15 +76,7 @@ class Preflight:
 
     def save(self, folder: Path) -> None:
         """Write it into a run's folder."""
-        write_json(folder / FILE, self.as_json())
-
-    @staticmethod
-    def remove_if_alone(folder: Path) -> None:
-        """Remove the folder of a run that could not begin: nothing else is in it."""
-        with suppress(OSError):
-            if [entry.name for entry in folder.iterdir()] == [FILE]:
-                (folder / FILE).unlink()
-                folder.rmdir()
+        write_json(folder / _FILE, self.as_json())
 
     def in_a_line(self) -> str:
         """How many findings there are of each kind.

@@ -16,7 +16,7 @@ from convlens.recipe.measure import Evaluation, EvaluationSettings, measure_bund
 from convlens.recipe.pace import PhasePace, RunPace, pace_of_run
 from convlens.recipe.rate import RateLook, rate_setting, try_rates
 from convlens.recipe.recipe import ARRAYS, Recipe
-from convlens.recipe.run import RUNS, Run, new_run_folder, newest_unfinished
+from convlens.recipe.run import RUNS, Run, begun, new_run_folder, newest_unfinished
 from convlens.recipe.views_gain import ViewsGain
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Run",
     "RunPace",
     "ViewsGain",
+    "begun",
     "carry_out",
     "complete",
     "measure_bundle",

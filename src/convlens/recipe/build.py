@@ -1,8 +1,7 @@
 """Where the parts of a run are wired together."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -74,22 +73,21 @@ def carry_out(
         WorkFailedError: the loss is not finite, or the disk is full.
     """
     cache, ranks = cache or CacheSettings(), ranks or Ranks()
-    with _removed_if_still_empty(folder):
-        with ranks.one_a_host_first(cache.enabled):
-            pixels = read_splits(recipe, images, cache, reporter)
-        with ranks.one_a_host_first(recipe.model.loads_weights):
-            classifier = placed(
-                fresh_classifier(recipe, images, pixels, reporter),
-                device,
-                channels_last=recipe.training.channels_last,
-            )
-        environment = _environment(recipe, images, pixels, device, ranks)
-        _begin_together(ranks, environment, classifier)
-        if ranks.is_first:
-            _refuse_changes(folder, environment)
-            recipe.save(folder / "recipe.toml")
-            write_json(folder / "environment.json", environment)
-            write_splits(images, folder / SPLITS_FILE)
+    with ranks.one_a_host_first(cache.enabled):
+        pixels = pixels_of_parts(recipe, images, cache, reporter)
+    with ranks.one_a_host_first(recipe.model.loads_weights):
+        classifier = placed(
+            fresh_classifier(recipe, images, pixels, reporter),
+            device,
+            channels_last=recipe.training.channels_last,
+        )
+    environment = _environment(recipe, images, pixels, device, ranks)
+    _begin_together(ranks, environment, classifier)
+    if ranks.is_first:
+        _refuse_changes(folder, environment)
+        recipe.save(folder / "recipe.toml")
+        write_json(folder / "environment.json", environment)
+        write_splits(images, folder / SPLITS_FILE)
     _tell_of_calibration(recipe, images, pixels, reporter)
     if ranks.world_size > 1:
         _tell_of(ranks, recipe, device, cache, reporter)
@@ -118,17 +116,6 @@ def carry_out(
         write_json(folder / "metrics.json", metrics)
     ranks.wait()
     return Run(folder)
-
-
-@contextmanager
-def _removed_if_still_empty(folder: Path) -> Iterator[None]:
-    """A run that cannot begin leaves no folder behind."""
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            folder.rmdir()
-        raise
 
 
 def _begin_together(ranks: Ranks, environment: Mapping[str, Any], classifier: Classifier) -> None:
@@ -174,30 +161,30 @@ def parts_of(recipe: Recipe, images: ImageSet) -> dict[str, NDArray[np.int64]]:
     return {**images.splits, "val": deciding, "calibration": calibrating}
 
 
-def read_splits(
+def pixels_of_parts(
     recipe: Recipe,
     images: ImageSet,
     cache: CacheSettings,
     reporter: Reporter,
     *,
-    splits: Sequence[str] = PARTS,
+    parts: Sequence[str] = PARTS,
 ) -> dict[str, Pixels]:
-    """The pixels of the splits, or of some of the `PARTS`, the training images' among them.
+    """The pixels of each of the `PARTS`, or of some, the training images' among them.
 
     Raises:
         ConvlensError: of a class no readable training image is there.
     """
     numbers = parts_of(recipe, images)
     pixels = {
-        split: read_pixels(
+        part: read_pixels(
             images,
-            numbers[split],
+            numbers[part],
             recipe.input,
-            margin=recipe.augment.margin if split == "train" else 0.0,
+            margin=recipe.augment.margin if part == "train" else 0.0,
             settings=cache,
             reporter=reporter,
         )
-        for split in splits
+        for part in parts
     }
     shown = np.bincount(images.labels[pixels["train"].rows], minlength=len(images.classes))
     unseen = [name for name, count in zip(images.classes, shown, strict=True) if not count]

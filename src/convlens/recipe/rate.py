@@ -10,7 +10,7 @@ from convlens.core.device import placed
 from convlens.core.errors import WorkFailedError
 from convlens.core.reporter import Reporter
 from convlens.data import CacheSettings, ImageSet
-from convlens.recipe.build import fresh_classifier, read_splits
+from convlens.recipe.build import fresh_classifier, pixels_of_parts
 from convlens.recipe.phases import first_phase
 from convlens.recipe.recipe import Recipe
 from convlens.training import RateCurve, RateFinderSettings, find_rate
@@ -63,7 +63,7 @@ def try_rates(
         0.0027
     """
     cache = cache or CacheSettings()
-    pixels = read_splits(recipe, images, cache, reporter, splits=("train",))
+    pixels = pixels_of_parts(recipe, images, cache, reporter, parts=("train",))
     classifier = placed(fresh_classifier(recipe, images, pixels, reporter), device)
     state, train, terms = first_phase(
         recipe, images, pixels, classifier, cache=cache, reporter=reporter

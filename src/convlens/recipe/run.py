@@ -1,6 +1,8 @@
 """A run: what happened, in a folder."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -82,8 +84,9 @@ class Run:
     def history(self) -> list[dict[str, Any]]:
         """One record an epoch; see `convlens.training.EpochRecord`."""
         path = self.folder / "history.jsonl"
-        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-        return [json.loads(line) for line in lines]
+        text = path.read_text("utf-8") if path.is_file() else ""
+        whole, _, _ = text.rpartition("\n")  # a process killed while writing leaves half a line
+        return [json.loads(line) for line in whole.splitlines()]
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -133,7 +136,8 @@ def new_run_folder(out: Path | None, *, name: str, model: str) -> Path:
     folder = out or _free(RUNS, f"{_now()}-{_slug(name)}-{_slug(model)}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        occupied = any(folder.iterdir())
+        # A run that was killed before it began may have left what was found beforehand.
+        occupied = any(entry.name != "preflight.json" for entry in folder.iterdir())
     except OSError as error:
         raise write_error(folder, error) from error
     if occupied:
@@ -142,6 +146,22 @@ def new_run_folder(out: Path | None, *, name: str, model: str) -> Path:
             code="not-empty",
         )
     return folder
+
+
+@contextmanager
+def begun(folder: Path) -> Iterator[None]:
+    """Within it a run is to begin in its new folder; if it cannot, the folder goes.
+
+    A run has begun once its recipe stands there; nothing of it is ever removed.
+    """
+    try:
+        yield
+    except BaseException:
+        if not (folder / "recipe.toml").exists():
+            with suppress(OSError):
+                (folder / "preflight.json").unlink(missing_ok=True)
+                folder.rmdir()  # which fails where anything else is in it
+        raise
 
 
 def newest_unfinished(parent: Path) -> Run:
