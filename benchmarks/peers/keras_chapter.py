@@ -6,24 +6,18 @@ clock is stopped and the test images are measured. The training images lie in ra
 Keras's own copy of CIFAR-10: ``validation_split`` takes the last ones.
 """
 
-import os
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from benchmarks.peers.keras_backend import started
 from benchmarks.peers.keras_standard import network
 from benchmarks.peers.peer import Config, answer
 
 
 def measure(config: Config) -> dict[str, Any]:
     """Seconds from the call of ``fit``, and test accuracy, at each epoch's end and at the end."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    import keras  # noqa: PLC0415
-    import tensorflow as tf  # noqa: PLC0415
-
-    tf.config.threading.set_intra_op_parallelism_threads(config["threads"])
-    tf.config.threading.set_inter_op_parallelism_threads(config["threads"])
-    keras.utils.set_random_seed(config["seed"])
+    keras = started(config)
     arrays = np.load(config["arrays"])
     x, x_test = (arrays[name].astype("float32") / 255.0 for name in ("X_train", "X_test"))
     y, y_test = arrays["y_train"], arrays["y_test"]

@@ -1,11 +1,11 @@
 """The chapter's listing: the standard network in Keras 3 on TensorFlow, arrays in memory."""
 
-import os
 from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from benchmarks.peers.keras_backend import started
 from benchmarks.peers.peer import Config, answer
 
 
@@ -39,12 +39,7 @@ def network(shape: Sequence[int], classes: int) -> Any:
 
 def measure(config: Config) -> dict[str, Any]:
     """Seconds of the epochs after the first, which compiles."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    import keras  # noqa: PLC0415
-    import tensorflow as tf  # noqa: PLC0415
-
-    tf.config.threading.set_intra_op_parallelism_threads(config["threads"])
-    tf.config.threading.set_inter_op_parallelism_threads(config["threads"])
+    keras = started(config)
     arrays = np.load(config["arrays"])
     x, x_val = (arrays[name].astype("float32") / 255.0 for name in ("X_train", "X_val"))
     y, y_val = arrays["y_train"], arrays["y_val"]

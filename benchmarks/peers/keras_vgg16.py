@@ -4,25 +4,20 @@ As it stands there, but that the weights are random, for nothing is downloaded, 
 from a file, and that early stopping is off, so that every epoch is run.
 """
 
-import os
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from benchmarks.peers.keras_backend import started
 from benchmarks.peers.peer import Config, answer
 
 
 def measure(config: Config) -> dict[str, Any]:
     """Seconds of each ``fit``, from its call to its return, and of its first step alone."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    import keras  # noqa: PLC0415
-    import tensorflow as tf  # noqa: PLC0415
+    keras = started(config)
     from keras.applications import VGG16  # noqa: PLC0415
     from keras.layers import Dense, Dropout, GlobalAveragePooling2D  # noqa: PLC0415
 
-    tf.config.threading.set_intra_op_parallelism_threads(config["threads"])
-    tf.config.threading.set_inter_op_parallelism_threads(config["threads"])
-    keras.utils.set_random_seed(config["seed"])
     arrays = np.load(config["arrays"])
     x, x_val = (arrays[name].astype("float32") / 255 for name in ("X_train", "X_val"))
     y, y_val = arrays["y_train"], arrays["y_val"]
