@@ -2,13 +2,14 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from benchmarks.table import FRONT, fresh
 
 from benchmarks import __main__ as front
-from benchmarks import harness, questions, table, time_to_accuracy
+from benchmarks import harness, questions, sprint, table, time_to_accuracy
 
 NAMES = [own.name for own in questions.questions()]
 
@@ -114,3 +115,32 @@ def test_kerass_kept_seconds_follow_the_machine() -> None:
     runs = [{"seconds": 4, "test_accuracy": 0.81}, {"seconds": 2, "test_accuracy": 0.7}]
     assert time_to_accuracy.ours_reached(runs)["70 %"] == 2
     assert time_to_accuracy.ours_reached(runs)["80 %"] == 4
+
+
+def test_shorter_sprints_keep_their_share_of_smaller_images() -> None:
+    for recipe in sprint.RECIPES:
+        path = harness.ROOT / "recipes" / f"{recipe}.toml"
+        said = tomllib.loads(path.read_text("utf-8"))
+        full, early = said["training"]["epochs"], said["augment"]["early_epochs"]
+        assert sprint._early(path, full) == early
+        assert 1 <= sprint._early(path, 2) < 2
+        assert sprint._early(path, 2 * full) == 2 * early
+
+
+def test_a_finished_sprint_is_not_made_again(tmp_path: Path) -> None:
+    (tmp_path / "cifar10-sprint-0").mkdir()
+    kept = {"command_seconds": 12.5, "commit": "abc"}
+    (tmp_path / "cifar10-sprint-0.json").write_text(json.dumps(kept))
+    made = sprint.trained("cifar10-sprint", 0, tmp_path / "no images", tmp_path)
+    assert (made.run.folder, made.command_seconds) == (tmp_path / "cifar10-sprint-0", 12.5)
+
+
+def test_the_medians_of_our_runs_are_by_run() -> None:
+    every = [
+        {"run": run, "seconds": s, "training_seconds": s - 1, "test_accuracy": a}
+        for run, s, a in (("a:2", 10, 0.7), ("b", 40, 0.8), ("a:2", 14, 0.74), ("a:2", 11, 0.72))
+    ]
+    assert [(own["run"], own["seconds"]) for own in time_to_accuracy.medians(every)] == [
+        ("a:2", 11),
+        ("b", 40),
+    ]
