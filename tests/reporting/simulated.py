@@ -148,16 +148,21 @@ def with_everything(made: Facts) -> Facts:
     }
     findings = [
         {
-            "code": "near-duplicates-across-splits",
+            "code": "near-duplicates",
             "severity": "warning",
             "message": "7 test images look like training images",
-            "evidence": {"pairs": 7, "distance": 0.125, "matrix": [[1, 2], [3, 4]] * 9},
+            "evidence": {
+                "images": {"test": 7},
+                "count": 7,
+                "distance": 0.125,
+                "matrix": [[1, 2], [3, 4]] * 9,
+            },
             "files": [f"test/cat/{k}.jpg" for k in rng.permutation(9)],
             "remedy": "pass --fix",
             "allowed": False,
         },
         {
-            "code": "same-image-two-labels",
+            "code": "two-labels",
             "severity": "error",
             "message": "2 images have two labels",
             "evidence": {},

@@ -113,7 +113,7 @@ def test_the_figures_are_those_that_were_measured() -> None:
     right, n = round(test["accuracy"] * test["n"]), test["n"]
     low, high = test["interval"]
     result = words(found, "result")
-    assert f"On {n} images that it never saw before, {right} answers were right" in result
+    assert f"On {n} images that were kept apart, {right} answers were right" in result
     assert f"{test['accuracy']:.1%}".replace("%", " %") in result
     assert f"{low * 100:.1f} to {high * 100:.1f} %" in result
     told = words(found, "figures")
@@ -144,7 +144,7 @@ def test_a_finding_is_told_with_its_answer_gravest_first() -> None:
     assert told.index("2 images have two labels") < told.index("7 test images look")
     assert "The user allowed it by its code" in told
     assert "Training went on with it" in told
-    assert "pairs: 7; distance: 0.125" in told
+    assert "count: 7; distance: 0.125" in told
     assert "matrix" not in told
     assert "and 4 other files" in told
 
