@@ -73,7 +73,12 @@ def subject_meant(
 
         refuse_options(asked)
         bundle = load_bundle(model, trust_code=trust_code)
-        found = trained_subject(Path(model).resolve().name, bundle.classifier, bundle.classes)
+        found = trained_subject(
+            Path(model).resolve().name,
+            bundle.classifier,
+            bundle.classes,
+            temperature=bundle.calibration.temperature,
+        )
     else:
         is_file = Path(model).is_file()  # no network: its name says what it is instead
         found = named_subject(
