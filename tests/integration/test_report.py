@@ -122,6 +122,11 @@ def test_without_test_images_those_shown_are_those_measured(tmp_path: Path) -> N
     assert val["n"] < 100, "a part of validation calibrates"
     told = section(run.folder / "report.html", "mistakes")
     assert f"of {wrong} mistakes on {val['n']} images" in told
+    calibration = run.metrics["calibration"]
+    kept_apart = calibration["n"]
+    assert (calibration["measured_on"], kept_apart) == ("calibration", 100 - val["n"])
+    told = section(run.folder / "report.html", "reliability")
+    assert f"Measured on {kept_apart} images of the validation split that were kept apart" in told
 
 
 def test_a_run_from_before_reports_had_it_all_is_reported(run: Run, tmp_path: Path) -> None:

@@ -119,7 +119,14 @@ def with_everything(made: Facts) -> Facts:
     """The same with a calibration, a rule for saying "not sure" and findings, two phases."""
     rng = np.random.default_rng(5)
     own = made.metrics["test"]
-    names = ("n", "log_loss", "brier", "calibration_error", "reliability")
+    names = (
+        "n",
+        "log_loss",
+        "brier",
+        "calibration_error",
+        "calibration_error_interval",
+        "reliability",
+    )
     after = {name: own.get(name) for name in names}
     before = after | {"calibration_error": own["calibration_error"] + 0.05}
     abstaining = {
