@@ -136,7 +136,7 @@ def test_verdicts_in_words() -> None:
     low, high = (100 * end for end in unsure.interval)
     assert unsure.in_words().startswith(
         "cannot tell with 360 images (difference +0.8 percentage points, 95 % interval "
-        f"{low:+.1f} to {high:+.1f}, p = 0.61); if the difference is truly 0.83, about "
+        f"{low:+.1f} to {high:+.1f}, p = 0.61); if it is truly 0.83, about "
     )
     assert f"about {unsure.images_needed:,} would do" in unsure.in_words()
     equal = compared(5, 5, 100)

@@ -67,8 +67,8 @@ class Comparison:
             )
         return (
             f"cannot tell with {self.n:,} images (difference {100 * self.difference:+.1f} "
-            f"percentage points, 95 % interval {low} to {high}, p = {self.p_value:.2g}); if the "
-            f"difference is truly {100 * abs(self.difference):.2g}, about {self.images_needed:,} would do"
+            f"percentage points, 95 % interval {low} to {high}, p = {self.p_value:.2g}); if it is "
+            f"truly {100 * abs(self.difference):.2g}, about {self.images_needed:,} would do"
         )
 
     def _one_point(self) -> str:
