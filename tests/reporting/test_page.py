@@ -219,3 +219,26 @@ def test_more_classes_than_can_be_drawn_are_counted() -> None:
 
 def test_the_same_facts_give_the_same_page() -> None:
     assert render(with_everything(facts())) == render(with_everything(facts()))
+
+
+def test_of_many_classes_every_mistake_is_listed() -> None:
+    names = tuple(f"kind {k}" for k in range(40))
+    made = replace(facts(), metrics=facts().metrics | {"test": figures(names, 400)})
+    counts = made.metrics["test"]["confusion"]
+    page = render(made)
+    told = words(read(page), "confusion")
+    for true, row in zip(names, counts, strict=True):
+        wrong = [(n, names[k]) for k, n in enumerate(row) if n and names[k] != true]
+        said = ", ".join(f"{name} {n}" for n, name in sorted(wrong, key=lambda own: -own[0]))
+        assert not wrong or f"{true}{said}" in told
+    assert "Every mistake is listed below." in page
+    assert "Every mistake, class by class" in told
+
+
+def test_many_classes_without_a_mistake_have_no_list() -> None:
+    names = tuple(f"kind {k}" for k in range(40))
+    made = replace(facts(), metrics=facts().metrics | {"test": figures(names, 400, skill=100)})
+    page = render(made)
+    assert 'aria-label="Confusion matrix of 40 classes with 0 mistakes."' in page
+    assert "Every mistake" not in page
+    assert "It made no mistake." in page
