@@ -53,6 +53,9 @@ def test_training_leaves_a_report_of_its_figures(trained: Path) -> None:
     assert len(shown) >= 2 * min(test["n"], 12)
     assert "grün/bild" in section(report, "unsure") + section(report, "mistakes")
     assert run.environment["data"]["fingerprint"] in section(report, "reproduce")
+    for name in ("numpy", "pillow", "simplejpeg", "scikit-learn"):
+        version = run.environment["libraries"][name]
+        assert f"{name}{version}" in section(report, "reproduce").replace(" ", "")
 
 
 def test_the_verb_writes_it_again_elsewhere(run: Run, tmp_path: Path, convlens: Convlens) -> None:

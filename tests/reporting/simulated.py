@@ -80,6 +80,7 @@ def facts(
         environment={
             "convlens": "0.1.0",
             "machine": {"processor": "a processor", "torch": "2.13.0", "threads": 2},
+            "libraries": {"numpy": "2.4.0", "pillow": "12.0.1"},
             "data": {
                 "name": "animals",
                 "fingerprint": "0123abcd",

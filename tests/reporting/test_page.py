@@ -139,6 +139,7 @@ def test_the_figures_are_those_that_were_measured() -> None:
     )
     assert made.recipe.to_toml().strip() in found.text["reproduce"]
     assert "0123abcd" in words(found, "reproduce")
+    assert "numpy2.4.0" in "".join(words(found, "reproduce").split())
 
 
 def test_a_finding_is_told_with_its_answer_gravest_first() -> None:
