@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
 
-.PHONY: install demo test test-all check docs format clean
+.PHONY: install demo test test-all test-browser check docs format clean
 
 install: .venv/installed
 
@@ -21,6 +21,11 @@ test: install
 
 test-all: install
 	$(BIN)/pytest -q -n $(WORKERS)
+
+# The report in a real browser: it needs Chromium and npm, which nothing else here does.
+test-browser: install
+	cd tests/reporting && npm ci --no-audit --no-fund
+	$(BIN)/pytest -q -rs tests/reporting/test_browser.py
 
 check: install
 	$(BIN)/ruff check .

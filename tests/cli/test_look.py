@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2  # noqa: F401 - its first import sets an environment variable
@@ -14,7 +15,7 @@ from convlens import api
 from convlens.cli.main import main
 from convlens.core.input_spec import InputSpec
 from convlens.models import ModelSpec, build
-from convlens.prediction import Bundle, save_bundle
+from convlens.prediction import Bundle, Calibration, load_bundle, save_bundle
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -100,6 +101,29 @@ def test_gradcam_of_a_chosen_class(run: Run, trained: Path, photo: Path, tmp_pat
     (row,) = json.loads(told)["images"]
     assert row["class"] in {"daisy", "rose", "tulip"}
     assert 1 / 3 <= row["probability"] <= 1
+
+
+def test_probabilities_are_those_that_predict_gives(
+    run: Run, trained: Path, photo: Path, tmp_path: Path
+) -> None:
+    """Of a calibrated network: at its temperature."""
+    bundle = load_bundle(trained)
+    calibrated = tmp_path / "calibrated"
+    save_bundle(replace(bundle, calibration=Calibration(temperature=0.25)), calibrated)
+    (predicted,) = api.predict(calibrated, photo, top=3, quiet=True)
+    (raw,) = api.predict(trained, photo, top=3, quiet=True)
+    assert abs(predicted.top[0].probability - raw.top[0].probability) > 0.001
+    for guess in predicted.top:
+        words = ("--class", guess.name, "--json", "--out", tmp_path / "out")
+        (row,) = json.loads(run("gradcam", calibrated, photo, *words)[1])["images"]
+        assert row["probability"] == pytest.approx(guess.probability, abs=1e-5)
+    _, told, _ = run("shift", calibrated, photo, "--by", 1, "--json", "--out", tmp_path / "out")
+    moved = json.loads(told)
+    assert moved["lowest_probability"] <= predicted.top[0].probability + 1e-5
+    assert moved["highest_probability"] >= predicted.top[0].probability - 1e-5
+    with np.load(tmp_path / "out" / "shift.npz") as arrays:
+        unmoved = arrays["probabilities"][1]
+    assert unmoved.max() == pytest.approx(predicted.top[0].probability, abs=1e-5)
 
 
 def test_shift(run: Run, trained: Path, photo: Path, tmp_path: Path) -> None:

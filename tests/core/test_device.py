@@ -1,8 +1,11 @@
+import numpy as np
+import PIL
 import pytest
+import sklearn
 import torch
 
 from convlens.core.cores import usable_cores
-from convlens.core.device import choose_device, describe_machine, peak_memory
+from convlens.core.device import choose_device, describe_machine, library_versions, peak_memory
 from convlens.core.errors import ConvlensError
 
 
@@ -21,6 +24,15 @@ def test_a_machine_is_described_by_what_a_figure_depends_on() -> None:
     assert facts["cores"] == usable_cores() >= 1
     assert facts["torch"] == torch.__version__
     assert facts["device"] == "cpu"
+
+
+def test_the_versions_are_those_that_are_imported() -> None:
+    found = library_versions()
+    assert found["numpy"] == np.__version__
+    assert found["pillow"] == PIL.__version__
+    assert found["scikit-learn"] == sklearn.__version__
+    assert found["simplejpeg"]
+    assert found["opencv-python-headless"]
 
 
 def test_the_peak_of_memory_grows_with_what_is_held_and_stays() -> None:

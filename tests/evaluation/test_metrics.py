@@ -74,6 +74,15 @@ def test_figures_equal_scikit_learns(seed: int, k: int) -> None:
         assert figures.top5 == metrics.top_k_accuracy_score(labels, proper, k=5)
 
 
+@pytest.mark.parametrize("k", [3, 7])
+def test_brier_of_several_classes_is_scikit_learns(k: int) -> None:
+    probabilities, labels = random_case(6, 80, k)
+    labels[:k] = np.arange(k)
+    figures = measure(probabilities, labels, classes=tuple("abcdefg"[:k]), resamples=20)
+    theirs = metrics.brier_score_loss(labels, rounded(probabilities), labels=list(range(k)))
+    assert figures.brier == pytest.approx(theirs)
+
+
 def test_brier_of_two_classes_is_twice_scikit_learns() -> None:
     probabilities, labels = random_case(5, 50, 2)
     figures = measure(probabilities, labels, classes=("cat", "dog"))

@@ -39,3 +39,5 @@ def test_the_rule_is_the_one_for_what_is_asked_and_says_what_it_promises() -> No
     by_rate = AbstainingSettings(error_rate=0.05).fit(probabilities, labels)
     assert by_rate == fit_abstaining(probabilities, labels, error_rate=0.05)
     assert "at most 5 % of the sure answers are wrong, with 95 % confidence" in by_rate.promise
+    assert "independently of one another" in by_rate.promise
+    assert "less sure images too would not bring the share of errors back down" in by_rate.promise

@@ -136,10 +136,19 @@ def test_another_promise_is_kept_by_the_bundle(
     assert {**after, "abstaining": 0} == {**before, "abstaining": 0}
     bundled = json.loads((run.bundle / "bundle.json").read_text())
     assert bundled["metrics"] == after
+    words = " ".join(done.err.split())
+    assert "its report still has the promise of before; write it again by convlens report" in words
+    assert convlens("report", run.folder).status == 0
+    report = (run.folder / "report.html").read_text("utf-8")
+    assert "at least 98 % of images" in report
+    assert "at least 95 % of images" not in report
     refused = convlens("evaluate", run.folder, "--set", "abstaining.error_rate=0.01")
     assert refused.status == 2
     assert "it takes 299" in " ".join(refused.err.split())
     assert run.metrics == after
+    (run.folder / "report.html").unlink()
+    without = convlens("evaluate", run.folder, "--set", "abstaining.coverage=0.9")
+    assert "its report" not in without.err
 
 
 def test_a_promise_at_training_and_one_that_cannot_be_kept(

@@ -1,6 +1,7 @@
 """Images in, a trained network, figures with intervals, a bundle, predictions out."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -47,10 +48,17 @@ def test_the_words_of_a_run(tmp_path: Path, convlens: Convlens) -> None:
     assert done.status == 0
     assert "test accuracy" in done.out
     assert "95 % interval" in done.out
+    words = " ".join(done.out.split())
+    share = r"\d+\.\d % \(\d+\.\d to \d+\.\d\)"
+    assert re.search(rf"weakest class .*: {share} of \d+ found", words)
+    assert re.search(rf"not sure of {share}; the true class is .* for {share}", words)
+    assert "--trust-code" not in done.out
     assert done.out.rstrip().splitlines()[-1].strip().startswith("convlens ")
     assert str(out) in done.out
     measured = convlens("evaluate", out)
     assert "accuracy" in measured.out
+    words = " ".join(measured.out.split())
+    assert re.search(rf"log loss \S+ \(\S+ to \S+\), calibration error {share}\.", words)
     assert max(map(len, measured.out.splitlines())) <= 80
 
 
@@ -218,6 +226,8 @@ def test_an_own_network_is_trained_and_shipped_with_its_code(
     out = tmp_path / "run"
     done = convlens("train", photos, "--model", f"{code}:build", "--epochs", "1", "--out", out)
     assert done.status == 0
+    assert done.out.count("--trust-code") == 2
+    assert "--trust-code" in (out / "report.html").read_text("utf-8")
     image = next((photos / "red").iterdir())
     refused = convlens("predict", out, image)
     assert refused.status == 2

@@ -53,6 +53,9 @@ def test_training_leaves_a_report_of_its_figures(trained: Path) -> None:
     assert len(shown) >= 2 * min(test["n"], 12)
     assert "grün/bild" in section(report, "unsure") + section(report, "mistakes")
     assert run.environment["data"]["fingerprint"] in section(report, "reproduce")
+    for name in ("numpy", "pillow", "simplejpeg", "scikit-learn"):
+        version = run.environment["libraries"][name]
+        assert f"{name}{version}" in section(report, "reproduce").replace(" ", "")
 
 
 def test_the_verb_writes_it_again_elsewhere(run: Run, tmp_path: Path, convlens: Convlens) -> None:
@@ -122,6 +125,11 @@ def test_without_test_images_those_shown_are_those_measured(tmp_path: Path) -> N
     assert val["n"] < 100, "a part of validation calibrates"
     told = section(run.folder / "report.html", "mistakes")
     assert f"of {wrong} mistakes on {val['n']} images" in told
+    calibration = run.metrics["calibration"]
+    kept_apart = calibration["n"]
+    assert (calibration["measured_on"], kept_apart) == ("calibration", 100 - val["n"])
+    told = section(run.folder / "report.html", "reliability")
+    assert f"Measured on {kept_apart} images of the validation split that were kept apart" in told
 
 
 def test_a_run_from_before_reports_had_it_all_is_reported(run: Run, tmp_path: Path) -> None:

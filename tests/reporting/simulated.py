@@ -80,6 +80,7 @@ def facts(
         environment={
             "convlens": "0.1.0",
             "machine": {"processor": "a processor", "torch": "2.13.0", "threads": 2},
+            "libraries": {"numpy": "2.4.0", "pillow": "12.0.1"},
             "data": {
                 "name": "animals",
                 "fingerprint": "0123abcd",
@@ -119,7 +120,14 @@ def with_everything(made: Facts) -> Facts:
     """The same with a calibration, a rule for saying "not sure" and findings, two phases."""
     rng = np.random.default_rng(5)
     own = made.metrics["test"]
-    names = ("n", "log_loss", "brier", "calibration_error", "reliability")
+    names = (
+        "n",
+        "log_loss",
+        "brier",
+        "calibration_error",
+        "calibration_error_interval",
+        "reliability",
+    )
     after = {name: own.get(name) for name in names}
     before = after | {"calibration_error": own["calibration_error"] + 0.05}
     abstaining = {
@@ -148,16 +156,21 @@ def with_everything(made: Facts) -> Facts:
     }
     findings = [
         {
-            "code": "near-duplicates-across-splits",
+            "code": "near-duplicates",
             "severity": "warning",
             "message": "7 test images look like training images",
-            "evidence": {"pairs": 7, "distance": 0.125, "matrix": [[1, 2], [3, 4]] * 9},
+            "evidence": {
+                "images": {"test": 7},
+                "count": 7,
+                "distance": 0.125,
+                "matrix": [[1, 2], [3, 4]] * 9,
+            },
             "files": [f"test/cat/{k}.jpg" for k in rng.permutation(9)],
             "remedy": "pass --fix",
             "allowed": False,
         },
         {
-            "code": "same-image-two-labels",
+            "code": "two-labels",
             "severity": "error",
             "message": "2 images have two labels",
             "evidence": {},

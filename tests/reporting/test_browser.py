@@ -82,3 +82,24 @@ def test_it_can_be_printed(page: Page, report: Path, tmp_path: Path) -> None:
     assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     page.print(tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_what_is_folded_away_is_printed(page: Page, report: Path) -> None:
+    page.open(report, width=1280)
+    shown = "[...document.querySelectorAll('details table')].map(t => t.checkVisibility())"
+    assert not any(page.run(shown))
+    page.call("Emulation.setEmulatedMedia", media="print", features=[])
+    found = page.run(shown)
+    assert len(found) >= 2
+    assert all(found)
+
+
+@pytest.mark.parametrize("width", [360, 390, 800, 1280])
+def test_text_in_charts_is_never_small(page: Page, report: Path, width: int) -> None:
+    page.open(report, width=width)
+    sizes = page.run(
+        "[...document.querySelectorAll('.drawing svg text')]"
+        ".map(t => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a)"
+    )
+    assert len(sizes) > 20
+    assert min(sizes) >= 11

@@ -113,7 +113,7 @@ def test_the_figures_are_those_that_were_measured() -> None:
     right, n = round(test["accuracy"] * test["n"]), test["n"]
     low, high = test["interval"]
     result = words(found, "result")
-    assert f"On {n} images that it never saw before, {right} answers were right" in result
+    assert f"On {n} images that were kept apart, {right} answers were right" in result
     assert f"{test['accuracy']:.1%}".replace("%", " %") in result
     assert f"{low * 100:.1f} to {high * 100:.1f} %" in result
     told = words(found, "figures")
@@ -126,6 +126,8 @@ def test_the_figures_are_those_that_were_measured() -> None:
             f"{own['name']}{own['support']}{own['recall'] * 100:.1f} %"
             f"{ends[0] * 100:.1f} to {ends[1] * 100:.1f} %" in by_class
         )
+        ends = own["f1_interval"]
+        assert f"{own['f1'] * 100:.1f} %{ends[0] * 100:.1f} to {ends[1] * 100:.1f} %" in by_class
     matrix = words(found, "confusion")
     for name, row in zip(made.classes, test["confusion"], strict=True):
         assert name + "".join(f"{count:,}" if count else "" for count in row) in matrix
@@ -137,6 +139,7 @@ def test_the_figures_are_those_that_were_measured() -> None:
     )
     assert made.recipe.to_toml().strip() in found.text["reproduce"]
     assert "0123abcd" in words(found, "reproduce")
+    assert "numpy2.4.0" in "".join(words(found, "reproduce").split())
 
 
 def test_a_finding_is_told_with_its_answer_gravest_first() -> None:
@@ -144,7 +147,7 @@ def test_a_finding_is_told_with_its_answer_gravest_first() -> None:
     assert told.index("2 images have two labels") < told.index("7 test images look")
     assert "The user allowed it by its code" in told
     assert "Training went on with it" in told
-    assert "pairs: 7; distance: 0.125" in told
+    assert "count: 7; distance: 0.125" in told
     assert "matrix" not in told
     assert "and 4 other files" in told
 
@@ -217,3 +220,26 @@ def test_more_classes_than_can_be_drawn_are_counted() -> None:
 
 def test_the_same_facts_give_the_same_page() -> None:
     assert render(with_everything(facts())) == render(with_everything(facts()))
+
+
+def test_of_many_classes_every_mistake_is_listed() -> None:
+    names = tuple(f"kind {k}" for k in range(40))
+    made = replace(facts(), metrics=facts().metrics | {"test": figures(names, 400)})
+    counts = made.metrics["test"]["confusion"]
+    page = render(made)
+    told = words(read(page), "confusion")
+    for true, row in zip(names, counts, strict=True):
+        wrong = [(n, names[k]) for k, n in enumerate(row) if n and names[k] != true]
+        said = ", ".join(f"{name} {n}" for n, name in sorted(wrong, key=lambda own: -own[0]))
+        assert not wrong or f"{true}{said}" in told
+    assert "Every mistake is listed below." in page
+    assert "Every mistake, class by class" in told
+
+
+def test_many_classes_without_a_mistake_have_no_list() -> None:
+    names = tuple(f"kind {k}" for k in range(40))
+    made = replace(facts(), metrics=facts().metrics | {"test": figures(names, 400, skill=100)})
+    page = render(made)
+    assert 'aria-label="Confusion matrix of 40 classes with 0 mistakes."' in page
+    assert "Every mistake" not in page
+    assert "It made no mistake." in page

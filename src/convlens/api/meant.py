@@ -75,7 +75,12 @@ def subject_meant(
 
         refuse_options(asked)
         bundle = load_bundle(model, trust_code=trust_code)
-        found = trained_subject(Path(model).resolve().name, bundle.classifier, bundle.classes)
+        found = trained_subject(
+            Path(model).resolve().name,
+            bundle.classifier,
+            bundle.classes,
+            temperature=bundle.calibration.temperature,
+        )
     else:
         named_file = is_file(str(model))  # no network: its name says what it is instead
         found = named_subject(

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from convlens.cli.output import percent, stdout
+from convlens.cli.output import percent, stdout, with_ends
 
 if TYPE_CHECKING:
     from convlens.evaluation import Figures
@@ -56,10 +56,12 @@ def _show_calibration(console: Console, judged: "Judged") -> None:
     calibration, before = judged.calibration, judged.before
     if not calibration.fitted_on:
         return
+    loss, ends = before.log_loss, before.log_loss_interval
+    interval = "" if ends is None else f" ({ends[0]:.4f} to {ends[1]:.4f})"
+    error = with_ends(before.calibration_error, before.calibration_error_interval)
     console.print(
         f"Temperature {calibration.temperature:.2f}, fitted on {calibration.fitted_on:,} "
-        f"validation images. Without it: log loss {before.log_loss:.4f}, calibration error "
-        f"{percent(before.calibration_error)}."
+        f"validation images. Without it: log loss {loss:.4f}{interval}, calibration error {error}."
     )
 
 
@@ -68,12 +70,12 @@ def _show_abstaining(console: Console, judged: "Judged") -> None:
     if rule is None or figures is None:
         return
     unsure = tuple(1 - end for end in reversed(figures.answered_interval))
-    wrong = f"{_with_ends(figures.error_rate, figures.error_rate_interval)} of the sure answers"
+    wrong = f"{with_ends(figures.error_rate, figures.error_rate_interval)} of the sure answers"
     console.print(
-        f"Not sure of {_with_ends(1 - figures.answered, unsure)}"
+        f"Not sure of {with_ends(1 - figures.answered, unsure)}"
         + (f"; wrong in {wrong}" if figures.answered else "")
         + "; the true class is among those named for "
-        f"{_with_ends(figures.coverage, figures.coverage_interval)}."
+        f"{with_ends(figures.coverage, figures.coverage_interval)}."
     )
     console.print(f"Promised: {rule.promise}.")
 
@@ -97,7 +99,7 @@ def _show_comparisons(console: Console, found: "Evaluation") -> None:
 def _show_confused(console: Console, figures: "Figures") -> None:
     pairs = [
         f"{pair.true} taken for {pair.predicted} {pair.count:,} times "
-        f"({_with_ends(pair.share, pair.share_interval)})"
+        f"({with_ends(pair.share, pair.share_interval)})"
         for pair in figures.confused[:_PAIRS]
     ]
     if pairs:
@@ -117,12 +119,6 @@ def _show_classes(console: Console, figures: "Figures") -> None:
             _in_a_cell(own.f1, own.f1_interval),
         )
     console.print(table)
-
-
-def _with_ends(share: float | None, ends: "Ends | tuple[float, ...]") -> str:
-    if share is None or ends is None:
-        return "none"
-    return f"{percent(share)} ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})"
 
 
 def _in_a_cell(share: float | None, ends: "Ends") -> str:

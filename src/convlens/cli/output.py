@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NoReturn, TypeAlias
 
 import typer
@@ -41,6 +41,20 @@ def percent(share: float | None) -> str:
         ('98.7 %', '-')
     """
     return "-" if share is None else f"{share * 100:.1f} %"
+
+
+def with_ends(share: float | None, ends: Sequence[float] | None) -> str:
+    """A share with the ends of its interval, as far as there are such.
+
+    Example:
+        >>> with_ends(0.98, (0.95, 0.99)), with_ends(0.98, None), with_ends(None, None)
+        ('98.0 % (95.0 to 99.0)', '98.0 %', 'none')
+    """
+    if share is None:
+        return "none"
+    if ends is None:
+        return percent(share)
+    return f"{percent(share)} ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})"
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.output import CacheOption, JsonOption, percent, print_json, stdout
+from convlens.cli.output import (
+    CacheOption,
+    JsonOption,
+    percent,
+    print_json,
+    stdout,
+    with_ends,
+)
 from convlens.cli.run_options import (
     AugmentOption,
     EpochsOption,
@@ -120,15 +127,17 @@ def _show(run: "Run") -> None:
         shown = [own for own in figures["classes"] if own["support"]]
         weakest = min(shown, key=lambda own: float(own["recall"]))
         console.print(
-            f"weakest class '{weakest['name']}': {percent(weakest['recall'])} of "
+            f"weakest class '{weakest['name']}': "
+            f"{with_ends(weakest['recall'], weakest['recall_interval'])} of "
             f"{weakest['support']:,} found",
             markup=False,
         )
     unsure = metrics["abstaining"]["figures"]
     if unsure:
+        ends = [1 - end for end in reversed(unsure["answered_interval"])]
         console.print(
-            f"not sure of {percent(1 - unsure['answered'])}; the true class is among those named "
-            f"for {percent(unsure['coverage'])}"
+            f"not sure of {with_ends(1 - unsure['answered'], ends)}; the true class is among "
+            f"those named for {with_ends(unsure['coverage'], unsure['coverage_interval'])}"
         )
     console.print(
         f"{metrics['epochs']} epoch{'s' * (metrics['epochs'] != 1)} in {metrics['seconds']:.1f} s, "
@@ -141,5 +150,6 @@ def _show(run: "Run") -> None:
         console.print(f"To see it all, open {report}", markup=False, soft_wrap=True)
         console.print()
     console.print("Next, type:")
+    trust = " --trust-code" if run.recipe.model.is_own else ""
     for command in (f"evaluate {run.folder}", f"predict {run.folder} IMAGE..."):
-        console.print(f"  convlens {command}", markup=False, soft_wrap=True)
+        console.print(f"  convlens {command}{trust}", markup=False, soft_wrap=True)

@@ -1,8 +1,9 @@
 """Where the arithmetic happens, and what to call it."""
 
+import importlib.metadata
 import platform
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,8 @@ from convlens.core.cores import usable_cores
 from convlens.core.errors import ConvlensError
 
 Module = TypeVar("Module", bound=nn.Module)
+
+_DECIDING = ("numpy", "opencv-python-headless", "pillow", "simplejpeg", "scikit-learn", "scipy")
 
 
 def choose_device(name: str | torch.device = "auto") -> torch.device:
@@ -81,6 +84,19 @@ def describe_machine(device: torch.device) -> dict[str, str | int]:
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of what decodes and resizes images and takes part in the figures, besides torch.
+
+    What is installed under another name than the one asked for (another build of OpenCV) is left
+    out.
+    """
+    found = {}
+    for name in _DECIDING:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def peak_memory(device: torch.device) -> int:

@@ -27,7 +27,9 @@ class Abstaining(BaseModel):
     `sure_above`, and where it is not names the candidates as above, two at least.
 
     Attributes:
-        coverage: how often the true class should be among those named.
+        coverage: how often the true class should be among those named. Where an error rate was
+            asked it is 1 less the rate: it sets which candidates are named beside a "not sure",
+            and is not promised.
         error_rate: how often an answer that it is sure of may be wrong, where that was asked.
         confidence: with which the error rate holds, over the choice of the calibration images.
         candidate_from: the probability from which a class is a candidate.
@@ -57,7 +59,8 @@ class Abstaining(BaseModel):
         return (
             f"at most {100 * self.error_rate:g} % of the sure answers are wrong, with "
             f"{100 * self.confidence:g} % confidence, if images are drawn like the {self.n:,} that "
-            "calibrated it, independently of one another"
+            "calibrated it, independently of one another, and if answering less sure images too "
+            "would not bring the share of errors back down"
         )
 
     def candidates(self, probabilities: Floats) -> NDArray[np.bool_]:

@@ -10,6 +10,8 @@ from convlens.evaluation.intervals import Interval, normal_quantile
 
 Verdict = Literal["better", "worse", "cannot tell"]
 
+_POINT = 0.01
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
@@ -56,12 +58,28 @@ class Comparison:
                 f"{self.verdict} by {100 * abs(self.difference):.1f} percentage points "
                 f"(95 % interval {low:.1f} to {high:.1f}, p = {self.p_value:.2g})"
             )
+        low, high = (f"{100 * end:+.1f}" for end in self.interval)
         if self.images_needed is None:
-            return f"cannot tell with {self.n:,} images: both are right on equally many of them"
+            return (
+                f"cannot tell with {self.n:,} images: both are right on equally many of them "
+                f"(95 % interval of the difference {low} to {high} percentage points)"
+                f"{self._one_point()}"
+            )
         return (
-            f"cannot tell with {self.n:,} images (p = {self.p_value:.2g}); if the difference is "
-            f"truly {100 * abs(self.difference):.2g} percentage points, about "
-            f"{self.images_needed:,} would do"
+            f"cannot tell with {self.n:,} images (difference {100 * self.difference:+.1f} "
+            f"percentage points, 95 % interval {low} to {high}, p = {self.p_value:.2g}); if it is "
+            f"truly {100 * abs(self.difference):.2g}, about {self.images_needed:,} would do"
+        )
+
+    def _one_point(self) -> str:
+        """How many images would tell one percentage point; nothing where they differ on fewer."""
+        told = (self.only_first + self.only_second) / self.n
+        if told < _POINT:
+            return ""
+        needed = images_to_tell((told + _POINT) / 2, (told - _POINT) / 2)
+        return (
+            f"; if only one of them is right on {100 * told:.2g} % of images, as here, about "
+            f"{needed:,} would tell 1 point apart"
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from convlens.core.classifier import Classifier
 from convlens.core.draws import Stream, derived_seed
@@ -33,11 +34,21 @@ class Subject:
         name: what to call it, its weights included where they are not its own training's.
         classifier: the network, with weights.
         classes: K class names, in the order of its logits.
+        temperature: what its logits are divided by before the softmax; 1 where it was never
+            calibrated.
     """
 
     name: str
     classifier: Classifier
     classes: tuple[str, ...]
+    temperature: float = 1.0
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, K), the same as a prediction gives, from (N, K) logits."""
+        scaled = logits.astype(np.float64) / self.temperature
+        exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        shares: NDArray[np.float64] = exponents / exponents.sum(axis=1, keepdims=True)
+        return shares.astype(np.float32)
 
     def class_number(self, wanted: str | int) -> int:
         """A class's number, from its name or from the number itself.
@@ -59,7 +70,11 @@ class Subject:
 
 
 def trained_subject(
-    name: str, classifier: Classifier, classes: Sequence[str] | None = None
+    name: str,
+    classifier: Classifier,
+    classes: Sequence[str] | None = None,
+    *,
+    temperature: float = 1.0,
 ) -> Subject:
     """A network with weights of its own.
 
@@ -67,6 +82,7 @@ def trained_subject(
         name: what to call it.
         classifier: the network.
         classes: K class names; numbers by default.
+        temperature: what its logits are divided by before the softmax.
     """
     if not isinstance(classifier, Classifier):
         raise ConvlensError(
@@ -79,7 +95,9 @@ def trained_subject(
         pixels = np.zeros((1, spec.height, spec.width, spec.channels), np.uint8)
         logits, _ = record(classifier, as_input(classifier, pixels), ())
         classes = _numbered(logits.shape[1])
-    return Subject(name=name, classifier=classifier, classes=tuple(classes))
+    return Subject(
+        name=name, classifier=classifier, classes=tuple(classes), temperature=temperature
+    )
 
 
 def named_subject(

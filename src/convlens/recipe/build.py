@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from convlens.core.classifier import Classifier
-from convlens.core.device import describe_machine, peak_memory, placed
+from convlens.core.device import describe_machine, library_versions, peak_memory, placed
 from convlens.core.draws import Stream, derived_seed, permutation
 from convlens.core.errors import ConvlensError
 from convlens.core.files import read_json, write_json
@@ -247,6 +247,7 @@ def _environment(
     return {
         "convlens": __version__,
         "machine": describe_machine(device),
+        "libraries": library_versions(),
         "processes": ranks.world_size,
         "network_sha256": portable(recipe.model).source_sha256,
         "data": {

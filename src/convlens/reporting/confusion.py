@@ -1,11 +1,12 @@
 """Which class is taken for which."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from convlens.reporting.charts import draw_heat_map
 from convlens.reporting.charts.heat_map import shade
@@ -39,6 +40,8 @@ class Confusion:
         rows: each one's counts, where there are few enough classes for a table.
         drawing: the matrix as shades, where there are more.
         pairs: the pairs confused most, as ``metrics.json`` has them.
+        listed: where there are too many classes for a table, each one's mistakes: its name, and the
+            classes it was taken for with their counts, most often first.
         left_out: classes that are not shown.
         mistakes: images classified wrongly.
     """
@@ -47,6 +50,7 @@ class Confusion:
     rows: tuple[tuple[Cell, ...], ...]
     drawing: Markup | None
     pairs: Sequence[Mapping[str, Any]]
+    listed: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
     left_out: int
     mistakes: int
 
@@ -68,15 +72,27 @@ def confusion(figures: Mapping[str, Any] | None) -> Confusion | None:
         rows=_cells(part) if small else (),
         drawing=None if small else draw_heat_map(part, labels, says=_says(labels, mistakes, pairs)),
         pairs=pairs,
+        listed=() if small else tuple(_listed(counts, names)),
         left_out=len(names) - len(shown),
         mistakes=mistakes,
     )
 
 
-def _most_mistaken(counts: np.ndarray[Any, np.dtype[np.int64]]) -> list[int]:
+def _most_mistaken(counts: NDArray[np.int64]) -> list[int]:
     """The classes to show, in class order: all, or those with the most mistakes."""
     wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * np.diag(counts)
     return sorted(np.argsort(-wrong, kind="stable")[:LARGEST_MAP].tolist())
+
+
+def _listed(
+    counts: NDArray[np.int64], names: Sequence[str]
+) -> Iterator[tuple[str, tuple[tuple[str, int], ...]]]:
+    """Every count that is off the diagonal and not 0, class by class."""
+    wrong = counts - np.diag(np.diag(counts))
+    for name, row in zip(names, wrong, strict=True):
+        order = np.argsort(-row, kind="stable")[: np.count_nonzero(row)].tolist()
+        if order:
+            yield name, tuple((names[other], int(row[other])) for other in order)
 
 
 def _cells(counts: Sequence[Sequence[int]]) -> tuple[tuple[Cell, ...], ...]:
@@ -102,4 +118,4 @@ def _says(names: Sequence[str], mistakes: int, pairs: Sequence[Mapping[str, Any]
             f" The most frequent: {most['true']} taken for {most['predicted']}, "
             f"{counted(most['count'])}, {percent(most['share'])} of that class."
         )
-    return said + " The table of pairs below has the others."
+    return f"{said} Every mistake is listed below." if mistakes else said

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convlens.reporting.facts import Facts
+from convlens.reporting.leaks import has_twins, leaks
 from convlens.reporting.words import counted, listed, percent, percents
 
 _FEW = 10
@@ -14,8 +15,12 @@ _LIKE_THESE = (
     "for images that come about as these did."
 )
 _VALIDATION = (
-    "There were no test images. These are the validation images, which also chose the weights "
-    "that were kept: expect somewhat less of new images."
+    "How it does on images that decided nothing: there were no test images, and these validation "
+    "images also chose the weights that were kept: expect somewhat less of new images."
+)
+_HUNDRED = (
+    "What the next hundred images bring: the interval is that of the long run, and a single "
+    "hundred differs from it by chance alone, often by more."
 )
 
 
@@ -28,11 +33,12 @@ class Headline:
         interval: its 95 % interval.
         right: images that were.
         n: images.
-        low: of a hundred new images, how many to expect right at least.
-        high: at most.
+        low: of a hundred images in the long run, how many are right at least.
+        high: at most; both are the interval in whole images.
+        new: how the images are to it.
         guessing: the accuracy of always naming the commonest class.
         commonest: which that is.
-        caveats: what the figure does not tell, a sentence each.
+        caveats: what the figure does not tell, a sentence each; one may hold a link.
     """
 
     accuracy: float
@@ -41,6 +47,7 @@ class Headline:
     n: int
     low: int
     high: int
+    new: str
     guessing: float
     commonest: str
     caveats: tuple[str, ...]
@@ -48,7 +55,10 @@ class Headline:
     @property
     def expectation(self) -> str:
         """The sentence that the report begins with."""
-        return f"Of 100 new images like these, expect {expected(self.low, self.high)} right."
+        return (
+            f"In the long run, {expected(self.low, self.high)} of every 100 images like these are "
+            "answered right."
+        )
 
 
 def headline(facts: Facts) -> Headline | None:
@@ -66,6 +76,7 @@ def headline(facts: Facts) -> Headline | None:
         n=n,
         low=round(100 * low),
         high=round(100 * high),
+        new=_new(facts),
         guessing=commonest["support"] / n,
         commonest=commonest["name"],
         caveats=tuple(_caveats(facts, figures)),
@@ -84,6 +95,12 @@ def expected(low: int, high: int) -> str:
     return f"{low} or {high}" if high == low + 1 else f"{low} to {high}"
 
 
+def _new(facts: Facts) -> str:
+    if has_twins(facts):
+        return "were kept apart"
+    return "it never saw before" if facts.split == "test" else "it did not learn from"
+
+
 def _caveats(facts: Facts, figures: Mapping[str, Any]) -> list[str]:
     any_class = (
         "Whether an image shows any of the classes at all: of an image of something else it "
@@ -94,7 +111,8 @@ def _caveats(facts: Facts, figures: Mapping[str, Any]) -> list[str]:
         f"{percents(figures['interval'])}, is that wide because of their number; four times as "
         "many would halve it."
     )
-    said = [*([_VALIDATION] if facts.split == "val" else []), _LIKE_THESE, any_class, number]
+    said = [_VALIDATION] if facts.split == "val" else []
+    said += [*leaks(facts), _LIKE_THESE, any_class, number, _HUNDRED]
     few = [own["name"] for own in figures["classes"] if 0 < own["support"] < _FEW]
     none = [own["name"] for own in figures["classes"] if not own["support"]]
     if none:

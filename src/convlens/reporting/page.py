@@ -1,7 +1,6 @@
 """The page: a function of the facts alone."""
 
 import re
-import shlex
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -12,6 +11,13 @@ from convlens.reporting import words
 from convlens.reporting.abstaining import not_sure
 from convlens.reporting.charts import draw_hundred
 from convlens.reporting.classes import class_rows, sample_rows
+from convlens.reporting.commands import (
+    comes_from_arrays,
+    measure_it,
+    train_again,
+    use_it,
+    use_it_in_python,
+)
 from convlens.reporting.confusion import confusion
 from convlens.reporting.facts import Facts
 from convlens.reporting.headline import headline
@@ -20,7 +26,7 @@ from convlens.reporting.learning import learning
 from convlens.reporting.preflight import estimate, findings
 from convlens.reporting.reliability import reliability
 from convlens.reporting.scores import scores
-from convlens.reporting.subject import comes_from_arrays, subject, train_command
+from convlens.reporting.subject import subject
 
 _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -77,9 +83,13 @@ def render(facts: Facts) -> str:
             hundred=found and draw_hundred(found.low, found.high, says=found.expectation),
             findings=findings(facts),
             estimate=estimate(facts),
-            command=train_command(facts),
-            literal=repr,
             arrays=comes_from_arrays(facts),
+            commands={
+                "train": train_again(facts),
+                "measure": measure_it(facts),
+                "use": use_it(facts),
+                "python": use_it_in_python(facts),
+            },
             sections={name: SECTIONS[name] for name, there in shown.items() if there},
             shown=shown,
         )
@@ -114,7 +124,6 @@ def _templates() -> Environment:
         "number": words.number,
         "percent": words.percent,
         "percents": words.percents,
-        "quoted": shlex.quote,
         "short": words.short,
         "sureness": words.sureness,
     }

@@ -59,6 +59,13 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda own: _rank(own.severity)))
 
 
+def allowed_codes(facts: Facts) -> list[str]:
+    """The codes of errors that the user allowed: training the same again needs them too."""
+    listed = (facts.preflight or {}).get("findings", ())
+    found = (own for own in listed if own.get("allowed") and own.get("severity") == "error")
+    return list(dict.fromkeys(str(own["code"]) for own in found))
+
+
 def _finding(own: Mapping[str, Any]) -> Finding:
     files = [str(name) for name in own.get("files") or ()]
     evidence = own.get("evidence") or {}

@@ -1,13 +1,12 @@
-"""What was trained on what: the report's first sentence, and how to do it again."""
+"""What was trained on what: the report's first sentence."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from convlens.core.durations import in_words
-from convlens.recipe import ARRAYS, Recipe
+from convlens.recipe import Recipe
 from convlens.reporting.facts import Facts
 from convlens.reporting.words import counted, listed
 
@@ -70,16 +69,6 @@ def _start(recipe: Recipe) -> str:
     if recipe.model.weights:
         return f"the weights in {recipe.model.weights.name}"
     return "published ImageNet weights" if recipe.model.pretrained else "random weights"
-
-
-def train_command(facts: Facts) -> str:
-    """The command that runs the recipe again."""
-    return f"convlens train --recipe {shlex.quote(f'{facts.folder}/recipe.toml')}"
-
-
-def comes_from_arrays(facts: Facts) -> bool:
-    """Whether the images were handed over in Python."""
-    return facts.recipe.source == ARRAYS
 
 
 def _facts(facts: Facts, counts: Mapping[str, int]) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Looks from images to pictures, arrays and figures."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,17 @@ def test_filters(looker: Looker) -> None:
         {"layer": "b.0", "filters": 6, "kernel": [3, 3, 4], "strongest": int(norms.argmax())},
     ]
     assert [*looker.filters().figures] == ["filters-a.0"]
+
+
+def test_probabilities_are_at_the_temperature_of_the_network(
+    looker: Looker, images: np.ndarray
+) -> None:
+    warm = Looker(replace(looker.subject, temperature=3.0))
+    logits = torch.from_numpy(grad_cam(looker.subject.classifier, images).logits)
+    for temperature, own in ((1.0, looker), (3.0, warm)):
+        expected = (logits / temperature).softmax(1).numpy()
+        found = own.gradcam(images).arrays["gradcam-b"]["probabilities"]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_gradcam(looker: Looker, images: np.ndarray) -> None:

@@ -147,7 +147,7 @@ class Looker:
         subject, shown = self.subject, self._read(images)
         wanted = None if class_name is None else subject.class_number(class_name)
         found = grad_cam(subject.classifier, shown.pixels, class_index=wanted, layer=layer)
-        probabilities = _softmax(found.logits)
+        probabilities = subject.probabilities(found.logits)
         figure = draw_grad_cam(
             found,
             shown.pixels,
@@ -205,7 +205,7 @@ class Looker:
         side = pixels.shape[1 if axis == "x" else 0]
         reach = min(16, max(1, side // 4)) if reach is None else reach
         found = shift(subject.classifier, pixels, reach=reach, axis=axis, layers=layers)
-        probabilities = _softmax(found.logits)
+        probabilities = subject.probabilities(found.logits)
         figure = draw_shift(
             found,
             shown.names[0],
@@ -244,9 +244,3 @@ class Looker:
     ) -> Look:
         told = {"network": self.subject.name, **summary}
         return Look(figures=figures, arrays=arrays, summary=told)
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    exponents = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    probabilities: NDArray[np.float32] = exponents / exponents.sum(axis=1, keepdims=True)
-    return probabilities.astype(np.float32)

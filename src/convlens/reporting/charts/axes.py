@@ -8,7 +8,7 @@ from markupsafe import Markup
 from convlens.reporting.charts.svg import element, join, line, text
 
 WIDTH, HEIGHT = 460, 300
-LEFT, RIGHT, TOP, BOTTOM = 50, 24, 34, 44
+LEFT, RIGHT, TOP, BOTTOM = 60, 24, 40, 44
 
 Tick = tuple[float, str]
 """A value, and what is written at it."""

@@ -119,6 +119,6 @@ def _phases(phases: Sequence[Phase], x: Axis) -> list[Markup]:
                     class_="phase",
                 )
             )
-        if right - left > 7 * len(phase.name):
+        if right - left > 10 * len(phase.name):
             drawn.append(text((left + right) / 2, TOP - 5, phase.name, anchor="middle"))
     return drawn

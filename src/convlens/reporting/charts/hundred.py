@@ -1,4 +1,4 @@
-"""A hundred squares: how many of a hundred images will be right."""
+"""A hundred squares: how many of a hundred images are right in the long run."""
 
 from markupsafe import Markup
 

@@ -1,0 +1,67 @@
+"""What a reader may type: to train the run again, and to use what it has trained."""
+
+import json
+import shlex
+
+from convlens.recipe import ARRAYS
+from convlens.reporting.facts import Facts
+from convlens.reporting.preflight import allowed_codes
+
+_ANSWERS = """\
+    for guess in prediction.top:
+        print(guess.name, guess.probability)
+"""
+_ANSWERS_OR_NOT_SURE = """\
+    if prediction.sure:
+        print(prediction.top[0].name, prediction.top[0].probability)
+    else:
+        print("not sure:", [guess.name for guess in prediction.candidates])
+"""
+
+
+def comes_from_arrays(facts: Facts) -> bool:
+    """Whether the images were handed over in Python."""
+    return facts.recipe.source == ARRAYS
+
+
+def train_again(facts: Facts) -> str:
+    """The command that runs the recipe again; Python where the images were arrays."""
+    allowed = allowed_codes(facts)
+    if comes_from_arrays(facts):
+        allow = f", allow={json.dumps(allowed)}" if allowed else ""
+        return f'import convlens\n\nrun = convlens.train((X, y), recipe="recipe.toml"{allow})'
+    recipe = shlex.quote(f"{facts.folder}/recipe.toml")
+    return f"convlens train --recipe {recipe}" + "".join(f" --allow {code}" for code in allowed)
+
+
+def measure_it(facts: Facts) -> str:
+    """The command that measures the network on labelled images."""
+    return f"convlens evaluate {shlex.quote(facts.folder)} SOURCE{_trust(facts)}"
+
+
+def use_it(facts: Facts) -> str:
+    """Commands that use the network."""
+    folder, trust = shlex.quote(facts.folder), _trust(facts)
+    return (
+        f"convlens predict {folder} image.jpg{trust}\n"
+        f"convlens evaluate {folder} FOLDER-OF-LABELLED-IMAGES{trust}\n"
+        f"convlens look gradcam {folder} image.jpg --out looks{trust}"
+    )
+
+
+def use_it_in_python(facts: Facts) -> str:
+    """Python that uses the network; where it has a rule for it, also says "not sure"."""
+    trust = ", trust_code=True" if _trust(facts) else ""
+    rule = (facts.metrics.get("abstaining") or {}).get("rule")
+    return (
+        "import convlens\n\n"
+        f"predictor = convlens.load({facts.folder!r}{trust})\n"
+        'for prediction in predictor.predict(["image.jpg"], top=3):\n'
+        + (_ANSWERS_OR_NOT_SURE if rule else _ANSWERS)
+        + "    print(prediction.unknown)"
+    )
+
+
+def _trust(facts: Facts) -> str:
+    """What a network of the user's own needs, whose bundle carries code."""
+    return " --trust-code" if facts.recipe.model.is_own else ""
