@@ -87,16 +87,27 @@ def build_named(
         >>> build_named(describe("vgg16", head="none")).input_shape
         (3, 224, 224)
     """
-    published = published_form(model)
-    own_shape, own_classes = (published[0].shape, published[1]) if published else (None, _CLASSES)
-    channels, height, width = input_shape or own_shape or _unknown_input()
+    (channels, height, width), classes = shape_and_classes(model, input_shape, classes)
     spec = InputSpec(height=height, width=width, channels=channels)
     generator = torch.random.fork_rng(devices=[])
     device = torch.device("cpu" if numbers or model.is_own else "meta")
     with generator, device, own_networks_explained():
         torch.manual_seed(0)  # put back on leaving
-        network = build_architecture(model, spec, classes=classes or own_classes)
+        network = build_architecture(model, spec, classes=classes)
     return Named(network=network, input_shape=spec.shape, notes=notes(model, spec))
+
+
+def shape_and_classes(
+    model: ModelSpec, shape: Shape | None, classes: int | None
+) -> tuple[Shape, int]:
+    """What a network is built for: as asked, else as it was published, else for 10 classes.
+
+    Raises:
+        ConvlensError: its input is not known.
+    """
+    published = published_form(model)
+    own_shape, own_classes = (published[0].shape, published[1]) if published else (None, _CLASSES)
+    return shape or own_shape or _unknown_input(), classes or own_classes
 
 
 def trained_network(

@@ -14,16 +14,14 @@ from convlens.core.errors import ConvlensError, unknown_name
 from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Reporter
 from convlens.inspection.formulas import Shape
+from convlens.inspection.named import shape_and_classes
 from convlens.inspection.recording import as_input, record
 from convlens.inspection.shape_errors import own_networks_explained
 from convlens.models import (
     ModelSpec,
     build,
     expected_normalisation,
-    published_form,
 )
-
-_CLASSES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,14 +125,7 @@ def named_subject(
     """
     asked = {"pretrained": pretrained, "weights": weights}
     model = ModelSpec.model_validate({**model.model_dump(), **asked})
-    published = published_form(model)
-    shape = input_shape or (published[0].shape if published else None)
-    if shape is None:
-        raise ConvlensError(
-            "the network's input is not known; pass --input, for example --input 32x32x3",
-            code="no-input-shape",
-        )
-    count = classes or (published[1] if published else _CLASSES)
+    shape, count = shape_and_classes(model, input_shape, classes)
     called = model.name or "a network in the layer notation"
     with torch.random.fork_rng(), own_networks_explained():
         torch.manual_seed(derived_seed(seed, slot=Stream.WEIGHTS))
