@@ -46,11 +46,10 @@ def look_augment(
     Raises:
         ConvlensError: the source cannot be read, or what is asked for is not valid.
     """
-    from convlens.augment.pictures import as_png, draw_sheet, first_epochs, picture_path
+    from convlens.augment.pictures import as_png, draw_sheet, picture_path
     from convlens.core.errors import ConvlensError
     from convlens.core.files import write_bytes
-    from convlens.data import decode, margin_in_force
-    from convlens.recipe import complete
+    from convlens.recipe import complete, seen_in_training
 
     path = None if out is None else picture_path(out)
     nothing = {"name": None, "layers": None}
@@ -67,17 +66,13 @@ def look_augment(
             code="no-such-image",
         )
     index = int(numbers[number])
-    image = (images.paths or ())[index] if images.arrays is None else images.arrays[index]
-    margin = margin_in_force(recipe.augment.margin, images, numbers, recipe.input)
-    found = first_epochs(
-        decode(image, recipe.input, margin=margin),
-        recipe.augment,
-        original=decode(image, recipe.input),
-        seed=recipe.seed,
-        index=index,
-    )
+    found = seen_in_training(recipe, images, index)
     if path is not None:
-        name = Path(image).name if isinstance(image, str) else f"{images.name}, image {index}"
+        name = (
+            f"{images.name}, image {index}"
+            if images.paths is None
+            else Path(images.paths[index]).name
+        )
         chosen = [reason for reason in reasons if reason.startswith("augmentation")]
         figure = draw_sheet(
             found,

@@ -17,11 +17,7 @@ from convlens.inspection.formulas import Shape
 from convlens.inspection.named import shape_and_classes
 from convlens.inspection.recording import as_input, record
 from convlens.inspection.shape_errors import own_networks_explained
-from convlens.models import (
-    ModelSpec,
-    build,
-    expected_normalisation,
-)
+from convlens.models import ModelSpec, build, expected_normalisation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from convlens.recipe.pace import PhasePace, RunPace, pace_of_run
 from convlens.recipe.rate import RateLook, rate_setting, try_rates
 from convlens.recipe.recipe import ARRAYS, Recipe
 from convlens.recipe.run import RUNS, Run, begun, new_run_folder, newest_unfinished
+from convlens.recipe.seen import seen_in_training
 from convlens.recipe.views_gain import ViewsGain
 
 __all__ = [
@@ -42,5 +43,6 @@ __all__ = [
     "pace_of_run",
     "parts_of",
     "rate_setting",
+    "seen_in_training",
     "try_rates",
 ]

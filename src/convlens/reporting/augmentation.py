@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from convlens.augment import AugmentSettings
-from convlens.augment.pictures import first_epochs
-from convlens.data import ImageSet, decode
-from convlens.recipe import Recipe
+from convlens.data import ImageSet
+from convlens.recipe import Recipe, seen_in_training
 from convlens.reporting.facts import Sheet
 from convlens.reporting.pictures import encode
 
@@ -29,16 +28,9 @@ def gather_sheet(images: ImageSet, recipe: Recipe) -> Sheet | None:
     if settings == AugmentSettings() or not len(numbers):
         return None
     index = int(numbers[0])
-    image = (images.paths or ())[index] if images.arrays is None else images.arrays[index]
-    found = first_epochs(
-        decode(image, recipe.input, margin=settings.margin),
-        settings,
-        original=decode(image, recipe.input),
-        seed=recipe.seed,
-        index=index,
-    )
+    found = seen_in_training(recipe, images, index, settings=settings)
     return Sheet(
-        name=Path(image).name if isinstance(image, str) else f"image {index:,}",
+        name=f"image {index:,}" if images.paths is None else Path(images.paths[index]).name,
         original=encode(found.original),
         epochs=tuple(map(encode, found.images)),
         words=tuple(", ".join(phrases) or "unchanged" for phrases in found.drawn),

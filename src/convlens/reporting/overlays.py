@@ -41,8 +41,8 @@ def draw_overlays(
                 encode(overlay(seen(image), heat))
                 for image, heat in zip(some, found.heat, strict=True)
             ]
-    except ConvlensError as error:
-        why = error.message.partition("\n")[0]
+    except (ConvlensError, RuntimeError) as error:  # the user's own forward, or too little memory
+        why = str(error).partition("\n")[0].rstrip(".")
         return [None] * len(pixels), "", f"There are no Grad-CAM overlays: {why}."
     if blank:
         note += f" On {blank} of {len(pixels)} there is none: nothing there speaks for the answer."
