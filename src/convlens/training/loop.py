@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.core.batch import Batch, Batches, BatchTransform, batches_on
-from convlens.core.device import kept_generators
+from convlens.core.device import kept_generators, seed_generators
 from convlens.core.draws import Stream, derived_seed
 from convlens.core.errors import WorkFailedError
 from convlens.core.ranks import Ranks
@@ -157,7 +157,7 @@ def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -
         (2,) the summed loss, and how many samples are correct.
     """
     place = (state.epoch, state.step, terms.ranks.rank)
-    torch.manual_seed(derived_seed(terms.seed, *place, slot=Stream.STEP))
+    seed_generators(derived_seed(terms.seed, *place, slot=Stream.STEP), state.device)
     state.optimiser.zero_grad()
     figures = torch.zeros_like(weight).repeat(2)
     half = in_16_bits(terms.settings, state.device)
