@@ -23,7 +23,9 @@ def layer_table(layers: "Sequence[Layer]") -> Iterator[Text]:
     Normalisation, activation and dropout are taken into the row of the layer that they follow. Text
     too wide for its column has a line of its own.
     """
-    rows = [(_place(group[0]), _cells(group)) for group in _grouped(layers)]
+    from convlens.inspection import with_followers
+
+    rows = [(_place(group[0]), _cells(group)) for group in with_followers(layers)]
     widths = [
         max(len(cell) for cell in column if index >= _TEXTS or len(cell) <= _WIDEST[index])
         for index, column in enumerate(zip(_HEADER, *map(_first_lines, rows), strict=True))
@@ -61,18 +63,6 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return " ".join(
         [*(f"{cell:{width}}" for cell, width in texts), *(f"{c:>{width}}" for c, width in numbers)]
     ).rstrip()
-
-
-def _grouped(layers: "Sequence[Layer]") -> "Iterator[list[Layer]]":
-    """Each layer with those that follow it."""
-    group: list[Layer] = []
-    for layer in layers:
-        if group and not layer.follows:
-            yield group
-            group = []
-        group.append(layer)
-    if group:
-        yield group
 
 
 def _path(layer: "Layer") -> str:

@@ -19,6 +19,7 @@ decoded, a *batch* is what a step consumes.
 Nothing here loads torch before a batch is asked for, so that a mistyped folder is refused at once.
 """
 
+from convlens.core.words import counted, some
 from convlens.data.arrays import pixels_of
 from convlens.data.batches import PixelBatches
 from convlens.data.cache_usage import CacheUsage, cache_usage
@@ -30,7 +31,7 @@ from convlens.data.duplicates import same_files
 from convlens.data.folds import k_folds
 from convlens.data.headers import Header, read_header
 from convlens.data.image_files import find_images
-from convlens.data.image_set import SPLITS, ImageSet, Skipped, counted, some
+from convlens.data.image_set import SPLITS, ImageSet, Skipped
 from convlens.data.kept_features import Features, find_features, keep_features
 from convlens.data.limits import ImageLimits, UnreadableImageError
 from convlens.data.ordered import ordered_map

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from convlens.core.errors import ConvlensError
+from convlens.core.words import counted, some
 from convlens.data.image_files import Walk, entries, is_folder, no_images
-from convlens.data.image_set import SPLITS, counted, normalised, some
+from convlens.data.image_set import SPLITS, normalised
 from convlens.data.labelled import (
     SPLIT_NAMES,
     UNSAID,

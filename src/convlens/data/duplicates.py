@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convlens.core.reporter import Reporter
-from convlens.data.image_set import image_names, some
+from convlens.core.words import some
+from convlens.data.image_set import image_names
 from convlens.data.labelled import Labelled
 
 _TAIL = 4096

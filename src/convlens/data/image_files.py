@@ -8,7 +8,8 @@ from pathlib import Path
 from convlens.core.errors import ConvlensError
 from convlens.core.paths import exists, is_dir
 from convlens.core.reporter import Reporter
-from convlens.data.image_set import Skipped, some
+from convlens.core.words import some
+from convlens.data.image_set import Skipped
 
 IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff".split()  # noqa: SIM905

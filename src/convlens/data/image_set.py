@@ -3,7 +3,7 @@
 import hashlib
 import os
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,28 +132,6 @@ def normalised(name: str) -> str:
         1
     """
     return name if name.isascii() else unicodedata.normalize("NFC", name)
-
-
-def some(names: Iterable[str], limit: int = 5) -> str:
-    """The first few names, and how many more there are.
-
-    Example:
-        >>> some(["a", "b", "c"], limit=2)
-        'a, b and 1 more'
-    """
-    listed = list(names)
-    more = len(listed) - limit
-    return ", ".join(listed[:limit]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def counted(n: int, noun: str = "image") -> str:
-    """A count and its noun.
-
-    Example:
-        >>> counted(1), counted(12000)
-        ('1 image', '12,000 images')
-    """
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _size(path: str) -> int:

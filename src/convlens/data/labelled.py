@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convlens.core.errors import ConvlensError
-from convlens.data.image_set import SPLITS, Skipped, image_names, some
+from convlens.core.words import some
+from convlens.data.image_set import SPLITS, Skipped, image_names
 
 UNSAID = -1
 

@@ -18,9 +18,10 @@ from convlens.core.cores import usable_cores
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Quiet, Reporter
+from convlens.core.words import some
 from convlens.data.decode import decode
 from convlens.data.headers import read_header
-from convlens.data.image_set import ImageSet, Skipped, some
+from convlens.data.image_set import ImageSet, Skipped
 from convlens.data.limits import UnreadableImageError
 from convlens.data.ordered import ordered_map
 from convlens.data.pixel_cache import (

@@ -11,6 +11,7 @@ import numpy as np
 from convlens.core.errors import ConvlensError
 from convlens.core.paths import exists, is_dir, is_file, typed_path
 from convlens.core.reporter import Reporter
+from convlens.core.words import counted, some
 from convlens.data.archive_members import archive_name
 from convlens.data.archives import read_archive
 from convlens.data.arrays import read_arrays, read_npz
@@ -19,7 +20,7 @@ from convlens.data.class_folders import read_class_folders
 from convlens.data.datasets import read_dataset
 from convlens.data.duplicates import copy_notes, joined, same_arrays, same_files
 from convlens.data.image_files import find_images, no_images, tell_skipped
-from convlens.data.image_set import SPLITS, ImageSet, Skipped, counted, normalised, some
+from convlens.data.image_set import SPLITS, ImageSet, Skipped, normalised
 from convlens.data.labelled import Labelled, refuse_one_class
 from convlens.data.scan import scan_headers
 from convlens.data.settings import DataSettings

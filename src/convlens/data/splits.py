@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convlens.core.errors import ConvlensError
-from convlens.data.image_set import SPLITS, ImageSet, counted, some
+from convlens.core.words import counted, some
+from convlens.data.image_set import SPLITS, ImageSet
 from convlens.data.labelled import UNSAID, Labelled
 from convlens.data.settings import DataSettings
 from convlens.data.splits_file import kept_splits

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from convlens.core.errors import ConvlensError
+from convlens.core.words import counted
 from convlens.data.arrays import class_numbers
 from convlens.data.image_files import no_images
-from convlens.data.image_set import SPLITS, Skipped, counted
+from convlens.data.image_set import SPLITS, Skipped
 from convlens.data.labelled import SPLIT_NAMES, UNSAID, Labelled, refuse_case_twins
 from convlens.data.settings import DataSettings
 

@@ -26,7 +26,7 @@ from convlens.inspection.grad_cam import GradCam, grad_cam
 from convlens.inspection.gradients import GradientNorm, gradient_by_depth
 from convlens.inspection.image_shape import parse_image_shape
 from convlens.inspection.kernels import Kernel, find_kernel, known_kernels, read_matrix
-from convlens.inspection.layers import Layer
+from convlens.inspection.layers import Layer, with_followers
 from convlens.inspection.named import (
     Named,
     build_named,
@@ -86,4 +86,5 @@ __all__ = [
     "shift",
     "trace",
     "trained_network",
+    "with_followers",
 ]

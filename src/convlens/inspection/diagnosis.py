@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 
 from convlens.core.classifier import Normalise
+from convlens.core.words import counted
 from convlens.inspection.formulas import Shape, Window, both_axes, shape_in_words
 from convlens.inspection.forward_pass import Failure, tensors_in
-from convlens.inspection.image_shape import channels_remedy, count
+from convlens.inspection.image_shape import channels_remedy
 from convlens.inspection.layers import Layer
 from convlens.inspection.working_size import WorkingSize
 
@@ -133,7 +134,7 @@ def _dense(case: Case) -> Diagnosis | None:
         remedies[:0] = [f"an input of {sides} pixels a side"] if sides else []
         remedies.append("global average pooling in place of flatten, which fits any size")
     return Diagnosis(
-        f"it takes {count(taken, 'number')}, but {given:,} reach it",
+        f"it takes {counted(taken, 'number')}, but {given:,} reach it",
         f"{flattened.formula if flattened else f'{given:,}'} ≠ {taken:,}",
         tuple(remedies),
     )
@@ -182,13 +183,13 @@ def _reshape(case: Case) -> Diagnosis | None:
 def _channels(case: Case, given: int, taken: int, setting: str) -> Diagnosis:
     if not case.layers:
         return Diagnosis(
-            f"it takes {count(taken, 'channel')}, but {given:,} reach it",
+            f"it takes {counted(taken, 'channel')}, but {given:,} reach it",
             f"{given:,} ≠ {taken:,}",
             (channels_remedy(given, taken),),
         )
     before = case.layers[-1]
     return Diagnosis(
-        f"it takes {count(taken, 'channel')}, but {given:,} reach it from '{before.name}'",
+        f"it takes {counted(taken, 'channel')}, but {given:,} reach it from '{before.name}'",
         f"{given:,} ≠ {taken:,}",
         (f"{setting}={given} here", f"{taken} filters in the convolution before it"),
     )

@@ -8,6 +8,7 @@ from torch import nn
 
 from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
+from convlens.core.words import counted
 from convlens.inspection.formulas import Shape
 
 _LONGEST, _MOST_CHANNELS = 8192, 64
@@ -122,16 +123,6 @@ def mend_batch(shape: Shape, channels: int) -> tuple[str, str]:
     )
 
 
-def count(number: int, noun: str) -> str:
-    """A number and its noun.
-
-    Example:
-        >>> count(1, "channel"), count(3, "channel")
-        ('1 channel', '3 channels')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def refuse_spreading(module: nn.Module, channels: int) -> None:
     """Refuse what normalising would quietly spread: one channel over three.
 
@@ -141,7 +132,7 @@ def refuse_spreading(module: nn.Module, channels: int) -> None:
     if isinstance(module, Classifier) and channels != module.input_spec.channels:
         taken = module.input_spec.channels
         raise ConvlensError(
-            f"the image has {count(channels, 'channel')}, but the network takes {taken}: "
+            f"the image has {counted(channels, 'channel')}, but the network takes {taken}: "
             f"{channels} ≠ {taken}; to mend it: {channels_remedy(channels, taken)}",
             code="shape-mismatch",
         )
@@ -155,4 +146,4 @@ def channels_remedy(given: int, taken: int) -> str:
         return "repeat the grey channel three times, or build the network for 1 channel"
     if (given, taken) == (4, 3):
         return "leave the alpha channel out: x[:, :3]"
-    return f"hand it {count(taken, 'channel')}, or build the network for {given}"
+    return f"hand it {counted(taken, 'channel')}, or build the network for {given}"

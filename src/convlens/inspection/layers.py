@@ -1,6 +1,6 @@
 """From a watched forward pass to one row a layer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,6 +71,18 @@ class Layer:
     def as_json(self) -> dict[str, Any]:
         """The row as JSON has it: shapes are height, width, channels."""
         return {**vars(self), "output_shape": channels_last(self.output_shape)}
+
+
+def with_followers(layers: Iterable[Layer]) -> Iterator[tuple[Layer, ...]]:
+    """Each layer with the normalisation, activation and dropout that follow it."""
+    group: list[Layer] = []
+    for layer in layers:
+        if group and not layer.follows:
+            yield tuple(group)
+            group = []
+        group.append(layer)
+    if group:
+        yield tuple(group)
 
 
 def layers_of(outermost: Call) -> tuple[Layer, ...]:

@@ -7,10 +7,11 @@ from torch import nn
 
 from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
+from convlens.core.words import counted
 from convlens.inspection.diagnosis import Case, Diagnosis, diagnose
 from convlens.inspection.formulas import Shape, shape_in_words
 from convlens.inspection.forward_pass import Failure, ForwardPass, watch
-from convlens.inspection.image_shape import count, mend_batch, probable_channels, refuse_spreading
+from convlens.inspection.image_shape import mend_batch, probable_channels, refuse_spreading
 from convlens.inspection.layers import Layer, layers_of
 from convlens.inspection.working_size import WorkingSize
 from convlens.models import OwnNetworkError
@@ -113,7 +114,7 @@ def _lines(
     rows = [(layer.name, shape_in_words(layer.output_shape), layer.formula) for layer in own]
     rows = [("input", shape_in_words(shape[1:]), ""), *rows, (name, "", diagnosis.sum)]
     hidden = max(len(rows) - _SHOWN, 0)
-    left_out = [f"  … {count(hidden, 'row')} before"] if hidden else []
+    left_out = [f"  … {counted(hidden, 'row')} before"] if hidden else []
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return [
         f"'{name}' ({kind}) fails: {diagnosis.problem}",

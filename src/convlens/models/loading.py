@@ -1,6 +1,6 @@
 """Put weights into a network: the published ones, or a file's."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from convlens.core.downloads import fetch, locked
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_bytes
 from convlens.core.reporter import Reporter
+from convlens.core.words import some
 from convlens.models.family import family_named
 from convlens.models.published import EDITION, PublishedWeights, published_weights
 from convlens.models.spec import PUBLISHED, ModelSpec
@@ -118,7 +119,9 @@ def _check_stages(ours: Mapping[str, Tensor], named: Mapping[str, Tensor], sourc
         ],
         "of another shape": mismatched,
     }
-    found = [f"{len(keys)} {what}: {_some(keys)}" for what, keys in problems.items() if keys]
+    found = [
+        f"{len(keys)} {what}: {some(keys, _LISTED)}" for what, keys in problems.items() if keys
+    ]
     if not found:
         return
     stem = (
@@ -152,12 +155,6 @@ def _fitting_head(
         theirs = len(named[head[-1]])
         return fits, f"the head's last layer is drawn anew ({classes} classes, not {theirs:,})"
     return frozenset(), f"the head is drawn anew ({classes} classes)"
-
-
-def _some(keys: Iterable[str]) -> str:
-    listed = list(keys)
-    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
-    return ", ".join(listed[:_LISTED]) + more
 
 
 def _shape(tensor: Tensor) -> str:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Reporter
-from convlens.data import CacheSettings, ImageSet, Pixels, counted, read_pixels
+from convlens.core.words import counted
+from convlens.data import CacheSettings, ImageSet, Pixels, read_pixels
 from convlens.evaluation import Comparison, compare_answers
 from convlens.prediction import Bundle, Predictor
 from convlens.recipe.judgement import Answers

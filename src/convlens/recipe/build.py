@@ -19,11 +19,11 @@ from convlens.core.files import read_json, write_json
 from convlens.core.ranks import Ranks
 from convlens.core.reporter import Reporter
 from convlens.core.version import __version__
+from convlens.core.words import counted
 from convlens.data import (
     CacheSettings,
     ImageSet,
     Pixels,
-    counted,
     divided_validation,
     read_pixels,
     write_splits,

@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict
 from convlens.core.device import choose_device
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Reporter
+from convlens.core.words import counted
 from convlens.data import (
     CacheSettings,
     DataSettings,
     ImageSet,
     Pixels,
-    counted,
     open_for_evaluation,
     read_pixels,
 )

@@ -8,9 +8,10 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from convlens.core.words import counted
 from convlens.reporting.charts import draw_heat_map
 from convlens.reporting.charts.heat_map import shade
-from convlens.reporting.words import counted, percent
+from convlens.reporting.words import percent
 
 LARGEST_TABLE = 15
 """Classes up to which the counts themselves are shown."""

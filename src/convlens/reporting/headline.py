@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from convlens.core.words import counted
 from convlens.reporting.facts import Facts
 from convlens.reporting.leaks import has_twins, leaks
-from convlens.reporting.words import counted, listed, percent, percents
+from convlens.reporting.words import listed, percent, percents
 
 _FEW = 10
 

@@ -1,9 +1,8 @@
 """The network as a table: a row a layer."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from convlens.inspection import Layer, Trace, shape_in_words
+from convlens.inspection import Layer, Trace, shape_in_words, with_followers
 from convlens.reporting.words import short
 
 
@@ -30,22 +29,10 @@ class LayerRow:
 
 def layer_rows(network: Trace) -> tuple[LayerRow, ...]:
     """The rows of a network's table."""
-    return tuple(_row(group) for group in _groups(network))
+    return tuple(map(_row, with_followers(network.layers)))
 
 
-def _groups(network: Trace) -> Iterator[list[Layer]]:
-    """Each layer with the normalisation, activation and dropout that follow it."""
-    group: list[Layer] = []
-    for layer in network.layers:
-        if group and not layer.follows:
-            yield group
-            group = []
-        group.append(layer)
-    if group:
-        yield group
-
-
-def _row(group: list[Layer]) -> LayerRow:
+def _row(group: tuple[Layer, ...]) -> LayerRow:
     first = group[0]
     macs = sum(layer.macs for layer in group)
     return LayerRow(

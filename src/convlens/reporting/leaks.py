@@ -5,8 +5,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from convlens.core.words import counted
 from convlens.reporting.facts import Facts
-from convlens.reporting.words import counted, percent
+from convlens.reporting.words import percent
 
 _SPLITS = {"test": "test", "val": "validation"}
 _TWINS = {"copies-across-splits": "an exact copy", "near-duplicates": "a near duplicate"}

@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from convlens.core.words import counted
 from convlens.reporting import words
 from convlens.reporting.abstaining import not_sure
 from convlens.reporting.charts import draw_hundred
@@ -119,7 +120,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     filters: dict[str, Callable[..., Any]] = {
-        "counted": words.counted,
+        "counted": counted,
         "listed": words.listed,
         "number": words.number,
         "percent": words.percent,

@@ -6,10 +6,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from convlens.core.words import counted
 from convlens.evaluation import wilson_interval
 from convlens.reporting.charts import draw_reliability
 from convlens.reporting.facts import Facts
-from convlens.reporting.words import counted, percent, percents
+from convlens.reporting.words import percent, percents
 
 _ON = {
     "test": "Measured on {} of the test split.",

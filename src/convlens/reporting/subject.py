@@ -6,9 +6,10 @@ from pathlib import PurePath
 from typing import Any
 
 from convlens.core.durations import in_words
+from convlens.core.words import counted
 from convlens.recipe import Recipe
 from convlens.reporting.facts import Facts
-from convlens.reporting.words import counted, listed
+from convlens.reporting.words import listed
 
 _SPLITS = {"train": "to learn from", "val": "to choose by", "test": "to measure on"}
 

@@ -56,17 +56,6 @@ def sureness(probability: float) -> str:
     return f"under {percent(0.001)}" if probability < 0.001 else percent(probability)
 
 
-def counted(n: int, noun: str = "image") -> str:
-    """A count and its noun.
-
-    Example:
-        >>> counted(1), counted(1200, "class"), counted(3)
-        ('1 image', '1,200 classes', '3 images')
-    """
-    plural = "" if n == 1 else "es" if noun.endswith("s") else "s"
-    return f"{n:,} {noun}{plural}"
-
-
 def short(value: float) -> str:
     """Three significant digits and a decimal prefix.
 
