@@ -202,7 +202,6 @@ def test_a_module_is_taken_apart_where_that_is_the_same_network(
         BIAS_OF_ITS_OWN,
         DROPOUT_IN_TRAINING,
         SKIP,
-        AUXILIARY_OUTPUT,
         CHILD_OUT_OF_ITS_CONTEXT,
     ],
 )
@@ -303,6 +302,7 @@ def test_a_known_network_carries_nothing() -> None:
         ("def build(): return nn.Flatten(2)", "build", r"gives shape \(2, 3, 1024\)"),
         ("def build(): return nn.LSTM(32, 5)", "build", "fed .2, 3, 32, 32"),
         (IN_ORDER, "missing", "has no function 'missing'"),
+        (AUXILIARY_OUTPUT, "build", "gives tuple in training; let its forward give logits"),
     ],
 )
 def test_what_is_wrong_with_it_is_said_without_a_traceback(

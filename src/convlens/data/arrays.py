@@ -14,6 +14,7 @@ from convlens.data.image_set import SPLITS, normalised
 from convlens.data.labelled import SPLIT_NAMES, UNSAID, Labelled, refuse_case_twins
 
 _CHUNK = 1024
+_SMALLEST = 8  # pixels: no image is 3 wide and so many high, and no other axis is of channels
 _PIXELS = {"x", "images", "image", "pixels"}
 _LABELS = {"y", "labels", "label"}
 
@@ -103,7 +104,7 @@ def pixels_of(images: ArrayLike, name: str = "X") -> tuple[NDArray[np.uint8], li
     array = _array(images, name)
     notes = []
     _check_pixel_type(array, name)
-    if array.ndim == 3 and array.shape[2] in {1, 3, 4}:
+    if array.ndim == 3 and array.shape[2] in {1, 3, 4} and min(array.shape[:2]) >= _SMALLEST:
         raise _bad(
             f"{name} has shape {_shape(array)}, which looks like one image",
             f"a batch of images, even of one: pass {name}[None]",

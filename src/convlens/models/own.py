@@ -1,5 +1,7 @@
 """A network in a file of the user's own: any function that returns a module."""
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
 
@@ -106,20 +108,23 @@ def _sample(input_spec: InputSpec) -> Tensor:
 
 
 def _shape_of(net: nn.Module, sample: Tensor, called: str) -> tuple[int, ...]:
-    training = net.training
-    net.eval()
-    try:
-        with torch.no_grad():
-            out = net(sample)
-    except Exception as error:
-        words = failed(f"{called}, fed {tuple(sample.shape)},", error).message
-        raise OwnNetworkError(words, network=net, shape=tuple(sample.shape)) from error
-    finally:
-        net.train(training)
-    if not isinstance(out, Tensor) or out.dim() not in {2, 4}:
-        what = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else type(out).__name__
-        raise ConvlensError(
-            f"{called} gives {what}; let its forward give logits (N×K) or feature maps (N×C×H×W)",
-            code="bad-own-model",
-        )
-    return tuple(out.shape[1:])
+    """What it gives for one image, in evaluation; in training it has to give the same kind."""
+    shapes = []
+    for training in (False, True):
+        tried = deepcopy(net).train(training)
+        try:
+            with torch.random.fork_rng(devices=[]), torch.no_grad():
+                out = tried(sample)
+        except Exception as error:
+            words = failed(f"{called}, fed {tuple(sample.shape)},", error).message
+            raise OwnNetworkError(words, network=net, shape=tuple(sample.shape)) from error
+        if not isinstance(out, Tensor) or out.dim() not in {2, 4}:
+            what = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else type(out).__name__
+            when = " in training" if training else ""
+            raise ConvlensError(
+                f"{called} gives {what}{when}; let its forward give logits (N×K) or feature maps "
+                "(N×C×H×W), and nothing beside them",
+                code="bad-own-model",
+            )
+        shapes.append(tuple(out.shape[1:]))
+    return shapes[0]
