@@ -41,4 +41,5 @@ def test_the_peak_of_memory_grows_with_what_is_held_and_stays() -> None:
     after = peak_memory(torch.device("cpu"))
     assert after >= held.nbytes > before
     del held
-    assert peak_memory(torch.device("cpu")) >= 0.98 * after  # the system counts in batches of pages
+    # Linux counts pages in batches, thread by thread: its own peak may fall by a few hundred kB.
+    assert peak_memory(torch.device("cpu")) >= after - 2**21

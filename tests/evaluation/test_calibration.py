@@ -19,6 +19,8 @@ from convlens.evaluation import (
 from convlens.evaluation.bootstrap import resampled_means
 from convlens.evaluation.calibration import BINS, bin_numbers, calibration_error_interval
 
+DATA_SETS = 400
+
 
 def overconfident(n: int, seed: int, factor: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Logits that are too large by a factor, their probabilities, and labels."""
@@ -133,25 +135,33 @@ def test_the_error_follows_from_its_definition(seed: int, n: int) -> None:
 
 @pytest.mark.parametrize(
     ("power", "n", "at_most"),
-    [(1.0, 400, 1.0), (1.1, 400, 1.0), (1.5, 3000, 0.98), (3.0, 400, 0.98)],
+    [
+        (1.0, 400, 0.98),
+        (1.1, 400, 0.98),
+        (1.3, 1000, 0.97),
+        (1.5, 3000, 0.97),
+        (2.0, 400, 0.97),
+        (3.0, 100, 0.97),
+    ],
 )
 def test_the_interval_of_the_error_holds_the_true_one(power: float, n: int, at_most: float) -> None:
-    """From well calibrated (power 1) to far too sure; 300 data sets under the same resamples.
+    """From well calibrated (power 1) to far too sure; 400 data sets under the same resamples.
 
-    Near an error of 0 the interval is cut there, and so holds the truth more often.
+    Within 2 points of 95 %, except near an error of 0: there the lower end alone can miss, and the
+    truth is held 97.5 times of 100.
     """
     rng = np.random.default_rng(31)
-    confidence = rng.beta(6, 0.7, (n, 300))
+    confidence = rng.beta(6, 0.7, (n, DATA_SETS))
     right = rng.random(confidence.shape) < confidence**power
-    gaps = np.zeros((n, 300, BINS))
+    gaps = np.zeros((n, DATA_SETS, BINS))
     bins = bin_numbers(confidence)
     np.put_along_axis(gaps, bins[..., None], (confidence - right)[..., None], axis=2)
     many = rng.beta(6, 0.7, 10**6)
     truth = np.abs(np.bincount(bin_numbers(many), many - many**power, BINS)).sum() / len(many)
-    resampled = resampled_means(gaps.reshape(n, -1), resamples=300).reshape(-1, 300, BINS)
+    resampled = resampled_means(gaps.reshape(n, -1), resamples=500).reshape(-1, DATA_SETS, BINS)
     held = 0
-    for number in range(300):
+    for number in range(DATA_SETS):
         interval = calibration_error_interval(gaps[:, number].mean(axis=0), resampled[:, number])
         assert interval is not None
         held += interval[0] - 1e-12 <= truth <= interval[1]
-    assert 0.92 <= held / 300 <= at_most
+    assert 0.93 <= held / DATA_SETS <= at_most

@@ -171,9 +171,13 @@ def calibration_error_interval(
 
     It is a sum of absolute values, which noise only raises; so the resamples' own errors lie above
     the truth, and their percentiles miss a well calibrated network's every time. Instead each true
-    error is asked: were the bins' gaps t times those seen, and moved by the noise that the
-    resamples show, how often would the error be as large, or as small, as the one seen? The
-    interval holds those for which neither is rare.
+    error is asked: were the bins' gaps that large, and moved by the noise that the resamples show,
+    how often would the error be as large, or as small, as the one seen? The interval holds those
+    for which neither is rare.
+
+    For its lower end the gaps are t times those seen. For the upper end each is first enlarged by
+    twice its noise: those seen stand out by noise already, and of errors that are alike the one
+    spread over many bins is seen as the smallest.
 
     Args:
         gaps: (M,) what each bin adds to the mean of confidence less correctness.
@@ -189,11 +193,14 @@ def calibration_error_interval(
     if not seen or np.abs(noise).max() < 1e-12:
         return None
 
-    def excess(times: float, share: float) -> float:
-        return float(np.quantile(np.abs(times * gaps + noise).sum(axis=1), share)) - seen
+    spread = gaps + 2 * np.sign(gaps) * noise.std(axis=0)
+    spread *= seen / np.abs(spread).sum()
 
-    low = _root(lambda times: excess(times, (1 + level) / 2), 0.0, 1.0)
-    high = _root(lambda times: excess(times, (1 - level) / 2), 0.0, 4.0)
+    def excess(true: NDArray[np.float64], share: float) -> float:
+        return float(np.quantile(np.abs(true + noise).sum(axis=1), share)) - seen
+
+    low = _root(lambda times: excess(times * gaps, (1 + level) / 2), 0.0, 1.0)
+    high = _root(lambda times: excess(times * spread, (1 - level) / 2), 0.0, 4.0)
     return low * seen, max(high, 1.0) * seen
 
 

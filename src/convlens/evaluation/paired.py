@@ -58,17 +58,17 @@ class Comparison:
                 f"{self.verdict} by {100 * abs(self.difference):.1f} percentage points "
                 f"(95 % interval {low:.1f} to {high:.1f}, p = {self.p_value:.2g})"
             )
-        low, high = (f"{100 * end:+.1f}" for end in self.interval)
+        lower, upper = (f"{100 * end:+.1f}" for end in self.interval)
         if self.images_needed is None:
             return (
                 f"cannot tell with {self.n:,} images: both are right on equally many of them "
-                f"(95 % interval of the difference {low} to {high} percentage points)"
+                f"(95 % interval of the difference {lower} to {upper} percentage points)"
                 f"{self._one_point()}"
             )
         return (
             f"cannot tell with {self.n:,} images (difference {100 * self.difference:+.1f} "
-            f"percentage points, 95 % interval {low} to {high}, p = {self.p_value:.2g}); if it is "
-            f"truly {100 * abs(self.difference):.2g}, about {self.images_needed:,} would do"
+            f"percentage points, 95 % interval {lower} to {upper}, p = {self.p_value:.2g}); if "
+            f"it is truly {100 * abs(self.difference):.2g}, about {self.images_needed:,} would do"
         )
 
     def _one_point(self) -> str:
