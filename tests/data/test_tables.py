@@ -121,6 +121,16 @@ def test_conflicting_rows_are_refused_with_their_numbers(table):
         assert error.code == "conflicting-rows"
         assert "row 2" in error.message
         assert "row 3" in error.message
+        assert "of 1 file:" in error.message
+
+
+def test_every_conflict_is_counted_and_the_first_are_named(table):
+    rows = "".join(f"images/{name}.png,x,train\nimages/{name}.png,y,test\n" for name in "abcde")
+    message = refusal(table("image,label,split\n" + rows)).message
+    assert "of 5 files:" in message
+    assert "the label 'x' and 'y', the split 'train' and 'test'" in message
+    assert message.count(".png") == 3
+    assert "and 2 more" in message
 
 
 def test_a_file_named_twice_counts_once(table):
@@ -129,12 +139,13 @@ def test_a_file_named_twice_counts_once(table):
     assert found.notes == ("1 row of plants.csv named a file that an earlier row names",)
 
 
-def test_a_group_in_two_splits_is_refused(table):
-    error = refusal(
+def test_a_group_in_two_splits_is_read_and_left_to_the_checks(table):
+    found = read(
         table("image,label,split,group\nimages/a.png,x,train,p1\nimages/b.png,y,test,p1\n")
     )
-    assert error.code == "group-straddles"
-    assert "'p1' in train (row 2) and in test (row 3)" in error.message
+    assert found.groups is not None
+    assert found.groups[0] == found.groups[1]
+    assert found.given.tolist() == [0, 2]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.integration.conftest import Convlens, fill
+from tests.integration.conftest import Convlens
 from tests.preflight.scenes import blurry, encoded, scene, source
 
 
@@ -158,24 +158,120 @@ def test_a_recipe_is_checked_with_the_images_that_it_names(
     assert codes == ["flip-changes-class", "validation-small"]
 
 
-def test_groups_that_a_table_tears_apart(tmp_path: Path, convlens: Convlens) -> None:
-    photos = fill(tmp_path / "photos", each=4)
+def grouped(folder: Path) -> Path:
+    """A table of 16 scenes in 8 groups of two, 4 of which are torn; one scene is there twice."""
     rows = ["image,label,split,group"]
-    for number, path in enumerate(sorted(photos.rglob("*.png"))):
+    for number in range(16):
+        scene(number).save(folder / f"{number}.png")
         split = ("train", "train", "val", "test")[number % 4]
-        rows.append(f"{path},{path.parent.name},{split},plant{number // 2}")
-    table = tmp_path / "plants.csv"
+        rows.append(f"{number}.png,{'ab'[number % 2]},{split},plant{number // 2}")
+    shutil.copy(folder / "0.png", folder / "again.png")
+    rows.append("again.png,a,train,plant0")
+    table = folder / "plants.csv"
     table.write_text("\n".join(rows), "utf-8")
-    told = convlens("check", table)
-    assert told.status == 2
-    assert "error group-straddles" in told.out
-    assert "remove it to have groups dealt out" in " ".join(told.out.split())
+    return table
 
 
-def test_what_is_no_finding_and_what_cannot_be_fixed(tmp_path: Path, convlens: Convlens) -> None:
+def test_groups_that_a_table_tears_apart_are_found_beside_all_else(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    table = grouped(tmp_path)
+    found = convlens("check", table, "--size", "32", "--json")
+    assert found.status == 2
+    told = {finding["code"]: finding for finding in found.json["findings"]}
+    assert told.keys() >= {"group-straddles", "copies", "few-images"}
+    assert told["group-straddles"]["evidence"]["groups"] == 4
+    assert {Path(file).name for file in told["group-straddles"]["files"]} == {
+        f"{number}.png" for number in range(16) if number % 4 > 1
+    }
+
+
+def test_training_on_torn_groups_has_to_be_allowed(tmp_path: Path, convlens: Convlens) -> None:
+    run = tmp_path / "run"
+    words = ("train", grouped(tmp_path), "--size", "32", "--epochs", "1", "--out", run)
+    stopped = convlens(*words)
+    assert stopped.status == 2
+    assert "--allow group-straddles" in " ".join(stopped.err.split())
+    assert not run.exists()
+    assert convlens(*words, "--allow", "group-straddles").status == 0
+
+
+def test_a_cleaned_table_keeps_the_groups(tmp_path: Path, convlens: Convlens) -> None:
+    clean = tmp_path / "clean.csv"
+    convlens("check", grouped(tmp_path), "--size", "32", "--no-estimate", "--fix", clean)
+    rows = list(csv.DictReader(clean.read_text("utf-8").splitlines()))
+    group = {Path(row["image"]).stem: row["group"] for row in rows if row["split"] != "left out"}
+    assert len(group) == 16
+    assert all(group[str(number)] == group[str(number + 1)] for number in range(0, 16, 2))
+    assert len(set(group.values())) == 8
+    found = convlens("check", clean, "--size", "32", "--no-estimate", "--json")
+    told = {finding["code"]: finding for finding in found.json["findings"]}
+    assert told["group-straddles"]["evidence"]["groups"] == 4
+    assert "copies" not in told
+
+
+def test_no_table_is_written_of_what_cannot_be_opened(tmp_path: Path, convlens: Convlens) -> None:
+    table, clean = grouped(tmp_path), tmp_path / "clean.csv"
+    with table.open("a", encoding="utf-8") as rows:
+        rows.write("\n1.png,a,train,plant0\n2.png,b,val,plant1\n")
+    alone = convlens("check", table)
+    assert alone.status == 2
+    assert "error conflicting-rows" in alone.out
+    refused = convlens("check", table, "--fix", clean)
+    told = "".join(refused.err.split())
+    assert refused.status == 2
+    assert "clean.csvwasnotwritten" in told
+    assert "saystwothingsof2files" in told
+    assert not clean.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "codes"),
+    [
+        (
+            ("training.early_stopping.patience=1", "data.val=0", "augment.horizontal_flip=true"),
+            {"not-measured", "flip-changes-class"},
+        ),
+        (
+            ("training.batch_size=1", "augment.horizontal_flip=true", "model.name=resnet18"),
+            {
+                "batch-too-small",
+                "flip-changes-class",
+                "input-below-stride",
+                "tiny-batches",
+                "validation-small",
+            },
+        ),
+    ],
+)
+def test_what_a_run_is_refused_for_hides_nothing_that_was_found(
+    settings: tuple[str, ...], codes: set[str], convlens: Convlens
+) -> None:
+    words = [word for setting in settings for word in ("--set", setting)]
+    found = convlens("check", "digits", *words, "--json")
+    assert found.status == 2
+    assert {finding["code"] for finding in found.json["findings"]} == codes
+    assert found.json["estimate"] is None
+
+
+def test_splits_are_kept_in_a_check_too(tmp_path: Path, convlens: Convlens) -> None:
+    run = tmp_path / "run"
+    assert convlens("train", "digits", "--epochs", "1", "--out", run).status == 0
+    found = convlens("check", "digits", "--splits", run / "splits.csv", "--no-estimate")
+    assert found.status == 0
+    assert "splits kept from splits.csv: 1,797 images" in found.err
+
+
+def test_what_is_no_finding_and_what_cannot_be_fixed(
+    tmp_path: Path, convlens: Convlens, monkeypatch: pytest.MonkeyPatch
+) -> None:
     unknown = convlens("check", "digits", "--allow", "near-duplicate")
     assert (unknown.status, "did you mean 'near-duplicates'" in unknown.err) == (2, True)
+    monkeypatch.setattr("convlens.preflight.look_for_faults", None)  # all of it is told at once
     arrays = convlens("check", "digits", "--fix", tmp_path / "clean.csv")
     assert (arrays.status, "names files" in arrays.err) == (2, True)
+    (tmp_path / "there.csv").touch()
+    there = convlens("check", tmp_path / "photos", "--fix", tmp_path / "there.csv")
+    assert (there.status, "is there already" in " ".join(there.err.split())) == (2, True)
     nowhere = convlens("check", tmp_path / "nowhere")
     assert (nowhere.status, "no such file" in nowhere.err) == (2, True)

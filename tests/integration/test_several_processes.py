@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -88,6 +89,29 @@ def test_one_run_one_writer_one_voice(tmp_path: Path) -> None:
     entries = [*(tmp_path / "cache" / "pixels").glob("*/*/entry.json")]
     assert len(entries) == 3
     assert not [*(tmp_path / "cache").rglob("*.partial")]
+
+
+@pytest.mark.slow
+def test_one_process_checks_for_all_of_them(tmp_path: Path) -> None:
+    """What is found is told once; an error ends both with status 2, and leaves no run."""
+    photos, out = fill(tmp_path / "photos", classes=3, each=15), tmp_path / "run"
+    (photos / "red" / "again.png").write_bytes((photos / "red" / "bild 1.png").read_bytes())
+    words = ("train", photos, "--layers", LAYERS, "--epochs", "1", "--out", out)
+    status, _, told = Torchrun(tmp_path, *words).wait()
+    assert status == 0, told
+    assert told.count("copies: 1 file") == 1
+    assert told.count("checked 46 images") == 1
+    assert (out / "preflight.json").is_file()
+    shutil.rmtree(out)
+
+    twin = photos / "blue" / "bild 0.png"
+    twin.write_bytes((photos / "red" / "bild 2.png").read_bytes())
+    status, printed, told = Torchrun(tmp_path, *words).wait()
+    assert status != 0
+    assert printed == ""
+    assert told.count("two-labels") == 2, "its code, and --allow with it"
+    assert re.findall(r"exitcode\s*: (\d+)", told) == ["2", "2"]
+    assert not out.exists()
 
 
 @pytest.mark.slow

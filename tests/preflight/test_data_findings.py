@@ -1,6 +1,7 @@
 """Every finding on data made to hold exactly that fault; silence on data without it."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,14 +22,34 @@ from tests.preflight.scenes import (
     source,
 )
 
-from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Quiet
-from convlens.data import open_source
-from convlens.preflight import check_data, look_for_faults
+from convlens.data import ImageSet, open_source
+from convlens.preflight import Finding, check_data, look_for_faults, near_duplicates
+from convlens.preflight.facts import look_at
+from convlens.preflight.material import sides
 from convlens.preflight.pictures import BLURRED
 from convlens.preflight.split_findings import half_width, images_to_tell
+from convlens.recipe import complete
 
 CLEAN = {"validation-small"}
+
+
+def found_with(images: ImageSet, **asked: object) -> dict[str, Finding]:
+    """The findings about images that are to be trained on as asked."""
+    recipe, _ = complete({"source": "here", **asked}, images)
+    findings = check_data(look_for_faults(images, Quiet(), recipe=recipe))
+    return {finding.code: finding for finding in findings}
+
+
+def large_digits(each: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """scikit-learn's handwriting at 32 pixels: the first few of each class, or all."""
+    digits = load_digits()
+    small = (digits.images * 15.9).astype(np.uint8)
+    chosen = np.sort(
+        np.concatenate([np.flatnonzero(digits.target == digit)[:each] for digit in range(10)])
+    )
+    large = [np.asarray(Image.fromarray(own).resize((32, 32))) for own in small[chosen]]
+    return np.stack(large), digits.target[chosen]
 
 
 def test_a_clean_source_has_nothing_but_a_small_validation_split(tmp_path: Path) -> None:
@@ -45,13 +66,22 @@ def test_digits_have_nothing_but_what_is_true_of_them() -> None:
     assert found_in(open_source("digits", reporter=Quiet())).keys() == CLEAN
 
 
-def test_handwriting_resembles_itself_and_is_no_duplicate() -> None:
-    """At 32 pixels digits are searched, and hundreds of pairs are as like as near duplicates."""
-    digits = load_digits()
-    small = (digits.images * 15.9).astype(np.uint8)
-    large = np.stack([np.asarray(Image.fromarray(i).resize((32, 32))) for i in small])
-    found = found_in(open_source((large, digits.target), reporter=Quiet()))
-    assert found.get("near-duplicates") is None or found["near-duplicates"].evidence["count"] < 10
+@pytest.mark.parametrize(("each", "pairs"), [(None, 1000), (40, 100), (20, 15)])
+def test_handwriting_resembles_itself_and_is_no_duplicate(
+    each: int | None, pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 32 pixels digits are searched, and many pairs are as like as near duplicates."""
+    images = open_source(large_digits(each), reporter=Quiet())
+    found = found_in(images)
+    near = found.get("near-duplicates")
+    assert near is None or (near.evidence["count"] < 10 and near.severity == "warning")
+    assert "similar-two-labels" not in found
+    search = sys.modules[
+        "convlens.preflight.near_duplicates"
+    ]  # the package has a function so named
+    monkeypatch.setattr(search, "_standing_out", lambda found, *_: found)
+    without = near_duplicates(look_at(images, Quiet()), sides(images), images.labels, Quiet())
+    assert len(without) > pairs
 
 
 def test_unreadable_files_are_named_whether_the_header_or_the_pixels_are_damaged(
@@ -65,6 +95,16 @@ def test_unreadable_files_are_named_whether_the_header_or_the_pixels_are_damaged
     found = found_in(tmp_path)
     assert found.keys() == CLEAN | {"unreadable"}
     assert {Path(file).name for file in found["unreadable"].files} == {"empty.jpg", "cut.jpg"}
+
+
+def test_what_was_left_out_for_another_reason_can_be_read(tmp_path: Path) -> None:
+    folder = source(tmp_path / "photos")
+    (folder / "train" / "rose" / "more.png").symlink_to(folder / "train", target_is_directory=True)
+    assert found_in(folder).keys() == CLEAN
+    rows = [f"{path},{path.parent.name}" for path in sorted(folder.glob("t*/*/0*.png"))]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["image,label", *rows, f"{folder / 'val/rose/000.png'},"]))
+    assert found_in(table).keys() == CLEAN
 
 
 def test_exact_copies_within_a_split(tmp_path: Path) -> None:
@@ -87,6 +127,20 @@ def test_exact_copies_across_splits_are_an_error_and_count_what_they_touch(tmp_p
     assert finding.evidence["images"] == {"test": 2}
     assert finding.evidence["share"] == {"test": pytest.approx(2 / 12, abs=1e-4)}
     assert "--allow copies-across-splits" in finding.remedy
+
+
+def test_a_copy_that_lies_in_no_split_hides_no_others(tmp_path: Path) -> None:
+    folder = source(tmp_path)
+    shutil.copy(folder / "test" / "rose" / "000.png", folder / "train" / "rose" / "seen.png")
+    shutil.copy(folder / "test" / "rose" / "000.png", folder / "test" / "rose" / "0.png")
+    images = open_source(folder, reporter=Quiet())
+    first = next(n for n, path in enumerate(images.paths or ()) if path.endswith("rose/0.png"))
+    test = images.splits["test"]
+    assert first in test
+    without = replace(images, splits={**images.splits, "test": test[test != first]})
+    found = found_in(without)
+    assert found["copies-across-splits"].evidence["images"] == {"test": 1}
+    assert found["copies-across-splits"].evidence["count"] == 1
 
 
 def test_arrays_that_are_there_twice() -> None:
@@ -149,6 +203,17 @@ def test_near_duplicates_under_two_classes(tmp_path: Path) -> None:
     assert found.keys() == CLEAN | {"near-duplicates", "similar-two-labels"}
 
 
+def test_near_duplicates_under_two_classes_within_a_split(tmp_path: Path) -> None:
+    folder = source(tmp_path) / "train"
+    encoded(scene(0)).save(folder / "rose" / "near.png")
+    found = found_in(tmp_path)
+    assert found.keys() == CLEAN | {"similar-two-labels"}
+    told = found["similar-two-labels"]
+    assert told.evidence["count"] == 1
+    assert {Path(file).parent.name for file in told.files} == {"daisy", "rose"}
+    assert {Path(file).name for file in told.files} == {"000.png", "near.png"}
+
+
 def test_groups_across_splits(tmp_path: Path) -> None:
     images = open_source(source(tmp_path), reporter=Quiet())
     together = np.arange(len(images))
@@ -176,12 +241,56 @@ def test_imbalance_and_few_images(tmp_path: Path) -> None:
     assert found_in(tmp_path).keys() == CLEAN
 
 
+def test_few_images_are_a_note_where_weights_are_loaded(tmp_path: Path) -> None:
+    images = open_source(source(tmp_path, train=9), reporter=Quiet())
+    assert found_with(images)["few-images"].severity == "warning"
+    loaded = found_with(images, model={"name": "resnet18", "pretrained": True})["few-images"]
+    assert (loaded.severity, loaded.remedy) == ("note", "add images")
+
+
 def test_a_split_without_a_class(tmp_path: Path) -> None:
     for path in (source(tmp_path) / "val" / "rose").iterdir():
         path.unlink()
     found = found_in(tmp_path)
     assert found.keys() == CLEAN | {"class-absent"}
     assert found["class-absent"].evidence["absent"] == {"val": ["rose"]}
+    assert found["class-absent"].remedy == "move images of them into val"
+
+
+def test_a_class_of_two_images_is_absent_from_a_split_that_was_cut(tmp_path: Path) -> None:
+    folder = source(tmp_path) / "train"
+    (folder / "iris").mkdir()
+    for number in range(2):
+        scene(700 + number).save(folder / "iris" / f"{number}.png")
+    absent = found_in(folder)["class-absent"]
+    assert absent.evidence["absent"] == {"val": ["iris"]}
+    assert "a class needs three" in absent.remedy
+    assert "--set" not in absent.remedy
+
+
+def test_validation_images_that_calibrate_decide_nothing() -> None:
+    images = open_source("digits", reporter=Quiet())
+    assert len(images.splits["val"]) == 180
+    small = found_with(images)["validation-small"]
+    assert small.evidence["images"] == 120
+    assert "120 validation images decide (60 more calibrate)" in small.message
+    all_of_them = found_with(images, data={"calibration": 0})["validation-small"]
+    assert all_of_them.evidence["images"] == 180
+
+
+@pytest.mark.parametrize(
+    ("n", "cut", "remedy"),
+    [  # 3,461 that decide are two thirds of 5,168
+        (18_000, True, "--set data.val=0.29"),
+        (17_000, True, "read small differences as chance; more images are the only remedy"),
+        (22_000, False, "move training images into val, until 5,168 are there"),
+    ],
+)
+def test_only_a_split_that_was_cut_can_be_cut_larger(n: int, cut: bool, remedy: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (n, 8, 8), dtype=np.uint8)
+    images = open_source((pixels, np.arange(n) % 2), reporter=Quiet())
+    as_given = images if cut else replace(images, notes=())
+    assert found_with(as_given)["validation-small"].remedy == remedy
 
 
 def test_grey_among_colour_and_colour_that_tells_the_class(tmp_path: Path) -> None:
@@ -197,15 +306,29 @@ def test_grey_among_colour_and_colour_that_tells_the_class(tmp_path: Path) -> No
     assert "'daisy' is grey" in told.message
 
 
+def test_files_in_colour_of_which_the_network_sees_grey(tmp_path: Path) -> None:
+    folder = source(tmp_path)
+    size = {"height": 64, "width": 64}
+    asked = {"input": {**size, "channels": 1}}
+    images = open_source(folder, reporter=Quiet())
+    assert found_with(images, input=size).keys() == CLEAN
+    found = found_with(images, **asked)
+    assert found.keys() == CLEAN | {"channel-axis"}
+    assert found["channel-axis"].severity == "warning"
+    assert "48 of 48 images are in colour" in found["channel-axis"].message
+    scene(0).convert("L").save(folder / "train" / "daisy" / "000.png")
+    mixed = found_with(open_source(folder, reporter=Quiet()), **asked)
+    assert mixed.keys() == CLEAN | {"channel-axis"}, "it is what mixed-colour proposes"
+    assert mixed["channel-axis"].severity == "note"
+    for path in folder.glob("*/*/*.png"):
+        Image.open(path).convert("L").save(path)
+    assert found_with(open_source(folder, reporter=Quiet()), **asked).keys() == CLEAN
+
+
 def test_images_smaller_than_the_input(tmp_path: Path) -> None:
     images = open_source(source(tmp_path), reporter=Quiet())
-
-    def codes(side: int) -> set[str]:
-        spec = InputSpec(height=side, width=side)
-        return {f.code for f in check_data(look_for_faults(images, Quiet(), input=spec))}
-
-    assert codes(64) == CLEAN
-    assert codes(128) == CLEAN | {"small-images"}
+    for side, codes in ((64, CLEAN), (128, CLEAN | {"small-images"})):
+        assert found_with(images, input={"height": side, "width": side}).keys() == codes
 
 
 def test_blank_dark_and_blurred_pictures(tmp_path: Path) -> None:
@@ -302,3 +425,19 @@ def test_a_changed_file_is_looked_at_again_and_the_others_are_not(tmp_path: Path
     kept = look_for_faults(images, Quiet())
     np.testing.assert_array_equal(fresh.facts.rows["thumbnail"], kept.facts.rows["thumbnail"])
     assert {f.code for f in check_data(kept)} == CLEAN | {"blank"}
+
+
+def test_what_was_seen_of_older_sources_makes_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "cache" / "facts"
+    sizes = []
+    for name in ("one", "two", "three"):
+        look_for_faults(open_source(source(tmp_path / name), reporter=Quiet()), Quiet())
+        sizes.append(len([*kept.glob("*.npy")]))
+        held = sum(file.stat().st_size for file in kept.glob("*.npy"))
+        monkeypatch.setattr("convlens.preflight.kept_facts._MOST_BYTES", held)
+    assert sizes == [1, 1, 1], "the first filled what may be held"
+    monkeypatch.setattr("convlens.preflight.kept_facts._MOST_BYTES", 2 * held)
+    look_for_faults(open_source(source(tmp_path / "four"), reporter=Quiet()), Quiet())
+    assert len([*kept.glob("*.npy")]) == 2

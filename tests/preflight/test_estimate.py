@@ -97,6 +97,25 @@ def test_a_budget_is_what_it_takes_and_stopping_early_makes_it_the_most(
     assert "at most" in found.in_words()
 
 
+def test_memory_has_the_pixels_of_every_part_that_a_run_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = images(2000, side=48)
+    recipe, _ = complete({**ASKED, "augment": {"policy": "standard"}}, shown)
+    assert recipe.augment.margin == 0 or recipe.input.shape == (3, 48, 48)
+    network = plan_of(recipe, shown).network
+    assert network is not None
+    n = {part: len(own) for part, own in parts_of(recipe, shown).items()}
+    assert n["calibration"] > 100
+    assert n["test"] > 100
+    monkeypatch.setattr("convlens.preflight.estimates.peak_memory", lambda _: 100_000_000)
+    for measured, left in ((0, 2000), (48 * 48 * 3 * 500, 1500)):
+        pace = RunPace(decoding=0.0, predicting=0.0, phases=(phase(),), pixels_bytes=measured)
+        monkeypatch.setattr("convlens.preflight.estimates.pace_of_run", lambda *_, p=pace, **__: p)
+        found = estimate(recipe, shown, network, device=CPU)
+        assert found.memory_mb == round(100 + 48 * 48 * 3 * left / 1e6)
+
+
 def test_images_that_are_kept_decoded_take_no_time_to_decode(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

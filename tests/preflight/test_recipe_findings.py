@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet
@@ -14,6 +15,7 @@ from convlens.preflight import Finding, check_recipe, network_findings, plan_of
 from convlens.recipe import complete
 
 ASKED: dict[str, Any] = {"source": "here"}
+GPU = torch.device("cuda", 0)
 
 
 def images(
@@ -74,15 +76,12 @@ def test_images_without_their_channel_axis_are_given_one_and_told() -> None:
     assert "28x28x1" in found["channel-axis"].message
 
 
-@pytest.mark.parametrize(("has", "takes", "severity"), [(3, 1, "warning"), (1, 3, "note")])
-def test_another_number_of_channels_than_the_images_have(
-    has: int, takes: int, severity: str
-) -> None:
-    asked = {"input": {"channels": takes}}
-    found = findings(asked, images(channels=has))
-    assert found["channel-axis"].severity == severity
+def test_grey_images_where_the_network_takes_colour() -> None:
+    asked = {"input": {"channels": 3}}
+    found = findings(asked, images(channels=1))
+    assert found["channel-axis"].severity == "note"
     assert not findings(with_setting(asked, found["channel-axis"].remedy.partition(",")[0]),
-                        images(channels=has))  # fmt: skip
+                        images(channels=1))  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -220,6 +219,13 @@ def test_published_weights_with_other_normalisation() -> None:
     assert not findings(with_setting(asked, found["backbone-normalisation"].remedy))
 
 
+def test_weights_of_the_users_own_may_want_another_normalisation() -> None:
+    found = findings({"model": WEIGHTS, "input": {"mean": [0.5] * 3, "std": [0.5] * 3}})
+    assert found.keys() == {"backbone-normalisation"}
+    assert found["backbone-normalisation"].severity == "note"
+    assert "unless your weights were trained otherwise" in found["backbone-normalisation"].remedy
+
+
 def test_batch_normalisation_on_tiny_batches() -> None:
     asked = {"model": {"name": "resnet18"}, "training": {"batch_size": 4}}
     assert findings(asked).keys() == {"tiny-batches"}
@@ -244,7 +250,7 @@ def test_an_input_below_the_networks_stride() -> None:
     asked = {"model": {"name": "resnet18", "small_stem": False}}
     found = findings(asked, shown)
     assert found.keys() == {"input-below-stride"}
-    size = int(found["input-below-stride"].remedy.split()[1])
+    size = int(found["input-below-stride"].remedy.split()[-1])
     assert not findings({**asked, "input": {"height": size, "width": size}}, shown)
 
 
@@ -264,6 +270,36 @@ def test_a_step_that_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -
     assert not findings(with_setting(asked, found["memory"].remedy))
     monkeypatch.setattr(network_findings, "available_memory", lambda: None)
     assert not findings(asked)
+
+
+@pytest.mark.parametrize("processes", [1, 4])
+def test_a_step_is_made_in_the_memory_of_the_gpu(
+    processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of several processes has a GPU and its part of the batch."""
+    asked = {"model": {"name": "resnet18"}, "training": {"batch_size": 64 * processes}}
+    shown = images(1000)
+    monkeypatch.setattr(network_findings, "available_memory", lambda: 400_000_000)
+    free = 40_000_000_000
+
+    def mem_get_info(device: torch.device) -> tuple[int, int]:
+        assert device == GPU
+        return free, 80_000_000_000
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", mem_get_info)
+
+    def found(asked: dict[str, Any]) -> dict[str, Finding]:
+        recipe, _ = complete({**ASKED, **asked}, shown)
+        plan = plan_of(recipe, shown, device=GPU, processes=processes)
+        return {finding.code: finding for finding in check_recipe(plan)}
+
+    assert not found(asked)
+    free = 250_000_000
+    told = found(asked)
+    assert told.keys() == {"memory"}
+    assert "a step of 64 images" in told["memory"].message
+    assert "250 MB are free on the GPU" in told["memory"].message
+    assert not found(with_setting(asked, told["memory"].remedy))
 
 
 def test_a_head_of_far_more_parameters_than_images() -> None:
@@ -289,9 +325,30 @@ def test_a_batch_of_more_images_than_there_are() -> None:
     assert not findings({"training": {"batch_size": 180}})
 
 
-def test_what_a_recipe_is_looked_at_for_leaves_torchs_generator_alone() -> None:
-    import torch
+def test_few_images_get_neither_batches_beyond_them_nor_tiny_ones() -> None:
+    model = {"name": "resnet18"}
+    found = findings({"model": model, "training": {"batch_size": 64}}, images(34))
+    assert found.keys() == {"batch-too-large"}
+    assert found["batch-too-large"].remedy == "--set training.batch_size=8"
+    found = findings({"model": model}, images(6))
+    assert found["batch-too-large"].remedy == "--set training.batch_size=4"
+    assert found["tiny-batches"].remedy == "add training images, or train the head alone"
 
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_patience_that_nobody_asked_for_is_no_fault(epochs: int) -> None:
+    model = {"name": "resnet18", "pretrained": True}
+    size = {"height": 64, "width": 64}
+    assert not findings({"model": model, "training": {"epochs": epochs}, "input": size})
+
+
+def test_no_patience_fits_a_single_epoch() -> None:
+    found = findings({"training": {"epochs": 1, "early_stopping": {"patience": 1}}})
+    remedy = found["patience-too-long"].remedy
+    assert remedy == "--epochs 2, or leave early_stopping out"
+
+
+def test_what_a_recipe_is_looked_at_for_leaves_torchs_generator_alone() -> None:
     torch.manual_seed(3)
     before = torch.get_rng_state()
     findings({"model": {"layers": "conv 8 3 relu, flatten, dropout 0.5, dense"}})

@@ -124,6 +124,18 @@ def test_what_is_said_of_epochs_and_rate_holds_for_both_phases() -> None:
     assert found == [("head", 2, 0.1), ("last 3", 2, pytest.approx(0.01))]
     recipe, _ = complete({**PRETRAINED, **said}, arrays(200, 28))
     assert {phase.optimiser.name for phase in recipe.training.plan} == {"sgd"}
+    assert {phase.early_stopping for phase in recipe.training.plan} == {None}, "2 epochs are few"
+
+
+@pytest.mark.parametrize(("epochs", "patience"), [(1, None), (3, None), (4, 3)])
+def test_phases_are_stopped_early_where_they_are_long_enough(
+    epochs: int, patience: int | None
+) -> None:
+    recipe, _ = complete({**PRETRAINED, "training": {"epochs": epochs}}, arrays(200, 28))
+    found = {
+        phase.early_stopping and phase.early_stopping.patience for phase in recipe.training.plan
+    }
+    assert found == {patience}
 
 
 def test_phases_that_are_asked_for_are_those_there_are() -> None:

@@ -27,6 +27,7 @@ def check(
     pretrained: bool = False,
     weights: str | Path | None = None,
     recipe: str | Path | None = None,
+    splits: str | Path | None = None,
     augment: str | None = None,
     epochs: int | None = None,
     size: str | int | None = None,
@@ -50,6 +51,7 @@ def check(
         pretrained: begin from the published ImageNet weights; they are not loaded here.
         weights: begin from this file; it is not loaded here.
         recipe: a TOML file to begin from.
+        splits: a run's ``splits.csv`` to keep.
         augment: what is done to training images.
         epochs: passes over the training images.
         size: the network's input in pixels.
@@ -70,9 +72,12 @@ def check(
         ConvlensError: what is asked for is not valid, or the table cannot be written.
     """
     from convlens.core.errors import ConvlensError
-    from convlens.preflight import Preflight, finding_of, refuse_unknown_codes
+    from convlens.core.settings import merge
+    from convlens.preflight import Preflight, finding_of, refuse_fix, refuse_unknown_codes
 
     refuse_unknown_codes(allow)
+    if fix is not None:
+        refuse_fix(Path(fix))
     if recipe is None and isinstance(source, str | Path) and Path(source).suffix == ".toml":
         source, recipe = None, source
     reporter = reporter_for(quiet)
@@ -87,32 +92,44 @@ def check(
         seed=seed,
         settings=settings,
     )
+    if splits is not None:
+        asked = merge(asked, {"data": {"splits": str(Path(splits).resolve())}})
     try:
         source, images = opened(source, asked, reporter)
     except ConvlensError as error:
         if error.code not in _OF_THE_SOURCE:
             raise
+        if fix is not None:
+            raise ConvlensError(
+                f"{fix} was not written: {error.message}", code=error.code
+            ) from error
         name = str(source if source is not None else asked.get("source"))
         return Preflight(name=name, images=0, findings=(finding_of(error),))
 
     from convlens.core.device import choose_device
     from convlens.data import CacheSettings
-    from convlens.preflight import write_cleaned
+    from convlens.preflight import refuse_arrays, write_cleaned
+    from convlens.preflight.finding import gravest_first
     from convlens.recipe import complete
 
+    if fix is not None:
+        refuse_arrays(images)
+    where = choose_device(device)
     full, _ = complete({**asked, "source": source_name(source)}, images)
     kept = CacheSettings(enabled=cache)
-    found, material, plan = _findings(full, images, kept, reporter)
+    found, material, plan = _findings(full, images, kept, reporter, device=where)
     if fix is not None:
         left = write_cleaned(material, Path(fix))
         reporter.say(f"wrote {fix}: {left:,} images left out; next: convlens train {fix}")
-    where = choose_device(device) if measure else None
-    return _judged(plan, found, allow=tuple(allow), device=where, cache=kept)
+    try:
+        measured = where if measure else None
+        return _judged(plan, found, allow=tuple(allow), device=measured, cache=kept)
+    except ConvlensError as error:  # what the run would be refused for is one more finding
+        found = gravest_first([*found, finding_of(error)])
+        return _judged(plan, found, allow=tuple(allow), device=None, cache=kept)
 
 
-_OF_THE_SOURCE = frozenset(
-    {"group-straddles", "conflicting-rows", "class-without-images", "case-twins", "one-class"}
-)
+_OF_THE_SOURCE = frozenset({"conflicting-rows", "class-without-images", "case-twins", "one-class"})
 """What a source may be refused for that is a finding about it, not a slip in the request."""
 
 
@@ -130,10 +147,12 @@ def checked(
     Raises:
         StoppedError: an error was found that is not allowed.
     """
+    from convlens.core.ranks import Ranks
     from convlens.preflight import refuse_unknown_codes, told_before_training
 
     refuse_unknown_codes(allow)
-    found, _, plan = _findings(recipe, images, cache, reporter)
+    processes = Ranks.of_torchrun().world_size
+    found, _, plan = _findings(recipe, images, cache, reporter, device=device, processes=processes)
     if plan.refusal is not None:
         raise plan.refusal
     preflight = _judged(plan, found, allow=tuple(allow), device=device, cache=cache)
@@ -146,7 +165,13 @@ def checked(
 
 
 def _findings(
-    recipe: Recipe, images: ImageSet, cache: CacheSettings, reporter: Reporter
+    recipe: Recipe,
+    images: ImageSet,
+    cache: CacheSettings,
+    reporter: Reporter,
+    *,
+    device: torch.device,
+    processes: int = 1,
 ) -> tuple[tuple[Finding, ...], Material, Plan]:
     from convlens.preflight import check_data, check_recipe, look_for_faults, plan_of
     from convlens.preflight.finding import gravest_first
@@ -154,11 +179,11 @@ def _findings(
     seen = look_for_faults(
         images,
         reporter,
-        input=recipe.input,
+        recipe=recipe,
         source=_in_short(recipe.source),
         keep=cache.enabled,
     )
-    plan = plan_of(recipe, images)
+    plan = plan_of(recipe, images, device=device, processes=processes)
     return gravest_first([*check_data(seen), *check_recipe(plan)]), seen, plan
 
 

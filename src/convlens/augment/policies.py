@@ -50,6 +50,11 @@ POLICIES: Mapping[str, AugmentSettings] = MappingProxyType(
 
 SMALL_SIDE = 64
 _SIDES = frozenset({"left", "right", "clockwise", "anticlockwise", "counterclockwise"})
+_NUMBERS = frozenset(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "  # noqa: SIM905
+    "sixteen seventeen eighteen nineteen twenty".split()
+)
+_LONGEST_NUMBER = 3
 
 
 class PolicyChoice(NamedTuple):
@@ -84,8 +89,9 @@ def default_policy(class_names: Sequence[str], *, height: int, width: int) -> Po
     """The policy for a set of images on which nobody has said otherwise.
 
     Images of up to 64 pixels a side get ``light``, larger ones ``standard``. Where a mirror image
-    would have another meaning, there is no horizontal flip: every class is named by a number or a
-    single character (digits, letters, numbered signs), or a name speaks of a side (``turn_left``).
+    would have another meaning, there is no horizontal flip: every class is named by a number, in
+    digits or as a word, or by a single character, after whatever all names begin with
+    (``digit_3``, ``0-zero``, letters, numbered signs); or a name speaks of a side (``turn_left``).
 
     Args:
         class_names: the classes; none where they are not known.
@@ -109,10 +115,32 @@ def default_policy(class_names: Sequence[str], *, height: int, width: int) -> Po
 
 def _why_handed(class_names: Sequence[str]) -> str:
     """Why a mirror image would have another meaning; empty where nothing says so."""
-    if class_names and all(len(name) == 1 or name.isdecimal() for name in class_names):
+    if class_names and (
+        all(len(name) == 1 or name.isdecimal() for name in class_names) or _numbered(class_names)
+    ):
         return "classes are digits, letters or numbers"
     for name in class_names:
         words = re.findall(r"[A-Z]?[a-z]+", name)
         if any(word.lower() in _SIDES for word in words):
             return f"class '{name}' speaks of a side"
     return ""
+
+
+def _numbered(class_names: Sequence[str]) -> bool:
+    """Whether names are numbers or single letters after the words that all of them begin with.
+
+    Of several digits more than three are no number but an identifier (``n02085620``).
+    """
+    words = [re.findall(r"\d+|[^\W\d_]+", name.casefold()) for name in class_names]
+    shared = 0
+    while all(len(own) > shared and own[: shared + 1] == words[0][: shared + 1] for own in words):
+        shared += 1
+    return all(
+        own[shared:] and all(_is_number_or_letter(word) for word in own[shared:]) for own in words
+    )
+
+
+def _is_number_or_letter(word: str) -> bool:
+    if word.isdecimal():
+        return len(word) <= _LONGEST_NUMBER
+    return len(word) == 1 or word in _NUMBERS

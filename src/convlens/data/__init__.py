@@ -19,7 +19,6 @@ decoded, a *batch* is what a step consumes.
 Nothing here loads torch before a batch is asked for, so that a mistyped folder is refused at once.
 """
 
-from convlens.core.words import counted, some
 from convlens.data.arrays import pixels_of
 from convlens.data.batches import PixelBatches
 from convlens.data.cache_usage import CacheUsage, cache_usage
@@ -74,7 +73,6 @@ __all__ = [
     "available_memory",
     "balanced_weights",
     "cache_usage",
-    "counted",
     "decode",
     "disk_room",
     "divided_validation",
@@ -103,6 +101,5 @@ __all__ = [
     "read_splits",
     "same_files",
     "scan_headers",
-    "some",
     "write_splits",
 ]

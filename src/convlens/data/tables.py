@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from convlens.core.errors import ConvlensError
-from convlens.core.words import counted
+from convlens.core.words import counted, some
 from convlens.data.arrays import class_numbers
 from convlens.data.image_files import no_images
 from convlens.data.image_set import SPLITS, Skipped
@@ -40,21 +40,23 @@ def read_table(path: Path, settings: DataSettings) -> Labelled:
 
     File names are relative to the table's folder. A row whose file is missing, whose label is
     empty or whose split is ``left out`` is skipped and named; a file that stands there twice with
-    the same label counts once.
+    the same label counts once. Groups are read as they stand: one that is torn between splits is
+    found before training, beside all else.
 
     Args:
         path: a ``.csv``, ``.tsv`` or ``.parquet`` file.
         settings: what the columns are called.
 
     Raises:
-        ConvlensError: the table cannot be read, a column is missing, a file has two labels, or a
-            group is in two splits.
+        ConvlensError: the table cannot be read, a column is missing, or a file has two labels,
+            splits or groups.
     """
     read = _read_parquet if path.suffix.lower() == ".parquet" else _read_csv
     columns, records = read(path)
     named = _columns(path, columns, settings)
     skipped: list[Skipped] = []
     rows: dict[str, _Row] = {}
+    conflicts: dict[str, str] = {}
     repeated = 0
     for number, record in records:
         row = _row(path, number, {key: record[column] for key, column in named.items()}, skipped)
@@ -62,11 +64,18 @@ def read_table(path: Path, settings: DataSettings) -> Labelled:
             continue
         first = rows.setdefault(row.path, row)
         if first is not row:
-            _refuse_conflict(path, first, row)
             repeated += 1
+            if told := _conflict(first, row):
+                conflicts.setdefault(row.path, told)
+    if conflicts:
+        raise ConvlensError(
+            f"{path} says two things of {counted(len(conflicts), 'file')}: "
+            f"{some(conflicts.values(), 3)}; expected one label, split and group an image: mend or "
+            "remove the rows",
+            code="conflicting-rows",
+        )
     if not rows:
         raise no_images(str(path), skipped)
-    _refuse_straddling_groups(path, rows.values())
     _refuse_partial_splits(path, rows.values())
     classes, labels = class_numbers(np.array([row.label for row in rows.values()]))
     refuse_case_twins(str(path), classes)
@@ -187,31 +196,16 @@ def _file(folder: Path, image: str) -> str:
     return ""
 
 
-def _refuse_conflict(path: Path, first: _Row, second: _Row) -> None:
-    for kind, one, two in (
+def _conflict(first: _Row, second: _Row) -> str:
+    """In what two rows of one file differ, in words; empty where they agree."""
+    kinds = (
         ("label", first.label, second.label),
         ("split", _split_name(first.split), _split_name(second.split)),
         ("group", first.group, second.group),
-    ):
-        if one != two:
-            raise ConvlensError(
-                f"{path} gives {first.path} the {kind} '{one}' in row {first.number} and '{two}' "
-                f"in row {second.number}; expected one {kind} an image: mend or remove one row",
-                code="conflicting-rows",
-            )
-
-
-def _refuse_straddling_groups(path: Path, rows: Iterable[_Row]) -> None:
-    homes: dict[str, _Row] = {}
-    for row in rows:
-        home = homes.setdefault(row.group, row)
-        if home.split != row.split:
-            raise ConvlensError(
-                f"{path} has the group '{row.group}' in {_split_name(home.split)} (row "
-                f"{home.number}) and in {_split_name(row.split)} (row {row.number}); expected each "
-                "group on one side: mend the split column, or remove it to have groups dealt out",
-                code="group-straddles",
-            )
+    )
+    told = [f"the {kind} '{one}' and '{two}'" for kind, one, two in kinds if one != two]
+    where = f"{first.path} in row {first.number} and row {second.number}"
+    return f"{where} has {', '.join(told)}" if told else ""
 
 
 def _refuse_partial_splits(path: Path, rows: Iterable[_Row]) -> None:

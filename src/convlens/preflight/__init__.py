@@ -17,7 +17,7 @@ Example:
 
 from convlens.preflight.check_data import check_data, look_for_faults
 from convlens.preflight.check_recipe import check_recipe
-from convlens.preflight.cleaned import write_cleaned
+from convlens.preflight.cleaned import refuse_arrays, refuse_fix, write_cleaned
 from convlens.preflight.codes import CODES, Code, Severity, refuse_unknown_codes, table_of_codes
 from convlens.preflight.estimates import Estimate, PhaseEstimate, estimate
 from convlens.preflight.finding import Finding, blocking
@@ -51,6 +51,8 @@ __all__ = [
     "look_for_faults",
     "near_duplicates",
     "plan_of",
+    "refuse_arrays",
+    "refuse_fix",
     "refuse_unknown_codes",
     "table_of_codes",
     "told_before_training",

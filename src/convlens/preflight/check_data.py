@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Reporter
 from convlens.data import ImageSet, same_files
 from convlens.preflight import duplicates, labels, pictures, split_findings
 from convlens.preflight.facts import Facts, look_at
 from convlens.preflight.finding import Finding, gravest_first
-from convlens.preflight.material import Material, sides
+from convlens.preflight.material import Material, representatives, sides
 from convlens.preflight.near_duplicates import near_duplicates
+from convlens.recipe import Recipe
 
 _FINDINGS: tuple[Callable[[Material], Finding | None], ...] = (
     pictures.pixels_not_scaled,
@@ -33,6 +33,7 @@ _FINDINGS: tuple[Callable[[Material], Finding | None], ...] = (
     pictures.dark,
     pictures.blurred,
     pictures.mixed_colour,
+    pictures.colour_thrown_away,
     pictures.turned,
     split_findings.validation_small,
 )
@@ -42,7 +43,7 @@ def look_for_faults(
     images: ImageSet,
     reporter: Reporter,
     *,
-    input: InputSpec | None = None,  # noqa: A002 - the recipe's own word
+    recipe: Recipe | None = None,
     source: str = "SOURCE",
     keep: bool = True,
 ) -> Material:
@@ -51,20 +52,20 @@ def look_for_faults(
     Args:
         images: labelled, each in a split.
         reporter: sees the progress.
-        input: what the network will be fed.
+        recipe: what they are to be trained on by; without one, nothing is said of what it decides.
         source: what the user calls the source, for the commands in remedies.
         keep: keep what was seen in the cache folder.
     """
     facts = look_at(images, reporter, keep=keep)
-    first = _first_copies(images, facts, reporter)
     side = sides(images)
+    first = representatives(_first_copies(images, facts, reporter), side)
     alone = np.where(first == np.arange(len(images)), side, -1).astype(np.int8)
     return Material(
         images=images,
         facts=facts,
         first_copy=first,
-        near=near_duplicates(facts, alone, images.labels, reporter),
-        input=input,
+        alike=near_duplicates(facts, alone, images.labels, reporter),
+        recipe=recipe,
         source=source,
     )
 

@@ -3,17 +3,45 @@
 import csv
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_text
-from convlens.data import LEFT_OUT, SPLITS
+from convlens.data import LEFT_OUT, SPLITS, ImageSet
 from convlens.preflight.material import WORDS, Material
 from convlens.preflight.pictures import blank_images
 
 COLUMNS = ("image", "label", "split", "reason")
+
+
+def refuse_fix(path: Path) -> None:
+    """Refuse the name of a table that cannot be written, before any work is done for it.
+
+    Raises:
+        ConvlensError: there is a file of that name, or it is no ``.csv``.
+    """
+    if path.suffix.lower() != ".csv" or path.exists():
+        what = "is there already" if path.exists() else "is no .csv file"
+        raise ConvlensError(
+            f"{path} {what}; give --fix the name of a new one, such as clean.csv", code="bad-fix"
+        )
+
+
+def refuse_arrays(images: ImageSet) -> None:
+    """Refuse images that have no files: a table could not name them.
+
+    Raises:
+        ConvlensError: they are arrays.
+    """
+    if images.paths is None:
+        raise ConvlensError(
+            f"{images.name} holds arrays, and a table names files; leave the images out of the "
+            "arrays: --json lists them by number",
+            code="no-files",
+        )
 
 
 def write_cleaned(data: Material, path: Path) -> int:
@@ -23,6 +51,7 @@ def write_cleaned(data: Material, path: Path) -> int:
     but one of exact copies, and of near duplicates across splits the one that is nearer to
     teaching: training images go before validation images, and these before test images, so that
     what measures stays what it was. File names are relative to the table where they lie below it.
+    Where images are grouped, a column says with which: a number a group, none for an image alone.
 
     Args:
         data: the images, and what was seen of them.
@@ -34,31 +63,35 @@ def write_cleaned(data: Material, path: Path) -> int:
     Raises:
         ConvlensError: the source has no files, or there is a file of that name.
     """
-    if data.images.paths is None:
-        raise ConvlensError(
-            f"{data.images.name} holds arrays, and a table names files; leave the images out of "
-            "the arrays: --json lists them by number",
-            code="no-files",
-        )
-    if path.suffix.lower() != ".csv" or path.exists():
-        what = "is there already" if path.exists() else "is no .csv file"
-        raise ConvlensError(
-            f"{path} {what}; give --fix the name of a new one, such as clean.csv", code="bad-fix"
-        )
+    refuse_arrays(data.images)
+    refuse_fix(path)
     reasons = left_out(data)
+    groups = _groups(data, reasons)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
+    table.writerow((*COLUMNS, "group") if groups else COLUMNS)
     folder = path.absolute().parent
-    for number, file in enumerate(data.images.paths):
+    for number, file in enumerate(data.images.paths or ()):
         side, why = int(data.side[number]), reasons.get(number, "")
         split = LEFT_OUT if why or side < 0 else SPLITS[side]
         label = data.images.classes[data.images.labels[number]]
-        table.writerow([_name(file, folder), label, split, why])
+        own = [groups.get(number, "")] if groups else []
+        table.writerow([_name(file, folder), label, split, why, *own])
     for skipped in data.images.skipped:
-        table.writerow([_name(skipped.path, folder), "", LEFT_OUT, skipped.reason])
+        own = [""] if groups else []
+        table.writerow([_name(skipped.path, folder), "", LEFT_OUT, skipped.reason, *own])
     write_text(path, text.getvalue())
     return len(reasons) + len(data.images.skipped)
+
+
+def _groups(data: Material, reasons: Mapping[int, str]) -> dict[int, int]:
+    """The group of each image that is kept beside others of its group; exact copies are not."""
+    if data.images.groups is None:
+        return {}
+    kept = np.setdiff1d(np.flatnonzero(data.side >= 0), list(reasons))
+    _, own, sizes = np.unique(data.images.groups[kept], return_inverse=True, return_counts=True)
+    several = sizes[own] > 1
+    return dict(zip(kept[several].tolist(), own[several].tolist(), strict=True))
 
 
 def left_out(data: Material) -> dict[int, str]:

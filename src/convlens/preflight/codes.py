@@ -37,26 +37,27 @@ CODES: Mapping[str, Code] = {
     "similar-two-labels": Code(
         "warning",
         "data",
-        "Near duplicates stand under two classes.",
+        "Near duplicates stand under two classes, in one split or in two.",
         "Look at both and correct one of the labels.",
     ),
     "imbalance": Code(
         "warning",
         "data",
-        "The largest class has more than 10 times the training images of the smallest.",
+        "The largest class has more than 10 times the training images of the smallest, and the "
+        "loss does not weigh them.",
         "`--set training.loss.class_weights=balanced`",
     ),
     "few-images": Code(
         "warning",
         "data",
-        "A class has fewer than 10 training images.",
+        "A class has fewer than 10 training images. A note where weights are loaded.",
         "Add images, or begin from published weights: `--pretrained`.",
     ),
     "class-absent": Code(
         "warning",
         "data",
         "A class has no image in the validation or the test split.",
-        "Move images there, or let the splits be cut anew.",
+        "Move images there; where the split was cut, add images: a class needs three.",
     ),
     "name-leakage": Code(
         "warning",
@@ -96,8 +97,9 @@ CODES: Mapping[str, Code] = {
     "validation-small": Code(
         "note",
         "data",
-        "Validation images are too few to tell 1 % apart; says how many it would take.",
-        "`--set data.val=0.3`, or more images.",
+        "The validation images that decide (a third calibrates) are too few to tell 1 % apart; "
+        "says how many it would take.",
+        "`--set data.val=SHARE` where the split was cut, else move images there; or more images.",
     ),
     # files and pictures
     "unreadable": Code(
@@ -109,13 +111,14 @@ CODES: Mapping[str, Code] = {
     "mixed-colour": Code(
         "note",
         "data",
-        "Some images are grey, others in colour. A warning where the classes differ in it.",
+        "Some images are grey, others in colour, and the network is shown both. A warning where "
+        "the classes differ in it.",
         "`--set input.channels=1` makes all of them grey.",
     ),
     "small-images": Code(
         "warning",
         "data",
-        "Images have less than half the sides of the network's input: they are blown up.",
+        "Images have at most half the sides of the network's input: they are blown up.",
         "`--size N`",
     ),
     "blank": Code(
@@ -155,7 +158,7 @@ CODES: Mapping[str, Code] = {
         "note",
         "recipe",
         "The images came without a channel axis, or the network's input has another number of "
-        "channels than they have. A warning where colour is thrown away.",
+        "channels than they have. A warning where colour is thrown away of all of them.",
         "`--set input.channels=3`",
     ),
     "fine-tuning-rate": Code(
@@ -201,7 +204,8 @@ CODES: Mapping[str, Code] = {
     "backbone-normalisation": Code(
         "warning",
         "recipe",
-        "Published weights get pixels that are not normalised as theirs were.",
+        "Loaded weights get pixels that are not normalised as the published ones' were. A note "
+        "where they come from a file of yours.",
         "`--set input.mean=[0.485,0.456,0.406] --set input.std=[0.229,0.224,0.225]`",
     ),
     "tiny-batches": Code(
@@ -226,7 +230,7 @@ CODES: Mapping[str, Code] = {
     "memory": Code(
         "error",
         "recipe",
-        "A training step needs more memory than is free.",
+        "A training step needs more memory than is free on the device.",
         "`--set training.batch_size=N`",
     ),
     "large-head": Code(
@@ -240,7 +244,7 @@ CODES: Mapping[str, Code] = {
         "recipe",
         "Early stopping or a plateau waits for at least as many epochs as the phase has: it can "
         "never act.",
-        "`--set training.early_stopping.patience=N`",
+        "`--set training.early_stopping.patience=N`, or more `--epochs`",
     ),
     "batch-too-large": Code(
         "warning",

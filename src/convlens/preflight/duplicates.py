@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.data import SPLITS, counted
+from convlens.core.words import counted
+from convlens.data import SPLITS
 from convlens.preflight.codes import Severity
 from convlens.preflight.finding import Finding, found
 from convlens.preflight.material import WORDS, Material, percent
@@ -18,7 +19,7 @@ move the accuracy by 4 %, more than most changes do. CIFAR-10 as published has 3
 def copies(data: Material) -> Finding | None:
     """Exact copies within a split."""
     first, side = data.first_copy, data.side
-    again = np.flatnonzero((first != np.arange(len(first))) & (side == side[first]))
+    again = np.flatnonzero((first != np.arange(len(first))) & (side == side[first]) & (side >= 0))
     if not again.size:
         return None
     one, other = data.short(int(first[again[0]])), data.short(int(again[0]))
@@ -35,7 +36,7 @@ def copies(data: Material) -> Finding | None:
 def copies_across_splits(data: Material) -> Finding | None:
     """Exact copies on both sides of a split."""
     first, side = data.first_copy, data.side
-    again = np.flatnonzero((side != side[first]) & (side >= 0) & (side[first] >= 0))
+    again = np.flatnonzero((side != side[first]) & (side >= 0))
     return _across("copies-across-splits", "exact copies", data, first[again], again)
 
 

@@ -1,7 +1,7 @@
 """How long a run will take, and how much memory, said before it starts."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from convlens.core.classifier import Classifier
 from convlens.core.device import peak_memory
 from convlens.core.durations import in_words
-from convlens.data import CacheSettings, ImageSet, are_kept
+from convlens.data import CacheSettings, ImageSet, are_kept, kept_shape, margin_in_force
 from convlens.recipe import Recipe, RunPace, pace_of_run, parts_of
 from convlens.training import PhaseSettings
 
@@ -42,7 +42,9 @@ class Estimate:
         seconds: from its first decoded image to its last figure.
         training_seconds: of these, what steps and validation take.
         at_most: whether it may end before its last epoch.
-        memory_mb: the most that the process will hold, in 10^6 bytes; on a GPU, there.
+        memory_mb: the most that the process will hold, in 10^6 bytes; on a GPU, there. Pages of the
+            cache's files are counted as the system counts them: held once they were read, though it
+            can take them back where memory is short.
         phases: one after another.
     """
 
@@ -85,6 +87,9 @@ def estimate(
 ) -> Estimate:
     """Measure a few steps of each phase, take them back, and reckon what the run will take.
 
+    Of several processes that share a run it is the pace of one that does all of every batch: what
+    they gain together is not measured here.
+
     Args:
         recipe: the complete description of the run.
         images: the images of its source, split.
@@ -111,7 +116,7 @@ def estimate(
         seconds=decoding + training + measured,
         training_seconds=training,
         at_most=any(phase.early_stopping for phase in recipe.training.plan),
-        memory_mb=round(_memory(recipe, pace, n, device) / 1e6),
+        memory_mb=round(_memory(recipe, images, pace, parts, device) / 1e6),
         phases=phases,
     )
 
@@ -149,20 +154,31 @@ def _is_kept(
     numbers: NDArray[np.int64],
     cache: CacheSettings | None,
 ) -> bool:
-    margin = recipe.augment.margin if part == "train" else 0.0
+    margin = _margin(recipe, part)
     return are_kept(images, numbers, recipe.input, margin=margin, settings=cache)
 
 
-def _memory(recipe: Recipe, pace: RunPace, n: dict[str, int], device: torch.device) -> float:
+def _memory(
+    recipe: Recipe,
+    images: ImageSet,
+    pace: RunPace,
+    parts: Mapping[str, NDArray[np.int64]],
+    device: torch.device,
+) -> float:
     """What was held at most while measuring, and the pixels that were not read then."""
     held = float(peak_memory(device))
     if device.type == "cuda":
         return held
-    _, height, width = recipe.input.shape
-    margin = (1 + recipe.augment.margin) ** 2
-    pixels = height * width * recipe.input.channels
-    read = pixels * (n["train"] * margin + n["val"])
+    read = 0
+    for part, numbers in parts.items():
+        margin = _margin(recipe, part)
+        margin = margin_in_force(margin, images, numbers, recipe.input)
+        read += len(numbers) * math.prod(kept_shape(recipe.input, margin)) * recipe.input.channels
     return max(0.0, read - pace.pixels_bytes) + held
+
+
+def _margin(recipe: Recipe, part: str) -> float:
+    return recipe.augment.margin if part == "train" else 0.0
 
 
 def _short(value: Any) -> Any:

@@ -17,6 +17,7 @@ from convlens.core.version import __version__
 from convlens.data import file_digests
 
 _KEPT = 16
+_MOST_BYTES = 2 << 30
 
 
 class KeptFacts:
@@ -115,8 +116,12 @@ def _copy_known(
 
 
 def _sweep(place: Path | None) -> None:
-    """Keep what was written, and no more than the newest few: it can be made again."""
-    if place is not None:
-        files = sorted(place.parent.glob("*.npy"), key=lambda p: p.stat().st_mtime, reverse=True)
-        for old in files[_KEPT:]:
-            old.unlink(missing_ok=True)
+    """Keep what was written, and the newest others within a limit: they can be made again."""
+    if place is None:
+        return
+    files = sorted(place.parent.glob("*.npy"), key=lambda p: p.stat().st_mtime, reverse=True)
+    filled = 0
+    for number, file in enumerate(files):
+        filled += file.stat().st_size
+        if number and (number >= _KEPT or filled > _MOST_BYTES):
+            file.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from pathlib import PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.data import counted
+from convlens.core.words import counted
 from convlens.preflight.finding import Finding, found
 from convlens.preflight.material import WORDS, Material
 
@@ -43,8 +43,8 @@ def two_labels(data: Material) -> Finding | None:
 
 
 def similar_two_labels(data: Material) -> Finding | None:
-    """Near duplicates under two classes."""
-    labels, near = data.images.labels, data.near
+    """Near duplicates under two classes, in one split or in two."""
+    labels, near = data.images.labels, data.alike
     differ = np.flatnonzero(labels[near.one] != labels[near.other])
     if not differ.size:
         return None
@@ -61,7 +61,9 @@ def similar_two_labels(data: Material) -> Finding | None:
 
 
 def imbalance(data: Material) -> Finding | None:
-    """A class with far more training images than another."""
+    """A class with far more training images than another, where the loss does not weigh them."""
+    if data.recipe is not None and data.recipe.training.loss.class_weights != "none":
+        return None
     train = data.counts[0]
     least, most = int(train.argmin()), int(train.argmax())
     if not train[least] or train[most] <= IMBALANCE * train[least]:
@@ -83,11 +85,14 @@ def few_images(data: Material) -> Finding | None:
     few = np.flatnonzero(train < FEW)
     if not few.size:
         return None
+    loaded = data.recipe is not None and data.recipe.model.loads_weights
+    begin = ", or begin from published weights: --model resnet18 --pretrained"
     return found(
         "few-images",
         f"{len(few):,} class{'es' * (len(few) > 1)} with fewer than {FEW} training images: "
         f"{data.classes(few)} ({', '.join(str(n) for n in train[few[:4]])})",
-        "add images, or begin from published weights: --model resnet18 --pretrained",
+        "add images" + begin * (not loaded),
+        severity="note" if loaded else None,
         images={data.images.classes[n]: int(train[n]) for n in few},
     )
 
@@ -102,11 +107,14 @@ def class_absent(data: Material) -> Finding | None:
     if not absent:
         return None
     told = "; ".join(f"no {WORDS[name]} image of {data.classes(c)}" for name, c in absent.items())
-    key = next(iter(absent))
+    given = [name for name in absent if not data.was_cut(name)]
+    remedies = [f"move images of them into {' and '.join(given)}"] if given else []
+    if len(given) < len(absent):
+        remedies.append("add images: a class needs three, in groups of their own, to be dealt out")
     return found(
         "class-absent",
         f"{told}: nothing can be said of them there",
-        f"move images of them into {key}, or have that split cut anew: --set data.{key}=0.15",
+        "; ".join(remedies),
         absent={name: [data.images.classes[n] for n in own] for name, own in absent.items()},
     )
 

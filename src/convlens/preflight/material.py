@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convlens.core.input_spec import InputSpec
-from convlens.data import SPLITS, ImageSet, some
+from convlens.core.words import some
+from convlens.data import SPLITS, ImageSet
 from convlens.preflight.facts import Facts
 from convlens.preflight.near_duplicates import Pairs
+from convlens.recipe import Recipe, parts_of
 
 WORDS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -23,24 +25,48 @@ class Material:
     Attributes:
         images: labelled, each in a split.
         facts: what was seen.
-        first_copy: (N,) for each image the number of the first with the same bytes: itself where
-            there is none before it.
-        near: near duplicates on different sides, exact copies left out.
-        input: what the network is fed; None where that is not known.
+        first_copy: (N,) for each image the number of the one that stands for all with the same
+            bytes, as `representatives` chooses it; itself where there are no others.
+        alike: near duplicates on different sides or under different classes, exact copies left out.
+        recipe: what they are to be trained on by; None where that is not known.
         source: what the user calls the source, as it stands in a command.
     """
 
     images: ImageSet
     facts: Facts
     first_copy: NDArray[np.int64]
-    near: Pairs
-    input: InputSpec | None = None
+    alike: Pairs
+    recipe: Recipe | None = None
     source: str = "SOURCE"
 
     @cached_property
     def side(self) -> NDArray[np.int8]:
         """(N,) position of its split in `SPLITS`; -1 for images in none."""
         return sides(self.images)
+
+    @cached_property
+    def near(self) -> Pairs:
+        """The near duplicates on different sides."""
+        return self.alike.where(self.side[self.alike.one] != self.side[self.alike.other])
+
+    @property
+    def input(self) -> InputSpec | None:
+        """What the network is fed; None where that is not known."""
+        return None if self.recipe is None else self.recipe.input
+
+    @cached_property
+    def deciding(self) -> int:
+        """How many validation images decide: the others calibrate."""
+        if self.recipe is None:
+            return len(self.images.splits["val"])
+        return len(parts_of(self.recipe, self.images)["val"])
+
+    def was_cut(self, split: str) -> bool:
+        """Whether a split was cut from the training images, so that its share can be chosen."""
+        if self.recipe is not None and self.recipe.data.splits is not None:
+            return False
+        told = f"no {WORDS[split]} split in "
+        return any(note.startswith(told) for note in self.images.notes)
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -82,6 +108,24 @@ def sides(images: ImageSet) -> NDArray[np.int8]:
     for position, name in enumerate(SPLITS):
         side[images.splits[name]] = position
     return side
+
+
+def representatives(same: NDArray[np.int64], side: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Of images that are the same, the number of one: in train before val before test, then first.
+
+    Args:
+        same: (N,) equal where images are the same.
+        side: (N,) the split of each; -1 for none, which stands for others only where all are so.
+
+    Example:
+        >>> representatives(np.array([0, 0, 2, 0]), np.array([-1, 2, 0, 1], np.int8)).tolist()
+        [3, 3, 2, 3]
+    """
+    order = np.lexsort((side, side < 0))
+    _, first, inverse = np.unique(same[order], return_index=True, return_inverse=True)
+    found = np.empty(len(same), np.int64)
+    found[order] = order[first][inverse]
+    return found
 
 
 def percent(share: float) -> str:

@@ -1,10 +1,10 @@
-"""Near duplicates on both sides of a split: one picture re-encoded, resized, cropped, brightened.
+"""Near duplicates across splits or classes: one picture re-encoded, resized, cropped, brightened.
 
 A pair is found by its perceptual hash (`picture_hash`, 64 signs of a DCT, at most 10 of them
 different, of ten versions of each picture; `hash_index` finds them without a quadratic step),
 confirmed on thumbnails (`alike`, correlations at 16×16 in colour of at least 0.9 and in detail
 0.8), and must stand out from its class: where the pictures of a class all look alike (handwritten
-ones), resembling one another makes no duplicate.
+ones), resembling one another makes no duplicate. A class of few images is made up with others.
 
 Measured (``python -m benchmarks preflight``; docs/decisions/preflight-near-duplicates.md): of
 19,900 pairs of distinct photographs none is named. Of 200 photographs and 400 CIFAR-10 images at
@@ -33,10 +33,14 @@ FLAT = 4.0
 STANDS_OUT = 0.2
 """How far apart a near duplicate may be (1 - correlation), as a share of what its class is."""
 
+STANDS_OUT_OF_FEW = 0.15
+"""The same where the class has too few images to know it by."""
+
 _CHUNK = 2048
 _EACH = 8
-_CLASS_SAMPLE = 256
+_SAMPLE = 256
 _NEIGHBOURS = 20  # of the sample: the 13th nearest of 256
+_FEWEST = 8  # of the sample: with fewer, a picture's own copies would be what is usual
 _FEWEST_TO_KNOW_A_CLASS = 64
 
 
@@ -59,11 +63,17 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.one)
 
+    def where(self, wanted: NDArray[np.bool_]) -> "Pairs":
+        """Some of the pairs: (M,) which."""
+        return Pairs(
+            self.one[wanted], self.other[wanted], self.likeness[wanted], looked_at=self.looked_at
+        )
+
 
 def near_duplicates(
     facts: Facts, side: NDArray[np.int8], labels: NDArray[np.int64], reporter: Reporter
 ) -> Pairs:
-    """The near duplicates on different sides.
+    """The near duplicates on different sides, or of different classes.
 
     Args:
         facts: what was seen of N images.
@@ -72,7 +82,8 @@ def near_duplicates(
         reporter: sees the progress.
     """
     wanted = _searchable(facts, side)
-    found = [pairs for pairs in _searched(facts, wanted, side, reporter) if pairs.looked_at]
+    apart = np.stack([side, labels], axis=1)
+    found = [pairs for pairs in _searched(facts, wanted, apart, reporter) if pairs.looked_at]
     if not found:
         nothing = np.zeros(0, np.int64)
         return Pairs(nothing, nothing, np.zeros(0, np.float32))
@@ -86,10 +97,10 @@ def _searchable(facts: Facts, side: NDArray[np.int8]) -> NDArray[np.int64]:
 
 
 def _searched(
-    facts: Facts, wanted: NDArray[np.int64], side: NDArray[np.int8], reporter: Reporter
+    facts: Facts, wanted: NDArray[np.int64], apart: NDArray[np.int64], reporter: Reporter
 ) -> Iterator[Pairs]:
-    """The confirmed pairs of each chunk of queries."""
-    if len(np.unique(side[wanted])) < 2:
+    """The confirmed pairs of each chunk of queries; ``apart`` (N, 2) is side and class."""
+    if not len(wanted) or (apart[wanted] == apart[wanted[0]]).all():
         return
     thumbnails = facts.rows["thumbnail"]
     chunks = [wanted[at : at + _CHUNK] for at in range(0, len(wanted), _CHUNK)]
@@ -100,7 +111,7 @@ def _searched(
     with reporter.task("looking for near duplicates", len(wanted)) as task:
         for chunk in chunks:
             near = index.near(frequencies(thumbnails[chunk].astype(np.float32), views=True))
-            yield _confirmed(near, thumbnails, chunk, wanted, side)
+            yield _confirmed(near, thumbnails, chunk, wanted, apart)
             task.update(int(np.searchsorted(wanted, chunk[-1])) + 1)
 
 
@@ -109,12 +120,15 @@ def _confirmed(
     thumbnails: NDArray[np.uint8],
     chunk: NDArray[np.int64],
     wanted: NDArray[np.int64],
-    side: NDArray[np.int8],
+    apart: NDArray[np.int64],
 ) -> Pairs:
-    """Of candidate pairs those on different sides that are one picture, a few an image."""
+    """Of candidate pairs on different sides, and of others of different classes, those that are
+    one picture; a few of each kind an image.
+    """  # noqa: D205
     one, other = chunk[near.query], wanted[near.match]
-    across = np.flatnonzero(side[one] != side[other])
-    few = across[_rank_within(near.query[across]) < _EACH]
+    side, label = (apart[one] != apart[other]).T
+    kinds = np.flatnonzero(side), np.flatnonzero(label & ~side)
+    few = np.concatenate([kind[_rank_within(near.query[kind]) < _EACH] for kind in kinds])
     one, other = one[few], other[few]
     alike = compared(thumbnails[one], thumbnails[other], near.view[few])
     same = alike.same
@@ -150,23 +164,35 @@ def _ranked(pairs: Pairs) -> Pairs:
 
 
 def _standing_out(pairs: Pairs, facts: Facts, labels: NDArray[np.int64]) -> Pairs:
-    """Without the pairs that are no more alike than others of their class are."""
+    """Without the pairs that are no more alike than others of their class, or classes, are."""
     keep = np.ones(len(pairs), np.bool_)
-    thumbnails = facts.rows["thumbnail"]
-    for own in np.unique(labels[pairs.one]):
-        members = np.flatnonzero((labels == own) & facts.readable)
-        if len(members) < _FEWEST_TO_KNOW_A_CLASS:
-            continue
-        random = np.random.default_rng(int(own))
-        sample = np.sort(random.choice(members, min(_CLASS_SAMPLE, len(members)), replace=False))
-        others = unit(coarse(thumbnails[sample]))
-        at = np.flatnonzero(labels[pairs.one] == own)
-        for start in range(0, len(at), _CHUNK):
-            some = at[start : start + _CHUNK]
-            likeness = unit(coarse(thumbnails[pairs.one[some]])) @ others.T
-            rank = len(sample) - max(8, len(sample) // _NEIGHBOURS)
-            usual = np.partition(likeness, rank, axis=1)[:, rank]
-            keep[some] = 1 - pairs.likeness[some] <= STANDS_OUT * (1 - usual)
-    return Pairs(
-        pairs.one[keep], pairs.other[keep], pairs.likeness[keep], looked_at=pairs.looked_at
-    )
+    thumbnails, readable = facts.rows["thumbnail"], np.flatnonzero(facts.readable)
+    crowd = np.random.default_rng(0).choice(readable, min(_SAMPLE, len(readable)), replace=False)
+    every, torn = keep.copy(), labels[pairs.one] != labels[pairs.other]
+    for numbers, asked in ((pairs.one, every), (pairs.other, torn)):
+        for own in np.unique(labels[numbers[asked]]):
+            members = readable[labels[readable] == own]
+            few = len(members) < _FEWEST_TO_KNOW_A_CLASS
+            sample = _like_a_class(members, crowd[labels[crowd] != own], seed=int(own))
+            rank = len(sample) - (_FEWEST if few else max(_FEWEST, len(sample) // _NEIGHBOURS))
+            if rank < 0:
+                continue  # so few pictures say nothing of what is usual
+            share = STANDS_OUT_OF_FEW if few else STANDS_OUT
+            others = unit(coarse(thumbnails[sample]))
+            at = np.flatnonzero(asked & (labels[numbers] == own))
+            for start in range(0, len(at), _CHUNK):
+                some = at[start : start + _CHUNK]
+                likeness = unit(coarse(thumbnails[numbers[some]])) @ others.T
+                usual = np.partition(likeness, rank, axis=1)[:, rank]
+                keep[some] &= 1 - pairs.likeness[some] <= share * (1 - usual)
+    return pairs.where(keep)
+
+
+def _like_a_class(
+    members: NDArray[np.int64], others: NDArray[np.int64], *, seed: int
+) -> NDArray[np.int64]:
+    """Some of a class, made up with others where there are too few to know it by."""
+    if len(members) < _FEWEST_TO_KNOW_A_CLASS:
+        return np.sort(np.concatenate([members, others[: _SAMPLE - len(members)]]))
+    random = np.random.default_rng(seed)
+    return np.sort(random.choice(members, min(_SAMPLE, len(members)), replace=False))

@@ -3,6 +3,8 @@
 import math
 import re
 
+import torch
+
 from convlens.data import available_memory, gigabytes
 from convlens.models import portable
 from convlens.preflight.finding import Finding, found
@@ -127,12 +129,12 @@ def input_below_stride(plan: Plan) -> Finding | None:
     if len(idle) < 2:
         return None
     spec = plan.recipe.input
-    small = " or --set model.small_stem=true" if _has_small_stem(plan) else ""
+    small = "--set model.small_stem=true or " if _has_small_stem(plan) else ""
     return found(
         "input-below-stride",
         f"the input is {spec.height}×{spec.width}: {len(idle)} layers run on maps of 1×1, where a "
         "kernel sees nothing but padding",
-        f"--size {_sufficient_size(plan)}{small}",
+        f"{small}--size {_sufficient_size(plan)}",
         layers=idle,
         side=min(spec.height, spec.width),
     )
@@ -167,23 +169,30 @@ def _has_small_stem(plan: Plan) -> bool:
 
 
 def memory(plan: Plan) -> Finding | None:
-    """A training step that needs more memory than is free."""
-    free = available_memory()
+    """A training step that needs more memory than is free where it is made."""
+    on_gpu = plan.device is not None and plan.device.type == "cuda"
+    free = torch.cuda.mem_get_info(plan.device)[0] if on_gpu else available_memory()
     if plan.trace is None or free is None:
         return None
     optimiser = plan.recipe.training.plan[-1].optimiser.name
-    size = min(plan.recipe.training.batch_size, max(1, plan.samples))
-    needed = plan.trace.training_memory(size, averages=_AVERAGES[optimiser])
-    if needed is None or needed.total <= free:
+    shared = plan.processes if on_gpu else 1  # those of one host share its memory, but not GPUs
+    size = math.ceil(min(plan.recipe.training.batch_size, max(1, plan.samples)) / shared)
+    full = plan.trace.training_memory(size, averages=_AVERAGES[optimiser])
+    if full is None:
         return None
-    fixed = needed.total - needed.activations
-    fits = int((free - fixed) / (needed.activations / size) / 1.25)
+    fixed = full.total - full.activations
+    # In 16 bits, which GPUs compute in unless told otherwise, most of what is kept is half as much.
+    in_16_bits = on_gpu and plan.recipe.training.precision != "float32"
+    kept = full.activations // (2 if in_16_bits else 1)
+    if fixed + kept <= free:
+        return None
+    fits = shared * int((free - fixed) / (kept / size) / 1.25)
     remedy = f"--set training.batch_size={fits}" if fits >= 1 else "a smaller network, or --size"
     return found(
         "memory",
-        f"a step of {size} images takes about {gigabytes(needed.total)}, and {gigabytes(free)} "
-        "are free",
+        f"a step of {size} images takes about {gigabytes(fixed + kept)}, and {gigabytes(free)} "
+        f"are free{' on the GPU' * on_gpu}",
         remedy,
-        needed=needed.total,
+        needed=fixed + kept,
         free=free,
     )

@@ -1,9 +1,12 @@
 """Findings about files and what is to be seen on them."""
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.data import LEFT_OUT, counted
+from convlens.core.words import counted
+from convlens.data import LEFT_OUT
 from convlens.preflight.finding import Finding, found
 from convlens.preflight.material import Material, percent
 
@@ -17,15 +20,16 @@ BLURRED = 0.1
 """Less detail than this (see `sharpness`); of 200 photographs the least has 0.25, and blurred with
 a standard deviation of 2 pixels of 128 half have less than 0.07."""
 
+_NOT_TRIED = re.compile(rf"{LEFT_OUT}|no label$|its own source$|read already under another name$")
 _IMAGE_NAMES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _LOOK = "look at them, and leave out what even you cannot recognise"
 _SMALLEST_TO_JUDGE = 16
 
 
 def unreadable(data: Material) -> Finding | None:
-    """Image files that cannot be read."""
+    """Image files that cannot be read; what was left out for another reason is none of them."""
     skipped = [(file.path, file.reason) for file in data.images.skipped]
-    gone = [(path, why) for path, why in skipped if _is_image(path) and LEFT_OUT not in why]
+    gone = [(path, why) for path, why in skipped if _is_image(path) and not _NOT_TRIED.search(why)]
     names = data.names(data.facts.unreadable)
     gone += list(zip(names, data.facts.unreadable.values(), strict=True))
     if not gone:
@@ -41,7 +45,9 @@ def unreadable(data: Material) -> Finding | None:
 
 
 def mixed_colour(data: Material) -> Finding | None:
-    """Grey pictures among coloured ones."""
+    """Grey pictures among coloured ones, where the network is not shown all of them in grey."""
+    if data.input is not None and data.input.channels == 1:
+        return None
     seen = data.facts.readable
     grey = (data.facts.colourfulness == 0) & seen
     count, total = int(grey.sum()), int(seen.sum())
@@ -65,6 +71,25 @@ def mixed_colour(data: Material) -> Finding | None:
         severity="warning" if told else None,
         files=data.names(np.flatnonzero(grey)[:1000]),
         count=count,
+    )
+
+
+def colour_thrown_away(data: Material) -> Finding | None:
+    """Pictures in colour, of which the network sees grey."""
+    if data.input is None or data.input.channels != 1:
+        return None
+    coloured = int(((data.facts.colourfulness > 0) & data.facts.readable).sum())
+    total = int(data.facts.readable.sum())
+    if not coloured:
+        return None
+    return found(
+        "channel-axis",
+        f"{coloured:,} of {total:,} images are in colour and the network's input has 1 channel: "
+        "colour is thrown away",
+        "--set input.channels=3",
+        severity="warning" if coloured == total else None,
+        images=coloured,
+        input=1,
     )
 
 

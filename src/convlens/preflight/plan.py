@@ -27,6 +27,8 @@ class Plan:
             be built.
         trace: its layers; None where it cannot take such images.
         refusal: why it cannot.
+        device: where it is to be trained; None where that is not known.
+        processes: how many share each batch.
     """
 
     recipe: Recipe
@@ -34,6 +36,8 @@ class Plan:
     network: Classifier | None
     trace: Trace | None
     refusal: ConvlensError | None
+    device: torch.device | None = None
+    processes: int = 1
 
     @property
     def samples(self) -> int:
@@ -78,10 +82,22 @@ class Plan:
             self.network.train(before)
 
 
-def plan_of(recipe: Recipe, images: ImageSet) -> Plan:
+def plan_of(
+    recipe: Recipe,
+    images: ImageSet,
+    *,
+    device: torch.device | None = None,
+    processes: int = 1,
+) -> Plan:
     """Build the network that a recipe describes, and follow an image through it.
 
     No weights are loaded: what is found does not depend on them.
+
+    Args:
+        recipe: the complete description of the run.
+        images: the images of its source, split.
+        device: where it will be trained; nothing is put there. None for a CPU.
+        processes: how many will share each batch.
     """
     model = recipe.model
     network, found, refusal = None, None, None
@@ -93,7 +109,15 @@ def plan_of(recipe: Recipe, images: ImageSet) -> Plan:
         found = trace(network, recipe.input.shape)
     except ConvlensError as error:
         refusal = error
-    return Plan(recipe=recipe, images=images, network=network, trace=found, refusal=refusal)
+    return Plan(
+        recipe=recipe,
+        images=images,
+        network=network,
+        trace=found,
+        refusal=refusal,
+        device=device,
+        processes=processes,
+    )
 
 
 def _widest(recipe: Recipe, network: Classifier) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_json
-from convlens.data import counted
+from convlens.core.words import counted
 from convlens.preflight.estimates import Estimate
 from convlens.preflight.finding import Finding, blocking
 

@@ -4,13 +4,15 @@ import math
 
 import numpy as np
 
-from convlens.data import SPLITS, counted
+from convlens.core.words import counted
+from convlens.data import SPLITS
 from convlens.preflight.finding import Finding, found
 from convlens.preflight.material import Material
 
 TOLD_APART = 0.01
 _Z = 1.959964
 _USUAL = 0.9
+_LARGEST_SHARE = 0.3
 
 
 def group_straddles(data: Material) -> Finding | None:
@@ -41,27 +43,37 @@ def group_straddles(data: Material) -> Finding | None:
 
 
 def validation_small(data: Material) -> Finding | None:
-    """Too few validation images to tell 1 % apart."""
-    n, total = len(data.images.splits["val"]), sum(map(len, data.images.splits.values()))
+    """Too few validation images decide to tell 1 % apart."""
+    n, calibrate = data.deciding, len(data.images.splits["val"]) - data.deciding
     needed = images_to_tell(TOLD_APART, at=_USUAL)
     if not n or n >= needed:
         return None
     half = half_width(n, at=_USUAL)
-    if needed <= 0.3 * total:
-        remedy = f"--set data.val={math.ceil(100 * needed / total) / 100:g}"
-    else:
-        remedy = "read small differences as chance; more images are the only remedy"
+    apart = f" ({calibrate:,} more calibrate)" * bool(calibrate)
     return found(
         "validation-small",
-        f"{counted(n, 'validation image')} tell accuracies near {_USUAL:.0%} apart to "
-        f"±{100 * half:.1f} %; to tell 1 % apart it takes {needed:,}".replace(
-            "0% apart", "0 % apart"
-        ),
-        remedy,
+        f"{counted(n, 'validation image')} decide{'s' * (n == 1)}{apart}, which tells accuracies "
+        f"near {100 * _USUAL:.0f} % apart to ±{100 * half:.1f} %; to tell 1 % apart it takes "
+        f"{needed:,}",
+        _more_to_validate_on(data, needed),
         images=n,
         half_width=round(half, 4),
         images_needed=needed,
     )
+
+
+def _more_to_validate_on(data: Material, deciding: int) -> str:
+    """How to have as many validation images that decide, where so many can be spared."""
+    calibration = data.recipe.data.calibration if data.recipe else 0.0
+    wanted = math.ceil((deciding + 1) / (1 - calibration))  # the share that calibrates is rounded
+    cut = data.was_cut("val")
+    pool = [name for name in SPLITS if name != "test" or (cut and data.was_cut("test"))]
+    share = math.ceil(100 * wanted / sum(len(data.images.splits[name]) for name in pool)) / 100
+    if share > _LARGEST_SHARE:
+        return "read small differences as chance; more images are the only remedy"
+    if cut:
+        return f"--set data.val={share:g}"
+    return f"move training images into val, until {wanted:,} are there"
 
 
 def half_width(n: int, *, at: float) -> float:

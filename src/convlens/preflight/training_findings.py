@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from convlens.augment import default_policy
-from convlens.data import counted
+from convlens.core.words import counted
 from convlens.models import imagenet_normalisation, published_form
 from convlens.preflight.finding import Finding, found
 from convlens.preflight.plan import Plan, normalises_over_batch
@@ -20,19 +20,10 @@ _TOLERANCE = 0.02
 
 
 def channel_axis(plan: Plan) -> Finding | None:
-    """Images without a channel axis, or of another number of channels than the network takes."""
+    """Arrays without a channel axis, or grey ones where the network takes colour."""
     images, asked = plan.images, plan.recipe.input.channels
     added = next((note for note in images.notes if note.startswith("channel axis added")), None)
     has = None if images.arrays is None else images.arrays.shape[3]
-    if has == 3 and asked == 1:
-        return found(
-            "channel-axis",
-            "the images are in colour and the network's input has 1 channel: colour is thrown away",
-            "--set input.channels=3",
-            severity="warning",
-            images=3,
-            input=1,
-        )
     if has == 1 and asked == 3:
         return found(
             "channel-axis",
@@ -125,9 +116,9 @@ def not_scaled(plan: Plan) -> Finding | None:
 
 
 def backbone_normalisation(plan: Plan) -> Finding | None:
-    """Published weights that get pixels normalised otherwise than theirs were."""
+    """Loaded weights that get pixels normalised otherwise than the published ones were."""
     model, spec = plan.recipe.model, plan.recipe.input
-    if not model.pretrained or model.is_own or not published_form(model):
+    if not model.loads_weights or model.is_own or not published_form(model):
         return None
     mean, std = imagenet_normalisation(spec.channels)
     given = (*spec.mean, *spec.std)
@@ -135,9 +126,11 @@ def backbone_normalisation(plan: Plan) -> Finding | None:
         return None
     return found(
         "backbone-normalisation",
-        f"{model.name}'s weights were trained with mean {_listed(mean)} and standard deviation "
-        f"{_listed(std)}; the recipe has {_listed(spec.mean)} and {_listed(spec.std)}",
-        f"--set input.mean={_listed(mean)} --set input.std={_listed(std)}",
+        f"{model.name}'s published weights were trained with mean {_listed(mean)} and standard "
+        f"deviation {_listed(std)}; the recipe has {_listed(spec.mean)} and {_listed(spec.std)}",
+        f"--set input.mean={_listed(mean)} --set input.std={_listed(std)}"
+        + ", unless your weights were trained otherwise" * (not model.pretrained),
+        severity=None if model.pretrained else "note",
         expected={"mean": list(mean), "std": list(std)},
         given={"mean": list(spec.mean), "std": list(spec.std)},
     )
@@ -148,6 +141,7 @@ def tiny_batches(plan: Plan) -> Finding | None:
     size = min(plan.recipe.training.batch_size, max(1, plan.samples))
     if plan.network is None or size >= TINY:
         return None
+    larger = "--set training.batch_size=16" if plan.samples >= TINY else "add training images"
     for phase in plan.recipe.training.plan:
         freeze(plan.network, phase.train)
         if normalises_over_batch(plan.network):
@@ -155,7 +149,7 @@ def tiny_batches(plan: Plan) -> Finding | None:
                 "tiny-batches",
                 f"batch normalisation learns (train = '{phase.train}') from batches of {size}: its "
                 "statistics are noise",
-                "--set training.batch_size=16, or train the head alone",
+                f"{larger}, or train the head alone",
                 batch_size=size,
             )
     return None
@@ -179,16 +173,23 @@ def patience_too_long(plan: Plan) -> Finding | None:
     for number, phase in enumerate(plan.recipe.training.plan, start=1):
         for name, patience in _patiences(phase):
             if patience >= phase.epochs:
-                fitting = max(1, phase.epochs // 3)
                 return found(
                     "patience-too-long",
                     f"{name}.patience is {patience}, and phase {number} has "
                     f"{counted(phase.epochs, 'epoch')}: it can never act",
-                    f"--set training.{name}.patience={fitting}",
+                    _patience_remedy(plan, name, patience),
                     patience=patience,
                     epochs=phase.epochs,
                 )
     return None
+
+
+def _patience_remedy(plan: Plan, name: str, patience: int) -> str:
+    """A patience that every phase can act by; with a single epoch there is none."""
+    epochs = min(phase.epochs for phase in plan.recipe.training.plan)
+    if epochs > 1:
+        return f"--set training.{name}.patience={max(1, epochs // 3)}"
+    return f"--epochs {max(2, patience + 1)}, or leave {name} out"
 
 
 def _patiences(phase: PhaseSettings) -> Iterator[tuple[str, int]]:
@@ -203,7 +204,7 @@ def batch_too_large(plan: Plan) -> Finding | None:
     size = plan.recipe.training.batch_size
     if size <= plan.samples:
         return None
-    fitting = max(2, min(64, plan.samples // 10))
+    fitting = min(plan.samples, max(TINY, min(64, plan.samples // 10)))
     return found(
         "batch-too-large",
         f"a batch has {size} images, and there are {plan.samples:,} to train on: one step an epoch",

@@ -44,9 +44,9 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
     - where it loads weights and is a network that was published with ImageNet's, pixels are
       normalised as ImageNet's were;
     - where it begins from loaded weights, it is trained in two phases of up to 10 epochs, each of
-      which ends when the validation loss has not fallen for 3: first the head alone, at 1e-3, then
-      the last three layers with it, at a tenth of that; a network of the user's own, or in the
-      layer notation, whole, at 1e-4;
+      which, if it has more than 3, ends when the validation loss has not fallen for 3: first the
+      head alone, at 1e-3, then the last three layers with it, at a tenth of that; a network of the
+      user's own, or in the layer notation, whole, at 1e-4;
     - training images are augmented by the policy that `convlens.augment.default_policy` chooses;
     - a batch is 64 images, or as many as make 10 steps an epoch, but at least 8;
     - the epochs are as many as show the network 600,000 images, between 12 and 40.
@@ -164,7 +164,9 @@ def _training(
     if "batch_size" not in asked:
         reasons.append(f"{chosen['batch_size']} images a step: for {samples:,} training images")
     if spec.loads_weights and not asked.get("phases"):
-        if len(images.splits["val"]) and "early_stopping" not in asked:
+        epochs = asked.get("epochs", TRANSFER_EPOCHS)
+        long_enough = isinstance(epochs, int) and epochs > TRANSFER_PATIENCE
+        if long_enough and len(images.splits["val"]) and "early_stopping" not in asked:
             chosen["early_stopping"] = {"patience": TRANSFER_PATIENCE}
         return chosen | _transfer(asked, spec, reasons)
     chosen["epochs"] = max(12, min(40, round(600_000 / max(1, samples))))

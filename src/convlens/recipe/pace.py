@@ -74,7 +74,8 @@ def pace_of_run(
 ) -> RunPace:
     """Time a few steps of each phase of a run, on some of its images; no run is made.
 
-    Nothing that the run itself will use is touched, torch's generators included.
+    Nothing that the run itself will use is touched, torch's generators included. It is the pace of
+    one process with whole batches, however many will share the run.
 
     Args:
         recipe: the complete description of the run.
