@@ -33,6 +33,8 @@ def test_a_policy_may_be_changed_in_part():
         ([f"{number:05d}" for number in range(43)], (64, 64), "light", False),
         (["TurnLeft", "stop"], (224, 224), "standard", False),
         (["hand_right", "hand"], (224, 224), "standard", False),
+        (["TURN_LEFT", "STOP"], (224, 224), "standard", False),
+        (["LEFT", "STOP"], (224, 224), "standard", False),
         (["leftover", "bright"], (224, 224), "standard", True),
         ([f"digit_{digit}" for digit in range(10)], (28, 28), "light", False),
         ([f"digit {digit}" for digit in range(10)], (28, 28), "light", False),

@@ -1,5 +1,7 @@
 """Every finding on data made to hold exactly that fault; silence on data without it."""
 
+import errno
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -233,7 +235,7 @@ def test_imbalance_and_few_images(tmp_path: Path) -> None:
     found = found_in(tmp_path)
     assert found.keys() == CLEAN | {"imbalance", "few-images"}
     assert found["imbalance"].evidence["images"] == {"daisy": 100, "rose": 9}
-    assert found["imbalance"].remedy == "--set training.loss.class_weights=balanced"
+    assert found["imbalance"].remedy.startswith("--set training.loss.class_weights=balanced")
     assert found["few-images"].evidence["images"] == {"rose": 9}
     shutil.copy(folder / "train" / "rose" / "000.png", tmp_path / "kept.png")
     scene(777).save(folder / "train" / "rose" / "tenth.png")
@@ -441,3 +443,19 @@ def test_what_was_seen_of_older_sources_makes_room(
     monkeypatch.setattr("convlens.preflight.kept_facts._MOST_BYTES", 2 * held)
     look_for_faults(open_source(source(tmp_path / "four"), reporter=Quiet()), Quiet())
     assert len([*kept.glob("*.npy")]) == 2
+
+
+def test_a_full_disk_costs_what_is_kept_and_not_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To store through a map what the disk has no room for would kill the process."""
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    images = open_source(source(tmp_path / "photos"), reporter=Quiet())
+    seen = look_for_faults(images, Quiet())
+    assert not isinstance(seen.facts.rows, np.memmap)
+    assert {finding.code for finding in check_data(seen)} == CLEAN
+    assert not [*(tmp_path / "cache" / "facts").glob("*")], "nothing half-written is left"

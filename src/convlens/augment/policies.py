@@ -120,7 +120,7 @@ def _why_handed(class_names: Sequence[str]) -> str:
     ):
         return "classes are digits, letters or numbers"
     for name in class_names:
-        words = re.findall(r"[A-Z]?[a-z]+", name)
+        words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
         if any(word.lower() in _SIDES for word in words):
             return f"class '{name}' speaks of a side"
     return ""

@@ -43,9 +43,9 @@ CODES: Mapping[str, Code] = {
     "imbalance": Code(
         "warning",
         "data",
-        "The largest class has more than 10 times the training images of the smallest, and the "
-        "loss does not weigh them.",
-        "`--set training.loss.class_weights=balanced`",
+        "The largest class has more than 10 times the training images of the smallest, and "
+        "neither the loss nor the sampling makes up for it.",
+        "`--set training.loss.class_weights=balanced` or `--set training.sampling=balanced`",
     ),
     "few-images": Code(
         "warning",

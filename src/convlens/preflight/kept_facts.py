@@ -76,13 +76,25 @@ class KeptFacts:
 
     def _fresh(self) -> NDArray[Any]:
         if self._place is not None and len(self._keys):
-            with suppress(ConvlensError, OSError):
-                partial = self._stack.enter_context(replacing(self._place))
-                return np.lib.format.open_memmap(
+            with suppress(ConvlensError, OSError), ExitStack() as stack:
+                partial = stack.enter_context(replacing(self._place))
+                rows = np.lib.format.open_memmap(
                     partial, mode="w+", dtype=self._dtype, shape=(len(self._keys),)
                 )
-        self._stack.pop_all()
+                _reserve(partial)
+                self._stack = stack.pop_all()
+                return rows
         return np.zeros(len(self._keys), self._dtype)
+
+
+def _reserve(file: Path) -> None:
+    """Have the disk set aside what a file says that it has; raises OSError where it is full.
+
+    To store through a map what the disk has no room for would kill the process.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with file.open("r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
 
 
 def _place(root: str, dtype: np.dtype[Any]) -> Path:

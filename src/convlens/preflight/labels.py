@@ -62,7 +62,8 @@ def similar_two_labels(data: Material) -> Finding | None:
 
 def imbalance(data: Material) -> Finding | None:
     """A class with far more training images than another, where the loss does not weigh them."""
-    if data.recipe is not None and data.recipe.training.loss.class_weights != "none":
+    training = data.recipe.training if data.recipe is not None else None
+    if training and (training.loss.class_weights != "none" or training.sampling == "balanced"):
         return None
     train = data.counts[0]
     least, most = int(train.argmin()), int(train.argmax())
@@ -73,7 +74,7 @@ def imbalance(data: Material) -> Finding | None:
         "imbalance",
         f"'{names[most]}' has {train[most]:,} training images and '{names[least]}' "
         f"{train[least]:,}: {train[most] / train[least]:.0f} times as many",
-        "--set training.loss.class_weights=balanced",
+        "--set training.loss.class_weights=balanced, or --set training.sampling=balanced",
         images={name: int(n) for name, n in zip(names, train, strict=True)},
         ratio=round(float(train[most] / train[least]), 1),
     )

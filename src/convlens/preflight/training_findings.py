@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from convlens.augment import default_policy
 from convlens.core.words import counted
-from convlens.models import imagenet_normalisation, published_form
+from convlens.models import expected_normalisation
 from convlens.preflight.finding import Finding, found
 from convlens.preflight.plan import Plan, normalises_over_batch
 from convlens.recipe import FINE_TUNING
@@ -118,9 +118,10 @@ def not_scaled(plan: Plan) -> Finding | None:
 def backbone_normalisation(plan: Plan) -> Finding | None:
     """Loaded weights that get pixels normalised otherwise than the published ones were."""
     model, spec = plan.recipe.model, plan.recipe.input
-    if not model.loads_weights or model.is_own or not published_form(model):
+    expected = expected_normalisation(model.name, spec.channels) if model.loads_weights else None
+    if expected is None:
         return None
-    mean, std = imagenet_normalisation(spec.channels)
+    mean, std = expected
     given = (*spec.mean, *spec.std)
     if all(abs(a - b) <= _TOLERANCE for a, b in zip(given, (*mean, *std), strict=True)):
         return None
