@@ -12,7 +12,7 @@ from tests.preflight.scenes import source
 import convlens
 from convlens.core.reporter import Quiet
 from convlens.data import DataSettings, ImageSet, open_source, read_pixels
-from convlens.preflight import estimate, plan_of
+from convlens.preflight import Preflight, estimate, plan_of
 from convlens.recipe import PhasePace, RunPace, complete, pace_of_run, parts_of
 
 ASKED: dict[str, Any] = {"source": "here"}

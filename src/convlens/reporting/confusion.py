@@ -17,6 +17,8 @@ LARGEST_TABLE = 15
 """Classes up to which the counts themselves are shown."""
 
 LARGEST_MAP = 100
+LISTED = 12
+"""Classes that each is said to be taken for, most often first; a page is to stay small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,21 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What the images of a class were taken for.
+
+    Attributes:
+        name: the class.
+        others: other classes with their counts, most often first.
+        more: images that were taken for others still.
+    """
+
+    name: str
+    others: tuple[tuple[str, int], ...]
+    more: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Confusion:
     """The section on confusions.
 
@@ -41,8 +58,7 @@ class Confusion:
         rows: each one's counts, where there are few enough classes for a table.
         drawing: the matrix as shades, where there are more.
         pairs: the pairs confused most, as ``metrics.json`` has them.
-        listed: where there are too many classes for a table, each one's mistakes: its name, and the
-            classes it was taken for with their counts, most often first.
+        listed: where there are too many classes for a table, the mistakes of each that has some.
         left_out: classes that are not shown.
         mistakes: images classified wrongly.
     """
@@ -51,7 +67,7 @@ class Confusion:
     rows: tuple[tuple[Cell, ...], ...]
     drawing: Markup | None
     pairs: Sequence[Mapping[str, Any]]
-    listed: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
+    listed: tuple[Taken, ...]
     left_out: int
     mistakes: int
 
@@ -85,15 +101,14 @@ def _most_mistaken(counts: NDArray[np.int64]) -> list[int]:
     return sorted(np.argsort(-wrong, kind="stable")[:LARGEST_MAP].tolist())
 
 
-def _listed(
-    counts: NDArray[np.int64], names: Sequence[str]
-) -> Iterator[tuple[str, tuple[tuple[str, int], ...]]]:
-    """Every count that is off the diagonal and not 0, class by class."""
+def _listed(counts: NDArray[np.int64], names: Sequence[str]) -> Iterator[Taken]:
+    """The counts that are off the diagonal and not 0, class by class."""
     wrong = counts - np.diag(np.diag(counts))
     for name, row in zip(names, wrong, strict=True):
-        order = np.argsort(-row, kind="stable")[: np.count_nonzero(row)].tolist()
+        order = np.argsort(-row, kind="stable")[: min(LISTED, np.count_nonzero(row))].tolist()
         if order:
-            yield name, tuple((names[other], int(row[other])) for other in order)
+            others = tuple((names[other], int(row[other])) for other in order)
+            yield Taken(name=name, others=others, more=int(row.sum() - row[order].sum()))
 
 
 def _cells(counts: Sequence[Sequence[int]]) -> tuple[tuple[Cell, ...], ...]:
@@ -119,4 +134,4 @@ def _says(names: Sequence[str], mistakes: int, pairs: Sequence[Mapping[str, Any]
             f" The most frequent: {most['true']} taken for {most['predicted']}, "
             f"{counted(most['count'])}, {percent(most['share'])} of that class."
         )
-    return f"{said} Every mistake is listed below." if mistakes else said
+    return f"{said} What each class was taken for is listed below." if mistakes else said
