@@ -27,6 +27,7 @@ from convlens.core.files import (
 )
 from convlens.core.input_spec import InputSpec
 from convlens.core.paths import exists, is_dir, is_file
+from convlens.core.tensors import savable
 from convlens.core.version import __version__
 from convlens.models import ModelSpec, build_architecture, portable
 from convlens.prediction.calibration import Calibration
@@ -72,11 +73,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         ConvlensError: the folder cannot be written to.
         WorkFailedError: the disk is full.
     """
-    tensors = {
-        name: tensor.detach().to("cpu").contiguous().clone()  # weights may be tied: one memory
-        for name, tensor in bundle.classifier.state_dict().items()
-    }
-    weights = save_tensors(tensors)
+    weights = save_tensors(savable(bundle.classifier.state_dict()))
     manifest = {
         "format": "convlens bundle",
         "format_version": FORMAT_VERSION,

@@ -21,6 +21,7 @@ from convlens.core.files import (
     write_bytes,
     write_json,
 )
+from convlens.core.tensors import savable
 from convlens.training.callbacks import Callback, Memory, Moment
 from convlens.training.state import EpochRecord, Running, TrainingState
 
@@ -111,9 +112,8 @@ def save_checkpoint(
         "history": [record.as_json() for record in state.history],
         "callbacks": {name: memory.values for name, memory in memories.items()},
     }
-    whole = {name: t.detach().to("cpu").contiguous().clone() for name, t in tensors.items()}
     with replacing_folder(folder) as fresh:
-        write_bytes(fresh / _TENSORS, save_tensors(whole))
+        write_bytes(fresh / _TENSORS, save_tensors(savable(tensors)))
         write_json(fresh / _VALUES, values)
 
 
