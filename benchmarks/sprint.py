@@ -111,7 +111,9 @@ def facts_of(sprint: Sprint) -> dict[str, Any]:
     """What a run reached, and when."""
     run = sprint.run
     history, done = run.history, accumulate(operations(run))
-    seconds = accumulate(epoch["seconds"] + epoch["validation_seconds"] for epoch in history)
+    seconds = accumulate(
+        epoch["seconds"] + epoch.get("validation_seconds", 0.0) for epoch in history
+    )
     test = run.metrics["test"]
     return {
         "test_accuracy": test["accuracy"],

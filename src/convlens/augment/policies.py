@@ -58,11 +58,19 @@ _LONGEST_NUMBER = 3
 
 
 class PolicyChoice(NamedTuple):
-    """Which policy, with what settings, and why."""
+    """Which policy, with what settings, and why.
+
+    Attributes:
+        name: a key of `POLICIES`.
+        settings: the policy's, without a horizontal flip where that would change a class.
+        reason: why this one, in words.
+        handed: why a mirror image would be of another class; empty where nothing says so.
+    """
 
     name: str
     settings: AugmentSettings
     reason: str
+    handed: str = ""
 
 
 def policy(name: str, **changes: Any) -> AugmentSettings:
@@ -110,7 +118,7 @@ def default_policy(class_names: Sequence[str], *, height: int, width: int) -> Po
     if not handed:
         return PolicyChoice(name, policy(name), size)
     reason = f"{size}; no horizontal flip: {handed}"
-    return PolicyChoice(name, policy(name, horizontal_flip=False), reason)
+    return PolicyChoice(name, policy(name, horizontal_flip=False), reason, handed)
 
 
 def _why_handed(class_names: Sequence[str]) -> str:

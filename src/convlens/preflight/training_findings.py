@@ -160,11 +160,11 @@ def flip_changes_class(plan: Plan) -> Finding | None:
     """Mirrored images, where a mirror image would be of another class."""
     spec = plan.recipe.input
     usual = default_policy(plan.images.classes, height=spec.height, width=spec.width)
-    if not plan.recipe.augment.horizontal_flip or usual.settings.horizontal_flip:
+    if not plan.recipe.augment.horizontal_flip or not usual.handed:
         return None
     return found(
         "flip-changes-class",
-        f"images are mirrored, and {usual.reason.partition('flip: ')[2]}: left and right matter",
+        f"images are mirrored, and {usual.handed}: left and right matter",
         "--set augment.horizontal_flip=false",
     )
 
