@@ -14,7 +14,7 @@ import termios
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from benchmarks.questions import read
@@ -52,6 +52,37 @@ def in_turns(
 def medians(figures: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """The median of every contender's rounds."""
     return {name: statistics.median(values) for name, values in figures.items()}
+
+
+class Ratio(NamedTuple):
+    """How many times one contender is another, round by round: the rounds' middle, and their ends.
+
+    A machine that slows down slows both down, so that rounds in pairs tell more than two medians.
+    """
+
+    median: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        """As it is read: with its range, where there were several rounds."""
+        if self.n == 1:
+            return f"{self.median:.2f}× (n = 1)"
+        return f"{self.median:.2f}× ({self.low:.2f} to {self.high:.2f}, n = {self.n})"
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
+    """The ratio of figures that were measured in turns.
+
+    Example:
+        >>> str(ratio([10, 20, 30], [5, 20, 10]))
+        '2.00× (1.00 to 3.00, n = 3)'
+    """
+    found = [one / other for one, other in zip(ours, theirs, strict=True)]
+    return Ratio(
+        round(statistics.median(found), 3), round(min(found), 3), round(max(found), 3), len(found)
+    )
 
 
 def spread(values: Sequence[float]) -> float:

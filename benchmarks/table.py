@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness import Ratio
 from benchmarks.questions import FOLDER, Question, questions
 
 README = FOLDER / "README.md"
@@ -38,11 +39,11 @@ def front_table() -> str:
 def _training(found: Mapping[str, Any]) -> Iterator[Cells]:
     own = found["sets"]["cifar10"]
     speed = own["images_per_second"]["whole epoch"]
-    times = own["times_convlens_is_faster"]["whole epoch"]["keras on tensorflow"]
+    times = Ratio(**own["times_convlens_is_faster"]["whole epoch"]["keras on tensorflow"])
     yield (
         "a CNN trained on CIFAR-10's JPEGs, same network, batch and optimiser",
         f"**{speed['convlens']:.0f} images/s**",
-        f"Keras {speed['keras on tensorflow']:.0f}: {times:.2f}×",
+        f"Keras {speed['keras on tensorflow']:.0f}: {times}",
     )
 
 
@@ -60,7 +61,7 @@ def _transfer(found: Mapping[str, Any]) -> Iterator[Cells]:
     yield (
         "VGG16 transferred: head, then last block, ten epochs each",
         f"**{_minutes(seconds['convlens'])}**",
-        f"Keras {_minutes(seconds['keras on tensorflow'])}: {times:.1f}×",
+        f"Keras {_minutes(seconds['keras on tensorflow'])}: {times:.1f}× (n = {found['rounds']})",
     )
 
 
@@ -77,8 +78,8 @@ def _preflight(found: Mapping[str, Any]) -> Iterator[Cells]:
 
 def _kill_drill(found: Mapping[str, Any]) -> Iterator[Cells]:
     yield (
-        f"runs killed {found['kills']} times at any instant, and resumed",
-        f"**{len(found['mismatches'])} of {found['runs']} differ**",
+        f"{found['runs']} runs, killed {found['kills']} times in all at any instant, and resumed",
+        f"**{len(found['mismatches'])} differ**",
         "from runs left alone, in any bit",
     )
 

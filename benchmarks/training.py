@@ -36,8 +36,10 @@ import numpy as np
 import torch
 from benchmarks.harness import (
     RESULTS,
+    Ratio,
     cifar10,
     medians,
+    ratio,
     rounded,
     run_peer,
     spread,
@@ -174,16 +176,19 @@ def summary(
             f"{share:10.0%}{memory[name]:8,.0f}"
         )
     ratios = {
-        what: {name: round(found[OURS] / value, 3) for name, value in found.items()}
-        for what, found in middle.items()
+        what: {name: ratio(found[OURS], theirs) for name, theirs in found.items() if name != OURS}
+        for what, found in speeds.items()
     }
-    print("convlens is", ", ".join(f"{v:.2f}× {n}" for n, v in ratios["whole epoch"].items()), "\n")
+    print("convlens is", ", ".join(f"{v} {n}" for n, v in ratios["whole epoch"].items()), "\n")
     return {
         "input": shape,
         "images": {split: len(images.splits[split]) for split in ("train", "val")},
         "images_measured_a_round": {n: own[0]["images"] for n, own in answers.items()},
         "images_per_second": {w: rounded_values(found) for w, found in middle.items()},
-        "times_convlens_is_faster": ratios,
+        "times_convlens_is_faster": {
+            what: {name: value._asdict() for name, value in found.items()}
+            for what, found in ratios.items()
+        },
         "spread": {
             what: {name: round(spread(values), 3) for name, values in rounds.items()}
             for what, rounds in speeds.items()
@@ -210,7 +215,7 @@ def headline(found: Mapping[str, Any]) -> str:
     for name, own in found["sets"].items():
         faster, memory = own["times_convlens_is_faster"]["whole epoch"], own["peak_memory_mb"]
         told.append(
-            f"{name}: {faster[KERAS]:.2f}× Keras, {faster[BARE]:.2f}× the bare loop, "
+            f"{name}: {Ratio(**faster[KERAS])} Keras, {Ratio(**faster[BARE])} the bare loop, "
             f"{memory[OURS]:,.0f} MB against {memory[KERAS]:,.0f}"
         )
     return "; ".join(told)

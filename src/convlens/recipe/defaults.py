@@ -163,7 +163,7 @@ def _training(
     chosen: dict[str, Any] = {"batch_size": max(8, min(64, samples // 10))}
     if "batch_size" not in asked:
         reasons.append(f"{chosen['batch_size']} images a step: for {samples:,} training images")
-    if spec.loads_weights and not asked.get("phases"):
+    if spec.loads_weights and "phases" not in asked:
         epochs = asked.get("epochs", TRANSFER_EPOCHS)
         long_enough = isinstance(epochs, int) and epochs > TRANSFER_PATIENCE
         if long_enough and len(images.splits["val"]) and "early_stopping" not in asked:
