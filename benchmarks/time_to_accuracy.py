@@ -7,9 +7,9 @@ On the JPEG edition and two cores. Keras 3 on TensorFlow runs the chapter's scri
 (``peers/keras_chapter.py``): its seconds are those within ``fit``, without reading the images and
 without the measurement on the test images after each epoch; a level is reached at the end of the
 first epoch whose weights have it. That run is long: it is made once, and its log kept as
-``results/time_to_accuracy_keras.json``. What it takes on another machine, or another day, follows
-from its first epochs, which run again beside ours: all of its seconds are scaled by what the epochs
-after the first take now against then.
+``results/time_to_accuracy_keras.json``. Of the log the accuracies count; an epoch takes as long as
+another, so the seconds are those of its first epochs, which run again beside ours. SIGTERM to the
+long run's process ends it early: the log then says so.
 
 convlens runs ``convlens train`` with the sprint recipes, each run with nothing in its cache: its
 seconds are those of the whole command, from the start of the process to its end, checking and
@@ -28,6 +28,7 @@ import json
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -105,31 +106,28 @@ def run_ours(images: Path, run: str, folder: Path, seed: int) -> dict[str, Any]:
     }
 
 
-def scale(now: Sequence[Mapping[str, Any]], then: Sequence[Mapping[str, Any]]) -> float:
-    """How much longer Keras's epochs take now than in the kept log; the first compiles.
+def paced(epochs: int, first: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Seconds at the end of each epoch, from those of the first ones; the very first compiles.
 
     Example:
-        >>> log = [{"seconds": 10}, {"seconds": 16}, {"seconds": 22}]
-        >>> scale([{"seconds": 9}, {"seconds": 12}], log)
-        0.5
+        >>> paced(4, [{"seconds": 9}, {"seconds": 12}, {"seconds": 16}])
+        [9.0, 12.5, 16.0, 19.5]
     """
-    last = min(len(now), len(then)) - 1
-    took, takes = (own[last]["seconds"] - own[0]["seconds"] for own in (then, now))
-    return takes / took
+    ends = [float(own["seconds"]) for own in first]
+    other = statistics.median(later - earlier for earlier, later in pairwise(ends))
+    return [ends[0] + number * other for number in range(epochs)]
 
 
-def keras_reached(epochs: Sequence[Mapping[str, Any]], factor: float) -> dict[str, float | None]:
+def keras_reached(accuracies: Sequence[float], seconds: Sequence[float]) -> dict[str, float | None]:
     """By level, the seconds at the end of the first epoch that had it.
 
     Example:
-        >>> log = [{"seconds": 10, "test_accuracy": 0.6}, {"seconds": 20, "test_accuracy": 0.75}]
-        >>> keras_reached(log, 2.0)["70 %"], keras_reached(log, 2.0)["80 %"]
-        (40.0, None)
+        >>> keras_reached([0.6, 0.75], [5.0, 10.0])["70 %"]
+        10.0
     """
+    ends = list(zip(accuracies, seconds, strict=True))
     return {
-        name(level): next(
-            (own["seconds"] * factor for own in epochs if own["test_accuracy"] >= level), None
-        )
+        name(level): next((at for accuracy, at in ends if accuracy >= level), None)
         for level in LEVELS
     }
 
@@ -175,19 +173,23 @@ def measure(images: Path, folder: Path, given: argparse.Namespace) -> dict[str, 
             print(f"{run}: {ours[-1]['test_accuracy']:.2%} after", end=" ")
             print(f"{ours[-1]['seconds']:.0f} s", flush=True)
     log = kept or keras[0]
-    factor = statistics.median(scale(own["epochs"], log["epochs"]) for own in keras)
-    return summary(ours, log, factor) | {
-        "keras_scale": round(factor, 4),
+    rounds = [paced(len(log["epochs"]), own["epochs"]) for own in keras]
+    seconds = [statistics.median(each) for each in zip(*rounds, strict=True)]
+    return summary(ours, log, seconds) | {
+        "keras_seconds_an_epoch": round(seconds[-1] - seconds[-2], 1),
         "keras_log": None if kept is None else kept["commit"],
         "keras_first_epochs": [own["epochs"] for own in keras],
         "every_run": ours,
     }
 
 
-def summary(ours: Sequence[Mapping[str, Any]], log: Mapping[str, Any], factor: float) -> Any:
+def summary(
+    ours: Sequence[Mapping[str, Any]], log: Mapping[str, Any], seconds: Sequence[float]
+) -> Any:
     """Print the table; its figures."""
     runs = medians(ours)
-    reached = {"convlens": ours_reached(runs), "keras": keras_reached(log["epochs"], factor)}
+    accuracies = [own["test_accuracy"] for own in log["epochs"]]
+    reached = {"convlens": ours_reached(runs), "keras": keras_reached(accuracies, seconds)}
     ratios = {}
     print(f"{'test accuracy':>14}{'convlens':>12}{'Keras':>12}{'ratio':>9}")
     for level, mine in reached["convlens"].items():
@@ -205,8 +207,10 @@ def summary(ours: Sequence[Mapping[str, Any]], log: Mapping[str, Any], factor: f
         "convlens": {"test_accuracy": best["test_accuracy"], "seconds": round(best["seconds"], 1)},
         "keras": {
             "test_accuracy": log["test_accuracy"],
-            "seconds": round(log["seconds"] * factor, 1),
+            "best_test_accuracy": max(accuracies),
+            "seconds": round(seconds[-1], 1),
             "epochs": len(log["epochs"]),
+            "ended_early": log["ended_early"],
         },
     }
     print("in the end:", *(f"{n} {f['test_accuracy']:.2%}" for n, f in final.items()))

@@ -105,13 +105,11 @@ def test_a_small_question_is_answered_from_start_to_end(tmp_path: Path) -> None:
     assert found["sets"]["photographs"]["images"] == 2
 
 
-def test_kerass_kept_seconds_follow_the_machine() -> None:
-    log = [{"seconds": s, "test_accuracy": a} for s, a in ((10, 0.5), (16, 0.72), (22, 0.86))]
-    now = [{"seconds": 8}, {"seconds": 11}]
-    factor = time_to_accuracy.scale(now, log)
-    assert factor == 0.5
-    reached = time_to_accuracy.keras_reached(log, factor)
-    assert reached == {"70 %": 8, "80 %": 11, "85 %": 11, "88 %": None, "90 %": None}
+def test_kerass_seconds_are_those_of_its_first_epochs_beside_ours() -> None:
+    seconds = time_to_accuracy.paced(3, [{"seconds": 8}, {"seconds": 11}])
+    assert seconds == [8, 11, 14]
+    reached = time_to_accuracy.keras_reached([0.5, 0.72, 0.86], seconds)
+    assert reached == {"70 %": 11, "80 %": 14, "85 %": 14, "88 %": None, "90 %": None}
     runs = [{"seconds": 4, "test_accuracy": 0.81}, {"seconds": 2, "test_accuracy": 0.7}]
     assert time_to_accuracy.ours_reached(runs)["70 %"] == 2
     assert time_to_accuracy.ours_reached(runs)["80 %"] == 4
