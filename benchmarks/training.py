@@ -65,7 +65,7 @@ def recipe(source: Path | str) -> dict[str, Any]:
     """What convlens is asked for."""
     return {
         "source": str(source),
-        "data": {"test": 0},
+        "data": {"test": 0, "calibration": 0},  # all validation images, as the peers
         "model": {"name": "standard"},
         "augment": {"policy": "none"},
         "training": {

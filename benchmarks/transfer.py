@@ -69,7 +69,7 @@ def recipe(source: Path, given: argparse.Namespace) -> dict[str, Any]:
     return {
         "source": str(source),
         "seed": given.seed,
-        "data": {"test": 0},
+        "data": {"test": 0, "calibration": 0},  # all validation images, as Keras
         "input": {"height": SIDE, "width": SIDE},
         "model": {"name": "vgg16", "head": HEAD},
         "augment": {"policy": "none"},

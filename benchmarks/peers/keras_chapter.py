@@ -20,7 +20,7 @@ from benchmarks.peers.peer import Config, answer
 def measure(config: Config) -> dict[str, Any]:
     """Seconds from the call of ``fit``, and test accuracy, at each epoch's end and at the end."""
     keras = started(config)
-    import tensorflow  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415
 
     arrays = np.load(config["arrays"])
     x, x_test = (arrays[name].astype("float32") / 255.0 for name in ("X_train", "X_test"))
@@ -33,7 +33,7 @@ def measure(config: Config) -> dict[str, Any]:
     )
 
     # Not model.evaluate: within fit it would share the metrics of the epoch that is on.
-    forward = tensorflow.function(lambda images: model(images, training=False))
+    forward = tf.function(lambda images: model(images, training=False))
 
     def test_accuracy() -> float:
         probabilities = [

@@ -390,3 +390,17 @@ def test_a_disk_that_cannot_hold_it_keeps_what_it_has(
     all_of(image_set(photographs), listener)
     assert "the disk has" in listener.warned[-1]
     assert len(list_entries(CacheSettings().place)) == 1, "nothing was evicted in vain"
+
+
+def test_an_exception_in_a_worker_names_the_file(
+    photographs: list[Path], listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(image: Any, *how: Any, **more: Any) -> Any:
+        if str(image) == str(photographs[11]):
+            raise cv2.error("resize: assertion failed")
+        return decode(image, *how, **more)
+
+    monkeypatch.setattr("convlens.data.pixels.decode", faulty)
+    with pytest.raises(WorkFailedError, match="assertion failed") as raised:
+        all_of(image_set(photographs), listener)
+    assert str(photographs[11]) in raised.value.message

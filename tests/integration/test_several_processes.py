@@ -67,7 +67,7 @@ def wait_for_epochs(run: Path, epochs: int) -> None:
 
 def history(run: Path) -> list[dict[str, Any]]:
     lines = (run / "history.jsonl").read_text("utf-8").splitlines()
-    timings = {"seconds", "images_per_second"}
+    timings = {"seconds", "validation_seconds", "images_per_second"}
     return [{k: v for k, v in json.loads(line).items() if k not in timings} for line in lines]
 
 

@@ -111,6 +111,38 @@ def test_weights_that_are_not_finite_leave_the_checkpoint_before_them(
     assert (tmp_path / "checkpoint" / "state.safetensors").read_bytes() == good
 
 
+@pytest.mark.parametrize(
+    ("between", "cost", "moment"),
+    [(0.01, 0.005, Moment.EPOCH_END), (1.0, 4.0, Moment.STEP_END), (30.0, 0.1, Moment.EPOCH_END)],
+)
+def test_saving_takes_no_more_than_a_fiftieth_of_the_time(
+    tmp_path: Path,
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+    between: float,
+    cost: float,
+    moment: Moment,
+) -> None:
+    clock = [0.0]
+    saved = []
+
+    def slow(*_: object) -> None:
+        clock[0] += cost
+        saved.append(clock[0])
+
+    monkeypatch.setattr("convlens.training.checkpoint.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("convlens.training.checkpoint.save_checkpoint", slow)
+    state = TrainingState.start(network(), TrainingSettings())
+    state.phase_steps = 10**6
+    save = SaveCheckpoint(tmp_path, every_seconds=120, remember={})
+    for _ in range(3000):
+        clock[0] += between
+        save.on(moment, state)
+    assert save.seconds == pytest.approx(cost * len(saved))
+    assert save.seconds <= 0.02 * clock[0] + cost, "the first is saved whatever it costs"
+    assert len(saved) >= 0.01 * clock[0] / max(cost, 0.02 * between), "and no fewer than may be"
+
+
 def test_a_finished_run_resumes_to_itself(tmp_path: Path, network: Network) -> None:
     job = Job(tmp_path, network, "adamw")
     first, again = job.run(), job.run()

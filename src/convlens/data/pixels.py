@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convlens.core.cores import usable_cores
-from convlens.core.errors import ConvlensError
+from convlens.core.errors import ConvlensError, WorkFailedError
 from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Quiet, Reporter
 from convlens.core.words import some
@@ -276,6 +276,12 @@ def _read_block(
         except UnreadableImageError as error:
             failed.append((at, error.reason))
             continue
+        except Exception as error:  # a fault of ours or of a library: say at which file
+            raise WorkFailedError(
+                f"decoding {reading.names[at]} failed ({type(error).__name__}: {error}); leave it "
+                "out, and report it",
+                code="decode-failed",
+            ) from error
         images[count] = found
         count += 1
     return images[:count], failed

@@ -46,7 +46,7 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
     - where it begins from loaded weights, it is trained in two phases of up to 10 epochs, each of
       which, if it has more than 3, ends when the validation loss has not fallen for 3: first the
       head alone, at 1e-3, then the last three layers with it, at a tenth of that; a network of the
-      user's own, or in the layer notation, whole, at 1e-4;
+      user's own, in the layer notation, or told to have no phases, whole, at 1e-4;
     - training images are augmented by the policy that `convlens.augment.default_policy` chooses;
     - a batch is 64 images, or as many as make 10 steps an epoch, but at least 8;
     - the epochs are as many as show the network 600,000 images, between 12 and 40.
@@ -163,9 +163,11 @@ def _training(
     chosen: dict[str, Any] = {"batch_size": max(8, min(64, samples // 10))}
     if "batch_size" not in asked:
         reasons.append(f"{chosen['batch_size']} images a step: for {samples:,} training images")
-    if spec.loads_weights and "phases" not in asked:
+    if spec.loads_weights and not asked.get("phases"):
         epochs = asked.get("epochs", TRANSFER_EPOCHS)
-        long_enough = isinstance(epochs, int) and epochs > TRANSFER_PATIENCE
+        # What is to fill a time must not stop before it is over.
+        may_stop = "budget_seconds" not in asked
+        long_enough = may_stop and isinstance(epochs, int) and epochs > TRANSFER_PATIENCE
         if long_enough and len(images.splits["val"]) and "early_stopping" not in asked:
             chosen["early_stopping"] = {"patience": TRANSFER_PATIENCE}
         return chosen | _transfer(asked, spec, reasons)
@@ -178,7 +180,7 @@ def _training(
 def _transfer(asked: Asked, spec: ModelSpec, reasons: list[str]) -> dict[str, Any]:
     """How loaded weights are trained further."""
     rate = asked.get("optimiser", {}).get("learning_rate", HEAD_RATE)
-    if spec.is_own or spec.layers or spec.name in SMALL:
+    if spec.is_own or spec.layers or spec.name in SMALL or "phases" in asked:  # no phases at all
         if "learning_rate" not in asked.get("optimiser", {}):
             reasons.append(f"learning rate {FINE_TUNING * rate:g}: low, so that weights survive")
         return {"optimiser": {"learning_rate": FINE_TUNING * rate}, "epochs": TRANSFER_EPOCHS}

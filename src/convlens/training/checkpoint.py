@@ -47,13 +47,14 @@ _COUNTERS = (
 class SaveCheckpoint(Callback):
     """Saves the run at each epoch's end, and within an epoch as often as asked.
 
-    Where epochs are short it leaves some out, so that saving takes no more than about a fiftieth of
-    the time: a run that is resumed trains what is missing again, to the same bits. A phase's last
-    one is always saved.
+    Where epochs are short, or saving is slow, it leaves some out, so that saving takes no more than
+    a fiftieth of the phase's time: a run that is resumed trains what is missing again, to the same
+    bits. A phase's first epoch, of which nothing is known, and its last are always saved.
 
     Args:
         folder: where; always replaced as a whole.
-        every_seconds: the longest time between two saves, give or take a step.
+        every_seconds: the longest time between two saves, give or take a step, where saving takes
+            less than a fiftieth of it.
         remember: the callbacks, by name, whose memory belongs to the state. They must be told of
             an epoch's end before this one is.
 
@@ -67,16 +68,19 @@ class SaveCheckpoint(Callback):
         self._folder = folder
         self._every = every_seconds
         self._remember = remember
-        self._saved = perf_counter()
+        self._began = self._saved = perf_counter()
         self._cost = 0.0
         self.seconds = 0.0
 
     def on(self, moment: Moment, state: TrainingState) -> None:
         """Save when it is time."""
-        since = perf_counter() - self._saved
-        late = since > self._every and moment is Moment.STEP_END
+        now = perf_counter()
+        late = now - self._saved > max(self._every, self._cost / _SHARE)
+        affordable = self.seconds + self._cost <= _SHARE * (now - self._began)
         last = state.stopped is not None or state.phase_step >= state.phase_steps
-        if late or (moment is Moment.EPOCH_END and (last or since >= self._cost / _SHARE)):
+        if (late and moment is Moment.STEP_END) or (
+            moment is Moment.EPOCH_END and (last or affordable)
+        ):
             self.save(state)
 
     def save(self, state: TrainingState) -> None:
