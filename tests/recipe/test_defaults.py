@@ -182,3 +182,15 @@ def test_a_network_of_the_users_own_is_remembered_by_its_whole_path(
 def test_what_does_not_hold_is_told_in_words(asked: dict[str, Any], told: str) -> None:
     with pytest.raises(ConvlensError, match=told):
         complete({**ASKED, **asked}, arrays(40, 16))
+
+
+def test_a_budget_is_not_cut_short_by_rule() -> None:
+    recipe, _ = complete({**PRETRAINED, "training": {"budget_seconds": 60.0}}, arrays(200, 28))
+    assert {phase.early_stopping for phase in recipe.training.plan} == {None}
+
+
+def test_no_phases_at_all_train_loaded_weights_whole_and_gently() -> None:
+    recipe, reasons = complete({**PRETRAINED, "training": {"phases": []}}, arrays(200, 28))
+    (phase,) = recipe.training.plan
+    assert (phase.train, phase.optimiser.learning_rate) == ("all", 1e-4)
+    assert not [reason for reason in reasons if "two phases" in reason]

@@ -112,18 +112,16 @@ def test_weights_that_are_not_finite_leave_the_checkpoint_before_them(
 
 
 @pytest.mark.parametrize(
-    ("between", "cost", "moment"),
+    "pace",
     [(0.01, 0.005, Moment.EPOCH_END), (1.0, 4.0, Moment.STEP_END), (30.0, 0.1, Moment.EPOCH_END)],
 )
 def test_saving_takes_no_more_than_a_fiftieth_of_the_time(
     tmp_path: Path,
     network: Network,
     monkeypatch: pytest.MonkeyPatch,
-    between: float,
-    cost: float,
-    moment: Moment,
+    pace: tuple[float, float, Moment],
 ) -> None:
-    clock = [0.0]
+    (between, cost, moment), clock = pace, [0.0]
     saved = []
 
     def slow(*_: object) -> None:
