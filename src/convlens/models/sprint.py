@@ -31,6 +31,7 @@ AFTER_POOLING = (1, 2, 2)
 
 PATCH = 2
 _EPSILON = 5e-4
+_AT_ONCE = 250
 
 
 def _stages(options: Options) -> Mapping[str, nn.Module]:
@@ -95,10 +96,12 @@ def whiten(stages: nn.Sequential, images: Tensor) -> None:
         Jordan, 2024, arXiv 2404.00498, section 3.1.
     """
     conv = stages.get_submodule("whiten.conv")
-    normalised = stages[0](images).double()
-    patches = F.unfold(normalised, PATCH)  # N × C·PATCH² × positions
-    vectors = patches.transpose(1, 2).reshape(-1, patches.shape[1])
-    variances, directions = torch.linalg.eigh(vectors.T @ vectors / len(vectors))
+    moments, count = torch.zeros((), dtype=torch.float64), 0
+    for some in images.split(_AT_ONCE):  # all patches of all images would fill a gigabyte
+        patches = F.unfold(stages[0](some).double(), PATCH)  # N × C·PATCH² × positions
+        vectors = patches.transpose(1, 2).reshape(-1, patches.shape[1])
+        moments, count = moments + vectors.T @ vectors, count + len(vectors)
+    variances, directions = torch.linalg.eigh(moments / count)
     filters = (directions / torch.sqrt(variances + _EPSILON)).T.flip(0)
     weight = conv.get_parameter("weight")
     kernels = filters[: len(weight) // 2].reshape(-1, *weight.shape[1:])
