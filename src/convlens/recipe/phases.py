@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
@@ -94,7 +95,7 @@ def train_in_phases(
     shown = sum(round(record.images_per_second * record.seconds) for record in state.history)
     return {
         "model": recipe.model.name or "layers",
-        "seconds": learning + validating,
+        "seconds": learning + validating + run.feature_seconds,
         "images_per_second": shown / learning,
         "epochs": len(state.history),
         "best_epoch": keep_best.epoch or restored or len(state.history),
@@ -174,6 +175,7 @@ class _Wiring:
 
     Attributes:
         saving_seconds: spent writing checkpoints.
+        feature_seconds: spent on what frozen stages make of the images, to be kept.
     """
 
     recipe: Recipe
@@ -184,6 +186,7 @@ class _Wiring:
     ranks: Ranks
     reporter: Reporter
     saving_seconds: float = 0.0
+    feature_seconds: float = 0.0
 
     @cached_property
     def steps_an_epoch(self) -> int:
@@ -339,10 +342,13 @@ class _Wiring:
             self.reporter.say(f"features: {choice.reason}")
         later = recipe.training.plan[state.phase + 1 :]
         further = [frozen_stages(self.classifier, phase.train) for phase in later]
+        started = perf_counter()
         with self.ranks.one_a_host_first(self.cache.enabled):
-            return self.features.batches(
+            found = self.features.batches(
                 stages, self.pixels, self._make, choice=choice, further=further
             )
+        self.feature_seconds += perf_counter() - started
+        return found
 
     def _choice(self, stages: int) -> FeatureChoice:
         recipe = self.recipe
