@@ -1,9 +1,10 @@
 """Where the parts of a run are wired together."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from convlens.core.classifier import Classifier
 from convlens.core.device import describe_machine, library_versions, peak_memory, placed
 from convlens.core.draws import Stream, derived_seed, permutation
 from convlens.core.errors import ConvlensError
-from convlens.core.files import read_json, write_json
+from convlens.core.files import read_json, surviving_folder, write_json
 from convlens.core.ranks import Ranks
 from convlens.core.reporter import Reporter
 from convlens.core.version import __version__
@@ -29,7 +30,7 @@ from convlens.data import (
     write_splits,
 )
 from convlens.inspection import own_networks_explained
-from convlens.models import build, portable, prepare
+from convlens.models import build, build_architecture, portable, prepare
 from convlens.prediction import Bundle, save_bundle
 from convlens.recipe.final_figures import measure_run
 from convlens.recipe.phases import train_in_phases
@@ -73,11 +74,14 @@ def carry_out(
         WorkFailedError: the loss is not finite, or the disk is full.
     """
     cache, ranks = cache or CacheSettings(), ranks or Ranks()
+    goes_on = surviving_folder(folder / "checkpoint") is not None
     with ranks.one_a_host_first(cache.enabled):
         pixels = pixels_of_parts(recipe, images, cache, reporter)
     with ranks.one_a_host_first(recipe.model.loads_weights):
         classifier = placed(
-            fresh_classifier(recipe, images, pixels, reporter),
+            _drawn_classifier(recipe, images)
+            if goes_on
+            else fresh_classifier(recipe, images, pixels, reporter),
             device,
             channels_last=recipe.training.channels_last,
         )
@@ -201,9 +205,7 @@ def fresh_classifier(
     recipe: Recipe, images: ImageSet, pixels: Mapping[str, Pixels], reporter: Reporter
 ) -> Classifier:
     """The network as it is before the first step: its weights are drawn from the run's seed."""
-    with torch.random.fork_rng(), own_networks_explained():
-        torch.manual_seed(derived_seed(recipe.seed, slot=Stream.WEIGHTS))
-        found = build(recipe.model, recipe.input, classes=len(images.classes), reporter=reporter)
+    found = _drawn_classifier(recipe, images, partial(build, reporter=reporter))
     train = pixels["train"]
     some = permutation(recipe.seed, 0, len(train), slot=Stream.WEIGHTS)[:_LOOKED_AT]
 
@@ -213,6 +215,19 @@ def fresh_classifier(
     if prepare(found, recipe.model, looked_at):
         reporter.say(f"the first layer is made from {len(some):,} training images, not learnt")
     return found
+
+
+def _drawn_classifier(
+    recipe: Recipe, images: ImageSet, make: Callable[..., Classifier] = build_architecture
+) -> Classifier:
+    """The network with weights drawn from the run's seed.
+
+    A checkpoint brings all weights: to go on from it, those that the run began from are not needed,
+    and may be gone.
+    """
+    with torch.random.fork_rng(), own_networks_explained():
+        torch.manual_seed(derived_seed(recipe.seed, slot=Stream.WEIGHTS))
+        return make(recipe.model, recipe.input, classes=len(images.classes))
 
 
 def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> None:
