@@ -177,5 +177,10 @@ def test_killed_and_told_to_leave_it_goes_on_to_the_same_bits(
     assert history(cut) == history(whole)
     assert weights(cut) == weights(whole)
 
-    assert convlens("train", "--resume", fewer).status == 0
+    alone = convlens("train", "--resume", fewer)
+    assert alone.status == 0
+    assert "resumed with 1 process, begun with 2 processes" in " ".join(alone.err.split())
+    environment = json.loads((fewer / "environment.json").read_text("utf-8"))
+    assert environment["processes"] == 2
+    assert [each["processes"] for each in environment["resumed"]] == [1]
     assert [r["step"] for r in history(fewer)] == [r["step"] for r in history(whole)]

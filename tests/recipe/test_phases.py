@@ -145,6 +145,40 @@ def test_a_run_goes_on_without_the_file_its_weights_began_from(
         assert torch.equal(weights(resumed)[name], tensor), name
 
 
+def test_another_machine_is_told_and_written_beside_the_first(
+    tmp_path: Path, images: Arrays, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "images.npz", X=images[0], y=images[1])
+    begun = run(str(tmp_path / "images.npz"), tmp_path / "run", quiet=False).environment
+    assert "resumed" not in begun
+
+    def resumed(threads: int) -> str:
+        before = torch.get_num_threads()
+        try:
+            torch.set_num_threads(threads)
+            train(resume=tmp_path / "run")
+        finally:
+            torch.set_num_threads(before)
+        return capsys.readouterr().err
+
+    words = "not be the same to the last bit"
+    assert words not in resumed(1), "nothing is another"
+    assert Run(tmp_path / "run").environment == begun
+    assert f"resumed with 3 threads, begun with 1 thread: the weights will {words}" in " ".join(
+        resumed(3).split()
+    )
+    resumed(3)
+    found = Run(tmp_path / "run").environment
+    later = found.pop("resumed")
+    assert found == begun
+    assert [each["machine"]["threads"] for each in later] == [3]
+    assert later[0]["processes"] == 1
+
+    shutil.rmtree(tmp_path / "run" / "checkpoint")
+    assert words not in resumed(3), "all of it is trained again, here"
+    assert Run(tmp_path / "run").environment["machine"]["threads"] == 3
+
+
 def test_augmented_versions_are_gone_round(tmp_path: Path, images: Arrays) -> None:
     settings = ('training.phases=[{train="head"}]', "training.feature_draws=2")
     done = run(images, tmp_path / "run", *settings, augment="light")

@@ -88,9 +88,12 @@ def carry_out(
     environment = _environment(recipe, images, pixels, device, ranks)
     _begin_together(ranks, environment, classifier)
     if ranks.is_first:
-        _refuse_changes(folder, environment)
+        began = _refuse_changes(folder, environment)
         recipe.save(folder / "recipe.toml")
-        write_json(folder / "environment.json", environment)
+        if began and goes_on:
+            _tell_of_another_machine(began, environment, reporter)
+        kept = _with_later_machine(began, environment) if began and goes_on else environment
+        write_json(folder / "environment.json", kept)
         write_splits(images, folder / SPLITS_FILE)
     _tell_of_calibration(recipe, images, pixels, reporter)
     if ranks.world_size > 1:
@@ -230,11 +233,15 @@ def _drawn_classifier(
         return make(recipe.model, recipe.input, classes=len(images.classes))
 
 
-def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> None:
-    """A run goes on only with the images and the network that it began with."""
+def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A run goes on only with the images and the network that it began with.
+
+    Returns:
+        The environment that it began in; nothing where it begins now.
+    """
     if not (folder / "environment.json").is_file():
-        return
-    before = read_json(folder / "environment.json")
+        return {}
+    before: Mapping[str, Any] = read_json(folder / "environment.json")
     changed = [
         what
         for what, same in (
@@ -249,6 +256,44 @@ def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> None:
             f"start a new run: convlens train --recipe {folder / 'recipe.toml'}",
             code="changed-since",
         )
+    return before
+
+
+def _tell_of_another_machine(
+    began: Mapping[str, Any], now: Mapping[str, Any], reporter: Reporter
+) -> None:
+    """Say so where a run goes on with what computes other last bits than it began with."""
+    ours, theirs = _what_decides_bits(now), _what_decides_bits(began)
+    changed = [key for key in ours if key in theirs and ours[key] != theirs[key]]
+    if changed:
+        with_ours, with_theirs = (", ".join(it[key] for key in changed) for it in (ours, theirs))
+        reporter.warn(
+            f"resumed with {with_ours}, begun with {with_theirs}: the weights will not be the same "
+            "to the last bit"
+        )
+
+
+def _what_decides_bits(environment: Mapping[str, Any]) -> dict[str, str]:
+    """What a run's last bits depend on besides its recipe, in words, as far as it is known."""
+    found = {**environment["machine"], "processes": environment.get("processes")}
+    words: dict[str, Callable[[Any], str]] = {
+        "processor": str,
+        "device": lambda name: f"device {name}",
+        "threads": lambda n: counted(n, "thread"),
+        "torch": lambda version: f"torch {version}",
+        "processes": lambda n: counted(n, "process"),
+    }
+    return {key: say(found[key]) for key, say in words.items() if found.get(key) is not None}
+
+
+def _with_later_machine(began: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The environment that a run began in, and each other one in which it went on, once."""
+    of_machine = ("convlens", "machine", "libraries", "processes")
+    first, later = ({key: found.get(key) for key in of_machine} for found in (began, now))
+    resumed = list(began.get("resumed", ()))
+    if later not in [first, *resumed]:
+        resumed.append(later)
+    return {**began, "resumed": resumed} if resumed else dict(began)
 
 
 def _environment(
