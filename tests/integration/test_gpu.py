@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,10 @@ import torch
 
 from convlens.api import load, train
 from convlens.augment import make_transform, policy
-from convlens.core.batch import Batch
+from convlens.core.batch import Batch, batches_on
 from convlens.core.connection import connected
+from convlens.recipe import phases
+from convlens.training import Moment, SaveCheckpoint, TrainingState, loop
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -64,18 +68,132 @@ def test_a_run_learns_and_its_bundle_says_the_same_on_the_processor(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "setting", ["precision=float32", "channels_last=false", "copy_ahead=false"]
+    ("settings", "kind"), [((), torch.bfloat16), (("training.precision=float32",), torch.float32)]
 )
-def test_each_way_to_be_faster_can_be_turned_off(tmp_path: Path, setting: str) -> None:
+def test_steps_compute_in_16_bits_unless_told_otherwise(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: tuple[str, ...],
+    kind: torch.dtype,
+) -> None:
+    if not torch.cuda.is_bf16_supported(including_emulation=False):
+        pytest.skip("this GPU has no bfloat16 of its own")
+    seen: set[tuple[str, torch.dtype]] = set()
+    plain = loop.summed_loss
+
+    def watched(logits: torch.Tensor, *others: Any) -> torch.Tensor:
+        seen.add((logits.device.type, logits.dtype))
+        return plain(logits, *others)
+
+    monkeypatch.setattr(loop, "summed_loss", watched)
     run = train(
-        "digits",
-        epochs=6,
+        "digits", epochs=6, out=tmp_path / "run", device="cuda", settings=settings, quiet=True
+    )
+    assert seen == {("cuda", kind)}
+    assert run.metrics["test"]["accuracy"] > 0.93
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_batches_are_copied_ahead_from_pinned_memory_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, ahead: bool
+) -> None:
+    taken: list[int] = []
+    pinned: list[int] = []
+    plain = torch.Tensor.pin_memory
+
+    def watched(tensor: torch.Tensor) -> torch.Tensor:
+        found = plain(tensor)
+        assert found.is_pinned()
+        pinned.append(len(tensor))
+        return found
+
+    def batches() -> Iterator[Batch]:
+        for number in range(4):
+            taken.append(number)
+            yield batch_of(torch.full((5, 3, 8, 8), float(number)))
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", watched)
+    for number, batch in enumerate(batches_on(torch.device("cuda"), batches(), ahead=ahead)):
+        assert len(taken) == min(number + 1 + ahead, 4)
+        assert batch.pixels.is_cuda
+        assert batch.targets.is_cuda
+        assert not batch.indices.is_cuda
+        assert batch.pixels.unique().tolist() == [number]
+        assert batch.targets.tolist() == [0, 1, 2, 0, 1]
+    assert len(pinned) == (8 if ahead else 0), "pixels and targets of four batches"
+
+
+@pytest.mark.parametrize("setting", ["channels_last=false", "copy_ahead=false"])
+def test_each_way_to_be_faster_can_be_turned_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    """In colour: a single channel has one layout."""
+    rng, labels = np.random.default_rng(0), np.arange(300) % 2
+    images = rng.integers(0, 128, (300, 16, 16, 3), np.uint8)
+    images += (100 * labels[:, None, None, None]).astype(np.uint8)
+    layouts: set[bool] = set()
+    aheads: set[bool] = set()
+    lay_out, on = loop.laid_out, loop.batches_on
+
+    def laid_out(*given: Any) -> torch.Tensor:
+        found = lay_out(*given)
+        layouts.add(found.is_contiguous(memory_format=torch.channels_last))
+        return found
+
+    def watched_on(*given: Any, ahead: bool) -> Any:
+        aheads.add(ahead)
+        return on(*given, ahead=ahead)
+
+    monkeypatch.setattr(loop, "laid_out", laid_out)
+    monkeypatch.setattr(loop, "batches_on", watched_on)
+    run = train(
+        (images, labels),
+        layers="conv 8 3 same relu, maxpool 2, conv 8 3 same relu, globalavgpool, dense",
+        augment="none",
+        epochs=12,
         out=tmp_path / "run",
         device="cuda",
         settings=[f"training.{setting}"],
         quiet=True,
     )
+    assert layouts == {setting != "channels_last=false"}
+    assert aheads == {setting != "copy_ahead=false"}
     assert run.metrics["test"]["accuracy"] > 0.93
+
+
+class PulledError(Exception):
+    """The plug was pulled."""
+
+
+def test_a_run_goes_on_on_a_gpu_from_the_middle_of_an_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Near the same weights, not the same bits: what a GPU adds up, it adds in any order."""
+    settings = ("training.precision=float32", "training.checkpoint_seconds=1e-9")
+    asked: Any = {"epochs": 3, "device": "cuda", "settings": settings, "quiet": True}
+    whole = train("digits", out=tmp_path / "whole", **asked)
+    an_epoch = whole.history[0]["step"]
+    middle = an_epoch + an_epoch // 2
+
+    class Plug(SaveCheckpoint):  # type: ignore[misc]  # a kill comes where it will
+        def on(self, moment: Moment, state: TrainingState) -> None:
+            super().on(moment, state)
+            if moment is Moment.STEP_END and state.step == middle:
+                raise PulledError
+
+    with monkeypatch.context() as patched, pytest.raises(PulledError):
+        patched.setattr(phases, "SaveCheckpoint", Plug)
+        train("digits", out=tmp_path / "cut", **asked)
+    capsys.readouterr()
+    resumed = train(resume=tmp_path / "cut", device="cuda")
+    seen = whole.recipe.training.batch_size * (middle - an_epoch)
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"going on from epoch 2, image {seen:,}" in told
+    assert "to the last bit" not in told
+    for ours, theirs in zip(resumed.history, whole.history, strict=True):
+        assert ours["step"] == theirs["step"]
+        assert ours["train_loss"] == pytest.approx(theirs["train_loss"], rel=0.02)
+        assert ours["val_loss"] == pytest.approx(theirs["val_loss"], rel=0.05)
 
 
 def test_a_run_resumes_on_a_gpu(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,35 @@ LAYERS = "conv 8 3 same, batchnorm, relu, maxpool 4, flatten, dense 16 relu, dro
 LONG = ("--layers", LAYERS, "--set", "training.checkpoint_seconds=0.2", "--epochs", "30")
 
 
+COUNTING = """
+import os, sys, time
+from pathlib import Path
+import convlens.data.pixels as pixels
+from convlens.cli.main import main
+decode, calls = pixels.decode, []
+def slowly(*given, **named):
+    calls.append(given)
+    time.sleep(0.05)  # whoever does not wait finds the cache unfinished
+    return decode(*given, **named)
+pixels.decode = slowly
+try:
+    main(sys.argv[2:])
+finally:
+    Path(sys.argv[1], os.environ["RANK"] + ".count").write_text(str(len(calls)))
+"""
+
+
 class Torchrun:
     """``torchrun --nproc-per-node=2 -m convlens …``, started."""
 
-    def __init__(self, folder: Path, *words: str | Path) -> None:
+    def __init__(
+        self, folder: Path, *words: str | Path, program: Sequence[str | Path] = ("-m", "convlens")
+    ) -> None:
         self.printed = folder / "out.txt", folder / "err.txt"
         launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
         with self.printed[0].open("w") as out, self.printed[1].open("w") as err:
             self.process = subprocess.Popen(
-                [sys.executable, *launch, "-m", "convlens", *map(str, words)],
+                [sys.executable, *launch, *map(str, program), *map(str, words)],
                 stdout=out,
                 stderr=err,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -89,6 +110,23 @@ def test_one_run_one_writer_one_voice(tmp_path: Path) -> None:
     entries = [*(tmp_path / "cache" / "pixels").glob("*/*/entry.json")]
     assert len(entries) == 3
     assert not [*(tmp_path / "cache").rglob("*.partial")]
+
+
+@pytest.mark.slow
+def test_one_process_of_a_host_decodes_and_the_other_finds_it_done(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    """In a run that goes on: no check before it has filled the cache."""
+    photos, out = fill(tmp_path / "photos", classes=3, each=15), tmp_path / "run"
+    words = ("train", photos, "--layers", LAYERS, "--epochs", "1", "--out", out)
+    assert convlens(*words).status == 0
+    shutil.rmtree(tmp_path / "cache")
+    counting = tmp_path / "counting.py"
+    counting.write_text(COUNTING, "utf-8")
+    again = Torchrun(tmp_path, "train", "--resume", out, program=(counting, tmp_path))
+    status, _, told = again.wait()
+    assert status == 0, told
+    assert [int((tmp_path / f"{rank}.count").read_text()) for rank in (0, 1)] == [45, 0]
 
 
 @pytest.mark.slow
@@ -177,5 +215,10 @@ def test_killed_and_told_to_leave_it_goes_on_to_the_same_bits(
     assert history(cut) == history(whole)
     assert weights(cut) == weights(whole)
 
-    assert convlens("train", "--resume", fewer).status == 0
+    alone = convlens("train", "--resume", fewer)
+    assert alone.status == 0
+    assert "resumed with 1 process, begun with 2 processes" in " ".join(alone.err.split())
+    environment = json.loads((fewer / "environment.json").read_text("utf-8"))
+    assert environment["processes"] == 2
+    assert [each["processes"] for each in environment["resumed"]] == [1]
     assert [r["step"] for r in history(fewer)] == [r["step"] for r in history(whole)]

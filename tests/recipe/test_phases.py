@@ -1,5 +1,6 @@
 """Phases, wired: what learns, what is kept of what does not, and how a run goes through them."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_kept_features_train_to_the_same_weights(tmp_path: Path, images: Arrays)
     kept = run(images, tmp_path / "kept", TWO)
     computed = run(images, tmp_path / "computed", TWO, "training.feature_cache=false")
     for name, tensor in weights(computed).items():
-        torch.testing.assert_close(weights(kept)[name], tensor, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(weights(kept)[name], tensor, rtol=1e-5, atol=1e-6)
     for ours, theirs in zip(kept.history, computed.history, strict=True):
         assert ours["val_loss"] == pytest.approx(theirs["val_loss"], abs=1e-5)
 
@@ -108,6 +109,74 @@ def test_killed_in_any_phase_it_ends_with_the_same_bits(
         assert {k: v for k, v in ours.items() if k not in timings} == {
             k: v for k, v in theirs.items() if k not in timings
         }
+
+
+def test_a_run_goes_on_without_the_file_its_weights_began_from(
+    tmp_path: Path, images: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint holds all weights: the file may have moved, and the working folder too."""
+    np.savez(tmp_path / "images.npz", X=images[0], y=images[1])
+    source: Any = str(tmp_path / "images.npz")
+    first = run(source, tmp_path / "first", epochs=1)
+    file = tmp_path / "begun.safetensors"
+    shutil.copy(first.bundle / "model.safetensors", file)
+    monkeypatch.chdir(tmp_path)
+    settings = (TWO, "training.checkpoint_seconds=1e-9", "training.batch_size=8")
+    whole = run(source, tmp_path / "whole", *settings, weights=file.name)
+    assert whole.recipe.model.weights == file
+    asked = run(source, tmp_path / "asked", f"model.weights={file.name}", epochs=1)
+    assert asked.recipe.model.weights == file
+
+    class Plug(SaveCheckpoint):  # type: ignore[misc]  # as above
+        def on(self, moment: Moment, state: TrainingState) -> None:
+            super().on(moment, state)
+            if moment is Moment.STEP_END and state.step == 27:
+                raise PulledError
+
+    with monkeypatch.context() as patched, pytest.raises(PulledError):
+        patched.setattr(phases, "SaveCheckpoint", Plug)
+        run(source, tmp_path / "cut", *settings, weights=file.name)
+    file.unlink()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    resumed = train(resume=tmp_path / "cut", quiet=True)
+    assert weights(resumed).keys() == weights(whole).keys()
+    for name, tensor in weights(whole).items():
+        assert torch.equal(weights(resumed)[name], tensor), name
+
+
+def test_another_machine_is_told_and_written_beside_the_first(
+    tmp_path: Path, images: Arrays, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "images.npz", X=images[0], y=images[1])
+    begun = run(str(tmp_path / "images.npz"), tmp_path / "run", quiet=False).environment
+    assert "resumed" not in begun
+
+    def resumed(threads: int) -> str:
+        before = torch.get_num_threads()
+        try:
+            torch.set_num_threads(threads)
+            train(resume=tmp_path / "run")
+        finally:
+            torch.set_num_threads(before)
+        return capsys.readouterr().err
+
+    words = "not be the same to the last bit"
+    assert words not in resumed(1), "nothing is another"
+    assert Run(tmp_path / "run").environment == begun
+    assert f"resumed with 3 threads, begun with 1 thread: the weights will {words}" in " ".join(
+        resumed(3).split()
+    )
+    resumed(3)
+    found = Run(tmp_path / "run").environment
+    later = found.pop("resumed")
+    assert found == begun
+    assert [each["machine"]["threads"] for each in later] == [3]
+    assert later[0]["processes"] == 1
+
+    shutil.rmtree(tmp_path / "run" / "checkpoint")
+    assert words not in resumed(3), "all of it is trained again, here"
+    assert Run(tmp_path / "run").environment["machine"]["threads"] == 3
 
 
 def test_augmented_versions_are_gone_round(tmp_path: Path, images: Arrays) -> None:

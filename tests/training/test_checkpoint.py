@@ -1,3 +1,6 @@
+import errno
+import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +9,7 @@ import pytest
 import torch
 
 from convlens.core.classifier import Classifier
-from convlens.core.errors import ConvlensError
+from convlens.core.errors import ConvlensError, WorkFailedError
 from convlens.training import (
     Callback,
     KeepBest,
@@ -52,7 +55,7 @@ class Job:
             optimiser=OptimiserSettings.model_validate({"name": optimiser}),
         )
 
-    def run(self, *, kill_at: int | None = None) -> TrainingState:
+    def run(self, *also: Callback, kill_at: int | None = None) -> TrainingState:
         state = TrainingState.start(self.network(), self.settings)
         best = KeepBest()
         checkpoint = self.folder / "checkpoint"
@@ -62,7 +65,8 @@ class Job:
             every_seconds=self.settings.checkpoint_seconds,
             remember={"best": best},
         )
-        callbacks: list[Callback] = [best, WriteHistory(self.folder / "history.jsonl"), save]
+        history = WriteHistory(self.folder / "history.jsonl")
+        callbacks: list[Callback] = [*also, best, history, save]
         if kill_at is not None:
             callbacks.insert(0, KillAt(kill_at))
         train, val = QuarterBatches(100), QuarterBatches(40, seed=1)
@@ -96,6 +100,54 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(
     assert all(same(momenta[number], expected[number]) for number in expected)
     lines = (tmp_path / "killed" / "history.jsonl").read_text().splitlines()
     assert len(lines) == 4
+
+
+class DiskFull(Callback):
+    """From the end of step 9 on there is no room for what is written."""
+
+    def __init__(self, folder: Path, patched: pytest.MonkeyPatch, *, flushing: bool) -> None:
+        self.folder, self.patched, self.flushing = folder, patched, flushing
+        self.before: dict[str, bytes] = {}
+
+    def on(self, moment: Moment, state: TrainingState) -> None:
+        if moment is not Moment.STEP_END or state.step != 9:
+            return
+        self.before = contents(self.folder)
+
+        def no_room(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        def half(path: Path, content: bytes) -> None:
+            with path.open("wb") as file:
+                file.write(content[: len(content) // 2])
+            no_room()
+
+        if self.flushing:
+            self.patched.setattr(os, "fsync", no_room)
+        else:
+            self.patched.setattr(Path, "write_bytes", half)
+
+
+@pytest.mark.parametrize("flushing", [False, True])
+def test_a_full_disk_leaves_the_checkpoint_before_it_and_goes_on_from_there(
+    tmp_path: Path, network: Network, monkeypatch: pytest.MonkeyPatch, flushing: bool
+) -> None:
+    whole = Job(tmp_path / "whole", network, "adamw").run()
+    job = Job(tmp_path / "full", network, "adamw")
+    with monkeypatch.context() as patched:
+        full = DiskFull(job.folder / "checkpoint", patched, flushing=flushing)
+        with pytest.raises(WorkFailedError, match="no room left on the disk"):
+            job.run(full)
+    assert json.loads(full.before["state.json"])["step"] == 8
+    assert contents(job.folder / "checkpoint") == full.before
+    assert sorted(entry.name for entry in job.folder.iterdir()) == ["checkpoint", "history.jsonl"]
+    resumed = job.run()
+    assert facts(resumed) == facts(whole)
+    assert same(resumed.classifier.state_dict(), whole.classifier.state_dict())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_weights_that_are_not_finite_leave_the_checkpoint_before_them(

@@ -25,13 +25,13 @@ SETTINGS = TrainingSettings(epochs=3, batch_size=16)
 
 
 class Signals(Callback):
-    """Sends this process a signal after a number of steps."""
+    """Sends this process a signal after a number of steps, or of a later moment."""
 
-    def __init__(self, number: signal.Signals, step: int) -> None:
-        self.number, self.step = number, step
+    def __init__(self, number: signal.Signals, step: int, moment: Moment = Moment.STEP_END) -> None:
+        self.number, self.step, self.moment = number, step, moment
 
     def on(self, moment: Moment, state: TrainingState) -> None:
-        if moment is Moment.STEP_END and state.step == self.step:
+        if moment is self.moment and state.step == self.step:
             os.kill(os.getpid(), self.number)
 
 
@@ -68,8 +68,28 @@ def test_it_saves_leaves_and_goes_on_to_the_same_weights(
         assert torch.equal(tensor, resumed.classifier.state_dict()[key])
 
 
+def test_one_that_comes_after_the_last_step_is_not_forgotten(tmp_path: Path) -> None:
+    """Nothing asks for it any more in this phase; the next one must not begin."""
+    whole = run(tmp_path / "whole")
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    stopped = r"stopped by SIGTERM at the end of a phase; .* convlens train --resume .*cut"
+    with pytest.raises(WorkFailedError, match=stopped):
+        run(tmp_path / "cut", Signals(signal.SIGTERM, 21, Moment.PHASE_END))
+    assert before == [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    resumed = run(tmp_path / "cut")
+    assert resumed.step == whole.step == 21
+    for key, tensor in whole.classifier.state_dict().items():
+        assert torch.equal(tensor, resumed.classifier.state_dict()[key])
+
+
+def test_what_fails_is_told_whether_or_not_a_signal_came(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), SaveAndLeave(tmp_path, lambda state: None):
+        os.kill(os.getpid(), signal.SIGINT)
+        _ = 1 / 0
+
+
 def test_a_second_one_leaves_at_once(tmp_path: Path) -> None:
-    with SaveAndLeave(tmp_path, lambda state: None), pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), SaveAndLeave(tmp_path, lambda state: None):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         for _ in range(100):  # the handler runs between two instructions

@@ -1,15 +1,19 @@
 """A batch that is too much for the memory goes through the network in parts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from convlens.core.batch import Batch, BatchTransform
 from convlens.core.classifier import Classifier
 from convlens.core.errors import WorkFailedError
 from convlens.core.reporter import Quiet
 from convlens.training import (
+    Callback,
+    Moment,
     OptimiserSettings,
     Progress,
     Terms,
@@ -25,14 +29,14 @@ SETTINGS = TrainingSettings(
 
 
 class Narrow(nn.Module):
-    """Passes on as many images as fit; more are what a full GPU says."""
+    """Passes on as many 8×8 images as fit, or half as many of 16×16; more: what a full GPU says."""
 
     def __init__(self, room: int) -> None:
         super().__init__()
         self.room = room
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training and len(x) > self.room:
+        if self.training and len(x) * x.shape[-1] / 8 > self.room:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return x
 
@@ -43,6 +47,15 @@ def network(room: int, *, kind: torch.dtype = torch.float64) -> Classifier:
         block = nn.Sequential(Narrow(room), nn.Conv2d(1, 8, 3, padding=1), nn.ReLU())
         head = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 4))
         return Classifier({"block1": block}, head, SPEC).to(kind)
+
+
+def normalised(room: int) -> Classifier:
+    """Normalises over the batch before the memory is full, and after, where one value is left."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        block = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), Narrow(room))
+        pooled = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        return Classifier({"b": block}, pooled.extend([nn.BatchNorm1d(32), nn.Linear(32, 4)]), SPEC)
 
 
 class Listening(Quiet):
@@ -77,6 +90,65 @@ def test_the_parts_add_up_to_the_whole_batch_and_it_is_said_once() -> None:
 def test_one_image_too_many_is_told_in_words() -> None:
     with pytest.raises(WorkFailedError, match=r"not even one image of \(1, 8, 8\) fits"):
         trained(0)
+
+
+class PartsOfEight(Callback):
+    """Sends the batches in parts, from an epoch on."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on(self, moment: Moment, state: TrainingState) -> None:
+        if moment in {Moment.PHASE_START, Moment.EPOCH_END} and state.epoch == self.epoch:
+            state.largest_batch = 8
+
+
+def larger_later(batch: Batch) -> Batch:
+    if batch.epoch == 0:
+        return batch
+    return replace(batch, pixels=batch.pixels.repeat_interleave(2, 2).repeat_interleave(2, 3))
+
+
+@pytest.mark.parametrize(("room", "transform", "epoch"), [(8, None, 0), (16, larger_later, 1)])
+def test_what_did_not_fit_leaves_no_trace_in_the_statistics(
+    room: int, transform: BatchTransform | None, epoch: int
+) -> None:
+    """Whether the first batch is too large, or that of later, larger images."""
+    terms = Terms(settings=SETTINGS, seed=0, transform=transform)
+    tried, told = (TrainingState.start(normalised(room), SETTINGS) for _ in range(2))
+    train, val = QuarterBatches(96), QuarterBatches(40, seed=1)
+    fit(tried, train, val, terms)
+    fit(told, train, val, terms, callbacks=[PartsOfEight(epoch)])
+    assert tried.largest_batch == told.largest_batch == 8
+    for name, tensor in told.classifier.state_dict().items():
+        assert torch.equal(tried.classifier.state_dict()[name], tensor), name
+
+
+def test_no_part_is_a_single_image_where_the_batch_is_normalised() -> None:
+    state = TrainingState.start(normalised(3), SETTINGS)
+    train = QuarterBatches(101)  # the last 5 images of an epoch are 2 and 3, not 1, 2 and 2
+    fit(state, train, QuarterBatches(0), Terms(settings=SETTINGS, seed=0))
+    assert (state.largest_batch, state.step) == (2, 14)
+
+
+@pytest.mark.parametrize(("room", "images"), [(0, 2), (1, 2), (2, 3)])
+def test_two_images_too_many_are_told_where_the_batch_is_normalised(room: int, images: int) -> None:
+    state = TrainingState.start(normalised(room), SETTINGS)
+    with pytest.raises(WorkFailedError, match=f"not even {images} images of .* takes no fewer"):
+        fit(state, QuarterBatches(101), QuarterBatches(0), Terms(settings=SETTINGS, seed=0))
+
+
+@pytest.mark.parametrize("least", [1, 2])
+def test_parts_are_as_even_as_can_be(least: int) -> None:
+    for samples in range(12):
+        numbers = torch.arange(samples)
+        batch = Batch(numbers, numbers, numbers, epoch=0)
+        for size in range(1, 13):
+            sizes = [len(part) for part in batch.parts(size, least=least)]
+            assert sum(sizes) == samples
+            assert not sizes or max(sizes) - min(sizes) <= 1
+            assert not sizes or min(sizes) >= min(samples, least)
+            assert all(each <= max(size, 2 * least - 1) for each in sizes)
 
 
 def test_gradients_are_shortened_to_the_norm_asked_for(

@@ -107,6 +107,11 @@ def test_told_to_leave_both_leave_after_the_same_step_and_go_on_to_the_same_bits
         assert process.facts["resumed"] == process.facts["whole"]
 
 
+def test_told_to_leave_after_the_last_step_both_leave(two: Two) -> None:
+    for process in two:
+        assert "stopped by SIGTERM at the end of a phase" in process.facts["left at the end"]
+
+
 def test_validation_counts_every_image_once(two: Two, tmp_path: Path) -> None:
     """The network that came out, measured by one process on all validation images at once."""
     state = job(tmp_path, Ranks())

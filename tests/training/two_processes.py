@@ -98,13 +98,13 @@ def gradients(samples: int, ranks: Ranks) -> dict[str, Tensor]:
 
 
 class SignalAt(Callback):
-    """One process is told to end after a step."""
+    """One process is told to end after a step, or at the phase's end."""
 
-    def __init__(self, step: int) -> None:
-        self.step = step
+    def __init__(self, step: int, moment: Moment = Moment.STEP_END) -> None:
+        self.step, self.moment = step, moment
 
     def on(self, moment: Moment, state: TrainingState) -> None:
-        if moment is Moment.STEP_END and state.step == self.step:
+        if moment is self.moment and state.step == self.step:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -168,6 +168,11 @@ def main(folder: Path) -> None:
         except WorkFailedError as error:
             facts["left"] = error.message
         resumed = job(folder / "cut", ranks)
+        at_end = SignalAt(whole.step, Moment.PHASE_END)
+        try:
+            job(folder / "cut", ranks, *([at_end] if ranks.rank == 1 else []))
+        except WorkFailedError as error:
+            facts["left at the end"] = error.message
         for name, state in (("whole", whole), ("resumed", resumed)):
             facts[name] = history(state)
             tensors |= {f"{name}/{key}": t for key, t in state.classifier.state_dict().items()}

@@ -43,6 +43,7 @@ def what_is_asked(
     """What the user has said: the recipe file, over it the options, over them the settings."""
     from convlens.core.durations import parse_duration
     from convlens.core.input_spec import parse_size
+    from convlens.core.paths import typed_path
     from convlens.core.settings import apply_setting, merge, read_toml, require_tables
 
     asked = read_toml(Path(recipe)) if recipe is not None else {}
@@ -73,6 +74,9 @@ def what_is_asked(
         of_phases = ("epochs", "optimiser", "schedule", "early_stopping", "reduce_on_plateau")
         shared = {k: v for k, v in said.get("training", {}).items() if k in of_phases}
         asked = merge(asked, {"training": _each_phase(asked, shared)} if shared else {})
+    file = asked["model"].get("weights")
+    if isinstance(file, str):  # a run may be gone on with, or repeated, from any working folder
+        asked = merge(asked, {"model": {"weights": str(typed_path(file).resolve())}})
     return asked
 
 

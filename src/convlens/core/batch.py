@@ -43,13 +43,19 @@ class Batch:
         indices: NDArray[np.int64] = self.indices.cpu().numpy()
         return indices if self.repeats is None else indices + self.repeats.numpy() * _REPEAT
 
-    def parts(self, size: int) -> Iterator["Batch"]:
-        """The same samples in batches of at most ``size``; no batch where there are none."""
+    def parts(self, size: int, *, least: int = 1) -> Iterator["Batch"]:
+        """The same samples in batches of at most ``size``; no batch where there are none.
+
+        Args:
+            size: samples a part.
+            least: samples that no part may have fewer of, where there are so many: then a part may
+                have some more than ``size``.
+        """
         if size >= len(self) > 0:
             yield self
             return
-        count = -(-len(self) // max(1, size))
-        for part in range(count):  # of equal size, give or take one: a single image has no variance
+        count = min(-(-len(self) // max(1, size)), max(1, len(self) // least))
+        for part in range(count):  # of equal size, give or take one
             own = slice(part * len(self) // count, (part + 1) * len(self) // count)
             repeats = None if self.repeats is None else self.repeats[own]
             yield Batch(self.pixels[own], self.targets[own], self.indices[own], self.epoch, repeats)

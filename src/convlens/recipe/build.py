@@ -1,9 +1,10 @@
 """Where the parts of a run are wired together."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from convlens.core.classifier import Classifier
 from convlens.core.device import describe_machine, library_versions, peak_memory, placed
 from convlens.core.draws import Stream, derived_seed, permutation
 from convlens.core.errors import ConvlensError
-from convlens.core.files import read_json, write_json
+from convlens.core.files import read_json, surviving_folder, write_json
 from convlens.core.ranks import Ranks
 from convlens.core.reporter import Reporter
 from convlens.core.version import __version__
@@ -29,7 +30,7 @@ from convlens.data import (
     write_splits,
 )
 from convlens.inspection import own_networks_explained
-from convlens.models import build, portable, prepare
+from convlens.models import build, build_architecture, portable, prepare
 from convlens.prediction import Bundle, save_bundle
 from convlens.recipe.final_figures import measure_run
 from convlens.recipe.phases import train_in_phases
@@ -73,20 +74,26 @@ def carry_out(
         WorkFailedError: the loss is not finite, or the disk is full.
     """
     cache, ranks = cache or CacheSettings(), ranks or Ranks()
+    goes_on = surviving_folder(folder / "checkpoint") is not None
     with ranks.one_a_host_first(cache.enabled):
         pixels = pixels_of_parts(recipe, images, cache, reporter)
     with ranks.one_a_host_first(recipe.model.loads_weights):
         classifier = placed(
-            fresh_classifier(recipe, images, pixels, reporter),
+            _drawn_classifier(recipe, images)
+            if goes_on
+            else fresh_classifier(recipe, images, pixels, reporter),
             device,
             channels_last=recipe.training.channels_last,
         )
     environment = _environment(recipe, images, pixels, device, ranks)
     _begin_together(ranks, environment, classifier)
     if ranks.is_first:
-        _refuse_changes(folder, environment)
+        began = _refuse_changes(folder, environment)
         recipe.save(folder / "recipe.toml")
-        write_json(folder / "environment.json", environment)
+        if began and goes_on:
+            _tell_of_another_machine(began, environment, reporter)
+        kept = _with_later_machine(began, environment) if began and goes_on else environment
+        write_json(folder / "environment.json", kept)
         write_splits(images, folder / SPLITS_FILE)
     _tell_of_calibration(recipe, images, pixels, reporter)
     if ranks.world_size > 1:
@@ -201,9 +208,7 @@ def fresh_classifier(
     recipe: Recipe, images: ImageSet, pixels: Mapping[str, Pixels], reporter: Reporter
 ) -> Classifier:
     """The network as it is before the first step: its weights are drawn from the run's seed."""
-    with torch.random.fork_rng(), own_networks_explained():
-        torch.manual_seed(derived_seed(recipe.seed, slot=Stream.WEIGHTS))
-        found = build(recipe.model, recipe.input, classes=len(images.classes), reporter=reporter)
+    found = _drawn_classifier(recipe, images, partial(build, reporter=reporter))
     train = pixels["train"]
     some = permutation(recipe.seed, 0, len(train), slot=Stream.WEIGHTS)[:_LOOKED_AT]
 
@@ -215,11 +220,28 @@ def fresh_classifier(
     return found
 
 
-def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> None:
-    """A run goes on only with the images and the network that it began with."""
+def _drawn_classifier(
+    recipe: Recipe, images: ImageSet, make: Callable[..., Classifier] = build_architecture
+) -> Classifier:
+    """The network with weights drawn from the run's seed.
+
+    A checkpoint brings all weights: to go on from it, those that the run began from are not needed,
+    and may be gone.
+    """
+    with torch.random.fork_rng(), own_networks_explained():
+        torch.manual_seed(derived_seed(recipe.seed, slot=Stream.WEIGHTS))
+        return make(recipe.model, recipe.input, classes=len(images.classes))
+
+
+def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A run goes on only with the images and the network that it began with.
+
+    Returns:
+        The environment that it began in; nothing where it begins now.
+    """
     if not (folder / "environment.json").is_file():
-        return
-    before = read_json(folder / "environment.json")
+        return {}
+    before: Mapping[str, Any] = read_json(folder / "environment.json")
     changed = [
         what
         for what, same in (
@@ -234,6 +256,44 @@ def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> None:
             f"start a new run: convlens train --recipe {folder / 'recipe.toml'}",
             code="changed-since",
         )
+    return before
+
+
+def _tell_of_another_machine(
+    began: Mapping[str, Any], now: Mapping[str, Any], reporter: Reporter
+) -> None:
+    """Say so where a run goes on with what computes other last bits than it began with."""
+    ours, theirs = _what_decides_bits(now), _what_decides_bits(began)
+    changed = [key for key in ours if key in theirs and ours[key] != theirs[key]]
+    if changed:
+        with_ours, with_theirs = (", ".join(it[key] for key in changed) for it in (ours, theirs))
+        reporter.warn(
+            f"resumed with {with_ours}, begun with {with_theirs}: the weights will not be the same "
+            "to the last bit"
+        )
+
+
+def _what_decides_bits(environment: Mapping[str, Any]) -> dict[str, str]:
+    """What a run's last bits depend on besides its recipe, in words, as far as it is known."""
+    found = {**environment["machine"], "processes": environment.get("processes")}
+    words: dict[str, Callable[[Any], str]] = {
+        "processor": str,
+        "device": lambda name: f"device {name}",
+        "threads": lambda n: counted(n, "thread"),
+        "torch": lambda version: f"torch {version}",
+        "processes": lambda n: counted(n, "process"),
+    }
+    return {key: say(found[key]) for key, say in words.items() if found.get(key) is not None}
+
+
+def _with_later_machine(began: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The environment that a run began in, and each other one in which it went on, once."""
+    of_machine = ("convlens", "machine", "libraries", "processes")
+    first, later = ({key: found.get(key) for key in of_machine} for found in (began, now))
+    resumed = list(began.get("resumed", ()))
+    if later not in [first, *resumed]:
+        resumed.append(later)
+    return {**began, "resumed": resumed} if resumed else dict(began)
 
 
 def _environment(

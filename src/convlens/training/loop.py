@@ -103,7 +103,7 @@ def train_step(state: TrainingState, batch: Batch, terms: Terms) -> None:
     weight = ranks.total(total_weight(batch.targets, terms.class_weights))
     figures = backward_in_memory(state, batch, weight, terms)
     figures = shared_step(state.classifier, figures, samples=len(batch), ranks=ranks)
-    loss, right = figures.tolist()
+    loss, right, total = torch.cat([figures, weight[None]]).tolist()  # a GPU is waited for once
     if not math.isfinite(loss):
         raise _not_finite(state, settings, _batch_in_words(batch), loss)
     if settings.clip_norm is not None:
@@ -113,7 +113,7 @@ def train_step(state: TrainingState, batch: Batch, terms: Terms) -> None:
     if state.average is not None:
         state.average.update(state.phase_step)
     state.running.loss += loss
-    state.running.weight += weight.item()
+    state.running.weight += total
     state.running.correct += round(right)
 
 
@@ -134,20 +134,49 @@ def backward_in_memory(state: TrainingState, batch: Batch, weight: Tensor, terms
     """Gradients of the whole batch, in as many parts as the memory needs; see `backward`.
 
     Where a part is too much for the device it is halved, and stays so; the gradients add up to
-    the same, batch normalisation apart, which then sees the parts.
+    the same, batch normalisation apart, which then sees the parts. What it had learnt of the part
+    that was too much is taken back: for that its statistics are copied, but only before parts
+    larger than any that has fitted, since a copy in every step takes a hundredth of a short one.
     """
+    before = _statistics(state.network) if _most(state, batch) > state.proven else {}
     while True:
         try:
-            return backward(state, batch, weight, terms)
+            figures = backward(state, batch, weight, terms)
         except torch.OutOfMemoryError as error:
-            if (state.largest_batch or len(batch)) == 1:
-                raise WorkFailedError(
-                    f"not even one image of {tuple(batch.pixels.shape[1:])} fits into the memory "
-                    f"of {state.device}; pass a smaller --size or a smaller network",
-                    code="out-of-memory",
+            size, fewest = state.largest_batch or len(batch), _fewest(state.network)
+            if size <= fewest:
+                raise _too_large(
+                    batch, max(map(len, batch.parts(size, least=fewest))), state
                 ) from error
-            state.largest_batch = ((state.largest_batch or len(batch)) + 1) // 2
+            state.largest_batch = (size + 1) // 2
+        else:
+            if state.optimiser.state:
+                state.proven = max(state.proven, _most(state, batch))
+            return figures
+        for statistic, value in before.items():
+            statistic.copy_(value)
         torch.cuda.empty_cache()
+
+
+def _most(state: TrainingState, batch: Batch) -> int:
+    """Values of a part of the batch."""
+    return batch.pixels[: state.largest_batch or len(batch)].numel()
+
+
+def _statistics(network: nn.Module) -> dict[Tensor, Tensor]:
+    """What normalisation is learning, and a copy of it."""
+    return {
+        statistic: statistic.clone()
+        for module in network.modules()
+        if module.training and isinstance(getattr(module, "running_mean", None), Tensor)
+        for statistic in module.buffers(recurse=False)
+    }
+
+
+def _fewest(network: nn.Module) -> int:
+    """Images that the network learns from at once at the least: a single one has no variance."""
+    kinds = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d
+    return 2 if any(isinstance(m, kinds) and m.training for m in network.modules()) else 1
 
 
 def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -> Tensor:
@@ -161,7 +190,8 @@ def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -
     state.optimiser.zero_grad()
     figures = torch.zeros_like(weight).repeat(2)
     half = in_16_bits(terms.settings, state.device)
-    for part in batch.parts(state.largest_batch or len(batch)):
+    fewest = _fewest(state.network) if state.largest_batch else 1
+    for part in batch.parts(state.largest_batch or len(batch), least=fewest):
         with torch.autocast(state.device.type, torch.bfloat16, enabled=half):
             logits = state.network(laid_out(part.pixels, terms.settings))
             loss = summed_loss(logits, part.targets, terms.settings.loss, terms.class_weights)
@@ -229,17 +259,29 @@ def validate(state: TrainingState, val: Batches, terms: Terms) -> tuple[float | 
     return (loss / samples, right / samples) if samples else (None, None)
 
 
+def _too_large(batch: Batch, images: int, state: TrainingState) -> WorkFailedError:
+    shape = tuple(batch.pixels.shape[1:])
+    what = f"{images} images of {shape} fit" if images > 1 else f"one image of {shape} fits"
+    why = ", and batch normalisation takes no fewer" if images > 1 else ""
+    return WorkFailedError(
+        f"not even {what} into the memory of {state.device}{why}; pass a smaller --size or a "
+        "smaller network",
+        code="out-of-memory",
+    )
+
+
 def _not_finite(
     state: TrainingState, settings: TrainingSettings, where: str, loss: float
 ) -> WorkFailedError:
     rate, peak = state.learning_rate, settings.plan[state.phase].optimiser.learning_rate
     return WorkFailedError(
         f"the loss became {loss} at step {state.step + 1} (epoch {state.epoch + 1}, learning rate "
-        f"{rate:.2g}, {where}); what the last checkpoint holds is whole. Try a lower rate: "
+        f"{rate:.2g}, {where}). Start a new run with a lower rate: "
         f"--set training.optimiser.learning_rate={peak / 10:.1g}",
         code="loss-not-finite",
     )
 
 
 def _batch_in_words(batch: Batch) -> str:
-    return f"batch of {len(batch)}: images {', '.join(map(str, batch.indices[:3].tolist()))}, …"
+    first = ", ".join(map(str, batch.indices[:3].tolist()))
+    return f"batch of {len(batch)}: images {first}{', …' * (len(batch) > 3)}"

@@ -87,6 +87,8 @@ class TrainingState:
         phase_steps: how many the phase will have; 0 until it is known.
         largest_batch: samples that go through the network at once, fewer than a batch where the
             memory did not suffice; 0 for all.
+        proven: values of the largest part of a batch that the memory has held beside the
+            optimiser's own; not saved.
         learning_rate: of the last step.
         rate_scale: what the schedule's rate is multiplied by.
         running: sums over the epoch in progress.
@@ -107,6 +109,7 @@ class TrainingState:
     phase_step: int = 0
     phase_steps: int = 0
     largest_batch: int = 0
+    proven: int = 0
     learning_rate: float = 0.0
     rate_scale: float = 1.0
     running: Running = field(default_factory=Running)

@@ -22,7 +22,8 @@ class SaveAndLeave(Callback):
     """On Ctrl-C or SIGTERM, finishes the step, saves and leaves; a second one leaves at once.
 
     It watches while its ``with`` block lasts, and in the main thread alone. Of several processes
-    all leave after the same step, whichever of them the signal reaches, and however often.
+    all leave after the same step, whichever of them the signal reaches, and however often. One that
+    comes after the last step is heard at the end of the block: nothing is to be saved by then.
 
     Args:
         run: the run's folder, for the words that tell how to go on.
@@ -30,7 +31,7 @@ class SaveAndLeave(Callback):
         ranks: the processes that share the run.
 
     Raises:
-        WorkFailedError: from `on`, when the signal came.
+        WorkFailedError: from `on`, or at the end of the block, when the signal came.
     """
 
     def __init__(
@@ -53,9 +54,12 @@ class SaveAndLeave(Callback):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        caught = self._ranks.greatest(self._caught) if error is None else 0
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+        if error is None and (caught := caught or self._caught):
+            raise self._leaving(caught, "at the end of a phase")
 
     def on(self, moment: Moment, state: "TrainingState") -> None:
         """Leave if the signal has come."""
@@ -67,10 +71,12 @@ class SaveAndLeave(Callback):
         if self._ranks.is_first:
             self._save(state)
         self._ranks.wait()
-        raise WorkFailedError(
-            f"stopped by {_CALLED[signal.Signals(caught)]} in epoch {state.epoch + 1} "
-            f"after {state.step:,} steps; all of it is saved, go on with: "
-            f"convlens train --resume {self._run}",
+        raise self._leaving(caught, f"in epoch {state.epoch + 1} after {state.step:,} steps")
+
+    def _leaving(self, caught: int, where: str) -> WorkFailedError:
+        return WorkFailedError(
+            f"stopped by {_CALLED[signal.Signals(caught)]} {where}; all of it is saved, "
+            f"go on with: convlens train --resume {self._run}",
             code="interrupted",
         )
 
