@@ -47,14 +47,13 @@ _COUNTERS = (
 class SaveCheckpoint(Callback):
     """Saves the run at each epoch's end, and within an epoch as often as asked.
 
-    Where epochs are short, or saving is slow, it leaves some out, so that saving takes no more than
-    a fiftieth of the phase's time: a run that is resumed trains what is missing again, to the same
+    Where epochs are short it leaves some out, so that saving at their ends takes no more than a
+    fiftieth of the phase's time: a run that is resumed trains what is missing again, to the same
     bits. A phase's first epoch, of which nothing is known, and its last are always saved.
 
     Args:
         folder: where; always replaced as a whole.
-        every_seconds: the longest time between two saves, give or take a step, where saving takes
-            less than a fiftieth of it.
+        every_seconds: the longest time between two saves, give or take a step.
         remember: the callbacks, by name, whose memory belongs to the state. They must be told of
             an epoch's end before this one is.
 
@@ -75,7 +74,7 @@ class SaveCheckpoint(Callback):
     def on(self, moment: Moment, state: TrainingState) -> None:
         """Save when it is time."""
         now = perf_counter()
-        late = now - self._saved > max(self._every, self._cost / _SHARE)
+        late = now - self._saved > self._every
         affordable = self.seconds + self._cost <= _SHARE * (now - self._began)
         last = state.stopped is not None or state.phase_step >= state.phase_steps
         if (late and moment is Moment.STEP_END) or (
