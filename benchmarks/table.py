@@ -48,11 +48,13 @@ def _training(found: Mapping[str, Any]) -> Iterator[Cells]:
 
 
 def _time_to_accuracy(found: Mapping[str, Any]) -> Iterator[Cells]:
+    keras = found["in_the_end"]["keras"]
+    never = f"not in {keras['epochs']} epochs, {_minutes(keras['seconds'])}"
     for level in ("80 %", "85 %", "90 %"):
         mine = found["seconds_to"]["convlens"][level]
         theirs = found["seconds_to"]["keras"][level]
         if mine is not None:
-            peer = f"Keras, the usual script: {_minutes(theirs)}" if theirs else "Keras: never"
+            peer = f"Keras, the usual script: {_minutes(theirs) if theirs else never}"
             yield f"{level} of its test images right, from nothing", f"**{_minutes(mine)}**", peer
 
 

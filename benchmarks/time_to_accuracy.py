@@ -231,9 +231,11 @@ def headline(found: Mapping[str, Any]) -> str:
     for level, mine in found["seconds_to"]["convlens"].items():
         theirs = found["seconds_to"]["keras"][level]
         if mine is not None:
-            peer = f"{theirs:,.0f} s" if theirs is not None else "never"
+            peer = f"{theirs:,.0f} s" if theirs is not None else "not"
             told.append(f"{level}: {mine:,.0f} s (Keras {peer})")
     final = found["in_the_end"]
+    if final["keras"]["ended_early"]:
+        told.append(f"Keras was ended after {final['keras']['epochs']} epochs")
     ends = (
         f"{who} {own['test_accuracy']:.1%} ({own['seconds']:,.0f} s)" for who, own in final.items()
     )
