@@ -35,10 +35,10 @@ def test_the_bar_tells_epoch_loss_accuracy_speed_and_time_left(
     settings = TrainingSettings(epochs=3, batch_size=1)
     state = TrainingState.start(network(), settings)
     reporter = Terminal(Console(file=out, width=100, force_terminal=True))
-    progress = Progress(reporter, settings, steps_an_epoch=100)
+    progress = Progress(reporter, settings, steps_an_epoch=1200)
     fit(
         state,
-        QuarterBatches(100, batch_size=1),
+        QuarterBatches(1200, batch_size=1),  # seconds, for a bar that is drawn four times in each
         val,
         Terms(settings=settings, seed=0),
         callbacks=[progress],
