@@ -39,6 +39,7 @@ def what_is_asked(
     seed: int | None,
     settings: Sequence[str],
     budget: str | float | None = None,
+    splits: str | Path | None = None,
 ) -> dict[str, Any]:
     """What the user has said: the recipe file, over it the options, over them the settings."""
     from convlens.core.durations import parse_duration
@@ -77,6 +78,8 @@ def what_is_asked(
     file = asked["model"].get("weights")
     if isinstance(file, str):  # a run may be gone on with, or repeated, from any working folder
         asked = merge(asked, {"model": {"weights": str(typed_path(file).resolve())}})
+    if splits is not None:
+        asked = merge(asked, {"data": {"splits": str(Path(splits).resolve())}})
     return asked
 
 

@@ -72,7 +72,6 @@ def check(
         ConvlensError: what is asked for is not valid, or the table cannot be written.
     """
     from convlens.core.errors import ConvlensError
-    from convlens.core.settings import merge
     from convlens.preflight import Preflight, finding_of, refuse_fix, refuse_unknown_codes
 
     refuse_unknown_codes(allow)
@@ -91,9 +90,8 @@ def check(
         size=size,
         seed=seed,
         settings=settings,
+        splits=splits,
     )
-    if splits is not None:
-        asked = merge(asked, {"data": {"splits": str(Path(splits).resolve())}})
     try:
         source, images = opened(source, asked, reporter)
     except ConvlensError as error:

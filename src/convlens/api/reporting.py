@@ -69,7 +69,6 @@ def report_at_the_end(
     from convlens.data import CacheSettings
     from convlens.reporting import write_report
 
-    trust = " --trust-code" if run.recipe.model.is_own else ""
     try:
         write_report(
             run,
@@ -82,5 +81,5 @@ def report_at_the_end(
     except ConvlensError as error:
         reporter.warn(
             f"the run is finished, but has no report: {error.message}; "
-            f"write it by convlens report {run.folder}{trust}"
+            f"write it by convlens report {run.folder}{run.recipe.model.trust_option}"
         )

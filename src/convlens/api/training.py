@@ -91,7 +91,6 @@ def train(
         WorkFailedError: the work failed.
     """
     from convlens.core.ranks import Ranks
-    from convlens.core.settings import merge
 
     network = network_asked(
         model=model, layers=layers, head=head, pretrained=pretrained, weights=weights
@@ -103,18 +102,17 @@ def train(
         "size": size,
         "seed": seed,
         "settings": settings,
+        "splits": splits,
     }
     with Ranks.of_torchrun().joined(device) as ranks:
         reporter = reporter_for(quiet or not ranks.is_first)
         where: dict[str, Any] = {"device": device, "cache": cache, "ranks": ranks}
         if resume is not None:
-            asked_anew = {"SOURCE": source, "recipe": recipe, "splits": splits, "out": out}
+            asked_anew = {"SOURCE": source, "recipe": recipe, "out": out}
             refuse_beside_resume({**asked_anew, **network, **said, "allow": tuple(allow)})
             folder = None if resume is True else Path(resume)
             return _resume(folder, **where, reporter=reporter)
         asked = what_is_asked(recipe, model=network, **said)
-        if splits is not None:
-            asked = merge(asked, {"data": {"splits": str(Path(splits).resolve())}})
         return _begin(source, asked, out=out, allow=allow, **where, reporter=reporter)
 
 

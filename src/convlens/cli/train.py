@@ -150,6 +150,6 @@ def _show(run: "Run") -> None:
         console.print(f"To see it all, open {report}", markup=False, soft_wrap=True)
         console.print()
     console.print("Next, type:")
-    trust = " --trust-code" if run.recipe.model.is_own else ""
+    trust = run.recipe.model.trust_option
     for command in (f"evaluate {run.folder}", f"predict {run.folder} IMAGE..."):
         console.print(f"  convlens {command}{trust}", markup=False, soft_wrap=True)

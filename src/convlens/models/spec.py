@@ -118,6 +118,11 @@ class ModelSpec(BaseModel):
         return self.name is not None and is_own(self.name)
 
     @property
+    def trust_option(self) -> str:
+        """What a command on a bundle of it needs besides, to be put after it: it carries code."""
+        return " --trust-code" if self.is_own else ""
+
+    @property
     def loads_weights(self) -> bool:
         """Whether it begins from weights rather than from a draw."""
         return self.pretrained or self.weights is not None

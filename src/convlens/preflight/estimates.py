@@ -154,7 +154,7 @@ def _is_kept(
     numbers: NDArray[np.int64],
     cache: CacheSettings | None,
 ) -> bool:
-    margin = _margin(recipe, part)
+    margin = recipe.margin_of(part)
     return are_kept(images, numbers, recipe.input, margin=margin, settings=cache)
 
 
@@ -171,14 +171,10 @@ def _memory(
         return held
     read = 0
     for part, numbers in parts.items():
-        margin = _margin(recipe, part)
+        margin = recipe.margin_of(part)
         margin = margin_in_force(margin, images, numbers, recipe.input)
         read += len(numbers) * math.prod(kept_shape(recipe.input, margin)) * recipe.input.channels
     return max(0.0, read - pace.pixels_bytes) + held
-
-
-def _margin(recipe: Recipe, part: str) -> float:
-    return recipe.augment.margin if part == "train" else 0.0
 
 
 def _short(value: Any) -> Any:

@@ -187,7 +187,7 @@ def pixels_of_parts(
             images,
             numbers[part],
             recipe.input,
-            margin=recipe.augment.margin if part == "train" else 0.0,
+            margin=recipe.margin_of(part),
             settings=cache,
             reporter=reporter,
         )

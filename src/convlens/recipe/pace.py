@@ -112,7 +112,7 @@ def _some_pixels(recipe: Recipe, images: ImageSet) -> dict[str, Pixels]:
             images,
             _some(images.splits[split], most, recipe.seed),
             recipe.input,
-            margin=recipe.augment.margin if split == "train" else 0.0,
+            margin=recipe.margin_of(split),
             settings=CacheSettings(enabled=False),
             reporter=Quiet(),
         )

@@ -74,9 +74,8 @@ def promise_anew(
     write_json(folder / "metrics.json", metrics)
     reporter.say(f'the rule for saying "not sure" is kept in {kept}')
     if (folder / "report.html").is_file():
-        trust = " --trust-code" if recipe.model.is_own else ""
         reporter.say(
             "its report still has the promise of before; write it again by "
-            f"convlens report {folder}{trust}"
+            f"convlens report {folder}{recipe.model.trust_option}"
         )
     return calibration

@@ -78,6 +78,10 @@ class Recipe(BaseModel):
             )
         return self
 
+    def margin_of(self, part: str) -> float:
+        """How much larger than the input a part's images are decoded: training turns its own."""
+        return self.augment.margin if part == "train" else 0.0
+
     def to_toml(self) -> str:
         """The recipe as TOML, every value written out; what is None is left out."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))

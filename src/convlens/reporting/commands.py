@@ -36,12 +36,12 @@ def train_again(facts: Facts) -> str:
 
 def measure_it(facts: Facts) -> str:
     """The command that measures the network on labelled images."""
-    return f"convlens evaluate {shlex.quote(facts.folder)} SOURCE{_trust(facts)}"
+    return f"convlens evaluate {shlex.quote(facts.folder)} SOURCE{facts.recipe.model.trust_option}"
 
 
 def use_it(facts: Facts) -> str:
     """Commands that use the network."""
-    folder, trust = shlex.quote(facts.folder), _trust(facts)
+    folder, trust = shlex.quote(facts.folder), facts.recipe.model.trust_option
     return (
         f"convlens predict {folder} image.jpg{trust}\n"
         f"convlens evaluate {folder} FOLDER-OF-LABELLED-IMAGES{trust}\n"
@@ -51,7 +51,7 @@ def use_it(facts: Facts) -> str:
 
 def use_it_in_python(facts: Facts) -> str:
     """Python that uses the network; where it has a rule for it, also says "not sure"."""
-    trust = ", trust_code=True" if _trust(facts) else ""
+    trust = ", trust_code=True" if facts.recipe.model.trust_option else ""
     rule = (facts.metrics.get("abstaining") or {}).get("rule")
     return (
         "import convlens\n\n"
@@ -60,8 +60,3 @@ def use_it_in_python(facts: Facts) -> str:
         + (_ANSWERS_OR_NOT_SURE if rule else _ANSWERS)
         + "    print(prediction.unknown)"
     )
-
-
-def _trust(facts: Facts) -> str:
-    """What a network of the user's own needs, whose bundle carries code."""
-    return " --trust-code" if facts.recipe.model.is_own else ""
