@@ -3,6 +3,7 @@
 import contextlib
 import importlib.metadata
 import json
+import math
 import os
 import pty
 import statistics
@@ -19,8 +20,9 @@ from typing import Any, NamedTuple
 import torch
 from benchmarks.questions import read
 from benchmarks.stand_ins import DIGITS, digits_like_cifar
+from scipy import stats
 
-from convlens.core.device import describe_machine
+from convlens.core.device import choose_device, describe_machine
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
@@ -83,6 +85,13 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
     return Ratio(
         round(statistics.median(found), 3), round(min(found), 3), round(max(found), 3), len(found)
     )
+
+
+def interval(differences: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of the mean of paired differences: Student's t; two of them at least."""
+    middle, n = statistics.mean(differences), len(differences)
+    reach = stats.t.ppf(0.975, n - 1) * statistics.stdev(differences) / math.sqrt(n)
+    return middle - reach, middle + reach
 
 
 def spread(values: Sequence[float]) -> float:
@@ -207,6 +216,7 @@ def write_result(
     facts: Mapping[str, Any],
     *,
     packages: Sequence[str],
+    device: str = "cpu",
 ) -> None:
     """Write what was measured, with all that it is to be read with.
 
@@ -217,6 +227,7 @@ def write_result(
         measures: which figures these are, and of what.
         facts: what it found, and with which settings.
         packages: whose versions matter.
+        device: where it was measured.
     """
     asked = read(Path(file))
     words = (Path(word).name for word in (sys.argv[1:] if arguments is None else arguments))
@@ -226,7 +237,7 @@ def write_result(
         "measures": measures,
         "command": " ".join([f"python -m benchmarks.{asked.name}", *words]),
         "commit": commit(),
-        "machine": describe_machine(torch.device("cpu")) | instructions,
+        "machine": describe_machine(choose_device(device)) | instructions,
         "versions": {name: importlib.metadata.version(name) for name in packages},
         **facts,
     }

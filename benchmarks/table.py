@@ -137,7 +137,10 @@ def _told(question: Question, found: dict[str, Any] | None) -> str:
         return "not measured yet"
     module = importlib.import_module(f"benchmarks.{question.name}")
     machine = found["machine"]
-    told = f"{module.headline(found)} ({machine['cores']} cores, {machine['processor']})"
+    where = machine["device"]
+    if where == "cpu":
+        where = f"{machine['cores']} cores, {machine['processor']}"
+    told = f"{module.headline(found)} ({where})"
     return told.replace("|", r"\|")
 
 

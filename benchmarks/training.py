@@ -2,6 +2,7 @@
 
     python -m benchmarks.training [--images 10000] [--epochs 1] [--rounds 5] [--threads 2]
                                   [--cifar FOLDER_OR_TAR] [--sets cifar10 digits] [--compiled]
+                                  [--batch 64] [--device cpu]
 
 The same network (two convolutions, batch normalisation and a pool, three times over), batches of
 64, Adam at 0.001, no augmentation, in float32 on the same cores: convlens as ``convlens train``
@@ -16,6 +17,9 @@ last; ``whole epoch`` counts all that happens from one epoch's end to the next o
 callbacks, and with convlens the checkpoint. The share of the limit is that of the fastest float32
 matrix product, measured in the same rounds: a training step does six floating-point operations for
 each multiply-add of the forward pass.
+
+``--device cuda`` is for convlens and the bare loop alone, both in bfloat16, the loop's images in
+the GPU's memory; the limit is then that of bfloat16.
 
 The JPEG edition of CIFAR-10 is class folders under ``train`` and ``test``, in a folder or an
 archive; without ``--cifar`` it is ``cifar10-jpeg.tar.xz`` in the folder that ``CONVLENS_DATA``
@@ -56,12 +60,11 @@ MINUTES = 35
 QUICK = ("--sets", "digits", "--digits-epochs", "3", "--rounds", "1")
 TARGET = "1.25× Keras, 0.97× the bare loop"
 
-BATCH = 64
 OURS, KERAS, BARE, COMPILED = "convlens", "keras on tensorflow", "bare pytorch", "bare, compiled"
 SETS = ("cifar10", "digits")
 
 
-def recipe(source: Path | str) -> dict[str, Any]:
+def recipe(source: Path | str, batch: int) -> dict[str, Any]:
     """What convlens is asked for."""
     return {
         "source": str(source),
@@ -69,7 +72,7 @@ def recipe(source: Path | str) -> dict[str, Any]:
         "model": {"name": "standard"},
         "augment": {"policy": "none"},
         "training": {
-            "batch_size": BATCH,
+            "batch_size": batch,
             "optimiser": {"name": "adam", "learning_rate": 0.001, "weight_decay": 0.0},
             "schedule": {"name": "constant", "warmup": 0},
             "early_stopping": {"patience": 1000},
@@ -117,6 +120,8 @@ def measure(source: Path | str, epochs: int, given: argparse.Namespace) -> dict[
     settings = DataSettings(test=0)
     images = open_source(source, settings=settings, reporter=Quiet())
     peers = {OURS: "convlens_training", KERAS: "keras_standard", BARE: "torch_standard"}
+    if given.device != "cpu":
+        del peers[KERAS]  # [bench] has TensorFlow for processors
     peers |= {COMPILED: "torch_standard"} if given.compiled else {}
     answers: dict[str, list[dict[str, Any]]] = {name: [] for name in peers}
     limits = []
@@ -125,15 +130,14 @@ def measure(source: Path | str, epochs: int, given: argparse.Namespace) -> dict[
         write_arrays(images, folder / "arrays.npz")
         os.environ["CONVLENS_CACHE"] = str(folder / "cache")
         for number in range(given.rounds):
-            limit = run_peer("matmul", {"threads": given.threads, "seconds": 2})
-            limits.append(limit["gflops"])
-            asked = recipe(source)
+            where = {"threads": given.threads, "device": given.device}
+            limits.append(run_peer("matmul", where | {"seconds": 2})["gflops"])
+            asked = recipe(source, given.batch)
             asked["training"]["epochs"] = 1 + epochs
             for name, peer in peers.items():
-                config = {
-                    "threads": given.threads,
+                config = where | {
                     "epochs": epochs,
-                    "batch": BATCH,
+                    "batch": given.batch,
                     "classes": len(images.classes),
                     "arrays": str(folder / "arrays.npz"),
                     "recipe": asked,
@@ -214,10 +218,11 @@ def headline(found: Mapping[str, Any]) -> str:
     told = []
     for name, own in found["sets"].items():
         faster, memory = own["times_convlens_is_faster"]["whole epoch"], own["peak_memory_mb"]
-        told.append(
-            f"{name}: {Ratio(**faster[KERAS])} Keras, {Ratio(**faster[BARE])} the bare loop, "
-            f"{memory[OURS]:,.0f} MB against {memory[KERAS]:,.0f}"
-        )
+        peers = {KERAS: "Keras", BARE: "the bare loop"}
+        some = [f"{Ratio(**faster[n])} {said}" for n, said in peers.items() if n in faster]
+        if KERAS in memory:
+            some.append(f"{memory[OURS]:,.0f} MB against {memory[KERAS]:,.0f}")
+        told.append(f"{name}: {', '.join(some)}")
     return "; ".join(told)
 
 
@@ -229,6 +234,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--digits-epochs", type=int, default=20, help="for each of --epochs")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--cifar", type=Path)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--compiled", action="store_true", help="also the loop with torch.compile")
@@ -243,13 +250,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sets["cifar10"] = measure(folder / "cifar10.csv", given.epochs, given)
     if "digits" in given.sets:
         sets["digits"] = measure("digits", given.digits_epochs * given.epochs, given)
+    keras = ("keras", "tensorflow_cpu") if given.device == "cpu" else ()
     write_result(
         given.out,
         __file__,
         arguments,
-        "images a second of training the standard network, batch 64, Adam, everything included",
-        {"batch": BATCH, "rounds": given.rounds, "threads": given.threads, "sets": sets},
-        packages=("torch", "keras", "tensorflow_cpu", "numpy"),
+        "images a second of training the standard network with Adam, everything included",
+        {"batch": given.batch, "rounds": given.rounds, "threads": given.threads, "sets": sets},
+        packages=("torch", "numpy", *keras),
+        device=given.device,
     )
 
 

@@ -233,15 +233,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("a phase takes 2 epochs at least, to say how much its loss moves")
     torch.set_num_threads(given.threads)  # what is written down of this machine
     answers: dict[str, list[dict[str, Any]]] = {OURS: [], KERAS: []}
-    limits = []
+    limits, where = [], {"threads": given.threads, "device": "cpu"}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_images(folder / "images.npz", split_sizes(given))
         for number in range(given.rounds):
             os.environ["CONVLENS_CACHE"] = str(folder / f"cache-{number}")  # nothing is there yet
-            limits.append(run_peer("matmul", {"threads": given.threads, "seconds": 5})["gflops"])
-            config = {
-                "threads": given.threads,
+            limits.append(run_peer("matmul", where | {"seconds": 5})["gflops"])
+            config = where | {
                 "seed": given.seed + number,
                 "batch": BATCH,
                 "arrays": str(folder / "images.npz"),

@@ -21,7 +21,6 @@ names. The table and ``results/transfer_accuracy.json`` give every seed's accura
 
 import argparse
 import csv
-import math
 import os
 import statistics
 import tempfile
@@ -31,9 +30,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.harness import RESULTS, cifar10, write_result
+from benchmarks.harness import RESULTS, cifar10, interval, write_result
 from safetensors.torch import load_file, save_file
-from scipy import stats
 
 from convlens.core.reporter import Quiet
 from convlens.core.settings import merge, validated
@@ -128,13 +126,6 @@ def both(table: Path, weights: Path, folder: Path, seed: int, given: argparse.Na
             "steps": done.history[-1]["step"],
         }
     return found
-
-
-def interval(differences: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of their mean."""
-    middle, n = statistics.mean(differences), len(differences)
-    reach = stats.t.ppf(0.975, n - 1) * statistics.stdev(differences) / math.sqrt(n)
-    return middle - reach, middle + reach
 
 
 def pretrain(images: Path, classes: Sequence[str], folder: Path, given: argparse.Namespace) -> Run:

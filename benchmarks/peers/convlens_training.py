@@ -54,8 +54,8 @@ def measure(config: Config) -> dict[str, Any]:
     recipe, reasons = complete(config["recipe"], images)
     for reason in reasons:
         reporter.say(f"chose {reason}")
-    started = perf_counter()
-    run = carry_out(recipe, images, folder, device=torch.device("cpu"), reporter=reporter)
+    started, device = perf_counter(), torch.device(config["device"])
+    run = carry_out(recipe, images, folder, device=device, reporter=reporter)
     network, found = run.predictor().bundle.classifier, records()
     return {
         "images": len(images.splits["train"]) * (len(found) - 1),
