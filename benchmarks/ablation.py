@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -116,9 +117,14 @@ def measure(source: Path, folder: Path, variants: Any, given: argparse.Namespace
         for seed in range(given.seeds)
     ]
     run = partial(one, source, folder, given.device, given.threads)
+    found = []
     with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
-        run_first, rest = pool.submit(run, asked[0]).result(), asked[1:]  # it fills the cache
-        found = [run_first, *pool.map(run, rest)]
+        first = pool.submit(run, asked[0]).result()  # it fills the cache
+        for own, (number, _, _, seed) in zip(
+            chain([first], pool.map(run, asked[1:])), asked, strict=True
+        ):
+            found.append(own)
+            print(f"{list(variants)[number]}, seed {seed}: {own['val_accuracy']:.2%}", flush=True)
     return {
         name: found[number * given.seeds : (number + 1) * given.seeds]
         for number, name in enumerate(variants)

@@ -75,11 +75,11 @@ def test_the_first_epochs_may_have_smaller_images(paced: Callable[..., Any]) -> 
     assert found.training_seconds == pytest.approx(3 * 0.1 + 2 * 0.5 + 5 * n["val"] * 0.01)
 
 
-def test_features_are_made_once_for_all_phases(paced: Callable[..., Any]) -> None:
+def test_features_are_added_to_the_phase_that_makes_them(paced: Callable[..., Any]) -> None:
     phases = [{"train": "head", "epochs": 2}, {"train": "last 1", "epochs": 3}]
     training = {"phases": phases, "batch_size": 140}
     frozen = phase(train="head", features=0.2, features_of=4, draws=2)
-    found, n = paced({"training": training}, frozen, phase(features=0.2, features_of=3, draws=2))
+    found, n = paced({"training": training}, frozen, phase(features_of=3, draws=2))
     first, second = found.phases
     own = 2 * (0.5 + n["val"] * 0.01) + 0.2 * (2 * n["train"] + n["val"])
     assert first.seconds == pytest.approx(own)
@@ -137,7 +137,7 @@ def test_images_that_are_kept_decoded_take_no_time_to_decode(
 def test_the_parts_of_a_transfer_are_measured_apart() -> None:
     shown = images()
     layers = "conv 4 3 same relu, maxpool 2, conv 8 3 same relu, globalavgpool, dense"
-    phases = [{"train": "head", "epochs": 1}, {"train": "all", "epochs": 1}]
+    phases = [{"train": how, "epochs": 1} for how in ("head", "last 1", "all")]
     asked = {
         "model": {"layers": layers},
         "augment": {"policy": "none"},
@@ -146,9 +146,10 @@ def test_the_parts_of_a_transfer_are_measured_apart() -> None:
     recipe, _ = complete({**ASKED, **asked}, shown)
     network = plan_of(recipe, shown).network
     assert network is not None
-    head, whole = pace_of_run(recipe, shown, network, device=CPU, seconds=0.0).phases
-    assert head.features_of > 1
+    head, last, whole = pace_of_run(recipe, shown, network, device=CPU, seconds=0.0).phases
+    assert head.features_of > last.features_of > 1
     assert head.features > 0
+    assert last.features == 0, "an earlier phase has kept them"
     assert (head.draws, whole.features_of, whole.features) == (1, 0, 0.0)
 
 

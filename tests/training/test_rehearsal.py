@@ -117,6 +117,20 @@ def test_the_pace_is_what_a_step_and_all_of_validation_take(clock: Clock) -> Non
     assert pace.validation == pytest.approx(25 * 0.005), "25 batches, a few of them measured"
 
 
+@pytest.mark.parametrize(
+    ("step", "seconds", "steps"),
+    [(0.02, 0.4, 20), (0.3, 0.4, 3), (0.9, 0.4, 2), (3, 0.4, 1), (0.5, 0.04, 1), (0.001, 1, 100)],
+)
+def test_slow_steps_are_measured_longer_but_not_for_ever(
+    clock: Clock, step: float, seconds: float, steps: int
+) -> None:
+    settings = TrainingSettings(batch_size=16)
+    state = TrainingState.start(slow_network(clock, step), settings)
+    train, val = QuarterBatches(100), QuarterBatches(0)
+    measure_pace(state, train, val, Terms(settings=settings, seed=0), seconds=seconds)
+    assert clock.now == pytest.approx((1 + steps) * step), "the first is not counted"
+
+
 @pytest.mark.parametrize("seconds", [2, 10, 60])
 def test_a_run_lands_on_its_budget(clock: Clock, seconds: float) -> None:
     settings = TrainingSettings(batch_size=16, epochs=1)

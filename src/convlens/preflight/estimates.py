@@ -122,16 +122,13 @@ def estimate(
 
 
 def _phases(recipe: Recipe, pace: RunPace, n: dict[str, int]) -> Iterator[PhaseEstimate]:
-    epochs_before, kept = 0, 0
+    epochs_before = 0
     steps = math.ceil(n["train"] / recipe.training.batch_size)
     for own, settings in zip(pace.phases, recipe.training.plan, strict=True):
         small = _small_epochs(recipe, settings, epochs_before)
         stepping = steps * (small * own.small_step + (settings.epochs - small) * own.step)
         validating = settings.epochs * n["val"] * own.validation
-        features = 0.0
-        if own.features_of > kept:
-            features = own.features * (own.draws * n["train"] + n["val"])
-            kept = own.features_of
+        features = own.features * (own.draws * n["train"] + n["val"])
         yield PhaseEstimate(
             train=own.train,
             epochs=settings.epochs,

@@ -19,8 +19,8 @@ from convlens.recipe.phases import phase_trials
 from convlens.recipe.recipe import Recipe
 from convlens.training import measure_pace
 
-_BATCHES = 4
-_VALIDATED = 256
+_BATCHES = 2
+_VALIDATED = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class PhasePace:
         small_step: the same in the first epochs, where images are smaller then.
         validation: seconds for each validation image.
         features: seconds for what the frozen stages make of one image, kept from then on; 0 where
-            it is computed in every step.
+            it is computed in every step, or an earlier phase has kept it.
         features_of: how many leading stages that is.
         draws: how many versions of each training image are kept.
     """
@@ -83,7 +83,7 @@ def pace_of_run(
         network: as the recipe describes it; any weights do, for others take as long. It is put on
             the device, and otherwise left as it is.
         device: where it will be trained.
-        seconds: how long to measure in each phase, two steps apart.
+        seconds: how long to measure in each phase: see `convlens.training.measure_pace`.
 
     Raises:
         ConvlensError: the images cannot be used, or the recipe asks of the network what it does not
@@ -147,15 +147,17 @@ def _paces(
     """The pace of each phase."""
     memory = CacheSettings(enabled=False)
     trials = phase_trials(recipe, images, pixels, classifier, cache=memory, reporter=Quiet())
-    found = []
+    found, kept = [], 0
     for trial, phase in zip(trials, recipe.training.plan, strict=True):
         pace = measure_pace(trial.state, trial.train, trial.val, trial.terms, seconds=seconds)
+        new, kept = trial.features_of > kept, max(kept, trial.features_of)
+        stages = trial.features_of if new else 0
         own = PhasePace(
             train=phase.train,
             step=pace.step,
             small_step=pace.step,
             validation=pace.validation / max(1, trial.val.samples),
-            features=_seconds_an_image(classifier, pixels["train"], trial.features_of),
+            features=_seconds_an_image(classifier, pixels["train"], stages),
             features_of=trial.features_of,
             draws=trial.draws,
         )

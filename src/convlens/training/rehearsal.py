@@ -15,6 +15,8 @@ from convlens.training.state import TrainingState
 from convlens.training.transfer import learning_mode
 
 _AT_MOST = 100
+_AT_LEAST = 3
+_LONGER = 5
 _VALIDATED = 8
 
 
@@ -70,7 +72,8 @@ def measure_pace(
         train: what will be learnt from.
         val: what will be validated on.
         terms: as for `convlens.training.fit`.
-        seconds: how long to measure, two steps apart.
+        seconds: how long to measure; where that is less than three steps, up to five times as long.
+            The first two steps are made in any case.
     """
     with rehearsal(state) as trial:
         trial.phase_steps = 1
@@ -87,9 +90,10 @@ def measure_pace(
 
         seconds_of(1)  # the first one allocates
         step = terms.ranks.agreed(seconds_of(1))
-        steps = min(_AT_MOST, round(seconds / step))
+        fewest = min(_AT_LEAST, math.floor(_LONGER * seconds / step))
+        steps = min(_AT_MOST, max(fewest, round(seconds / step)))
         if steps > 1:
-            step = terms.ranks.agreed(seconds_of(steps)) / steps
+            step = (step + terms.ranks.agreed(seconds_of(steps - 1))) / steps
         batches.close()
         whole = math.ceil(val.samples / val.batch_size)
         few = min(_VALIDATED, whole)
