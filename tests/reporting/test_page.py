@@ -126,11 +126,11 @@ def test_the_figures_are_those_that_were_measured() -> None:
     for own in test["classes"]:
         ends = own["recall_interval"]
         assert (
-            f"{own['name']}{own['support']}{own['recall'] * 100:.1f} %"
-            f"{ends[0] * 100:.1f} to {ends[1] * 100:.1f} %" in by_class
+            f"{own['name']}{own['support']} {own['recall'] * 100:.1f} %"
+            f" {ends[0] * 100:.1f} to {ends[1] * 100:.1f} %" in by_class
         )
         ends = own["f1_interval"]
-        assert f"{own['f1'] * 100:.1f} %{ends[0] * 100:.1f} to {ends[1] * 100:.1f} %" in by_class
+        assert f"{own['f1'] * 100:.1f} % {ends[0] * 100:.1f} to {ends[1] * 100:.1f} %" in by_class
     matrix = words(found, "confusion")
     for name, row in zip(made.classes, test["confusion"], strict=True):
         assert name + "".join(f"{count:,}" if count else "" for count in row) in matrix

@@ -1,4 +1,4 @@
-"""Counts and lists as they are read."""
+"""Counts, lists and differences as they are read."""
 
 from collections.abc import Iterable
 
@@ -24,3 +24,14 @@ def some(names: Iterable[str], limit: int = 5) -> str:
     listed = list(names)
     more = len(listed) - limit
     return ", ".join(listed[:limit]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def points(difference: float) -> str:
+    """A difference of shares in percentage points, with its sign; nothing has none.
+
+    Example:
+        >>> points(0.0312), points(-0.004), points(-0.0004)
+        ('+3.1', '-0.4', '0.0')
+    """
+    told = f"{100 * difference:+.1f}"
+    return told[1:] if told in {"+0.0", "-0.0"} else told

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Any, Literal
 
+from convlens.core.words import points
 from convlens.evaluation.arrays import Labels
 from convlens.evaluation.intervals import Interval, normal_quantile
 
@@ -58,7 +59,7 @@ class Comparison:
                 f"{self.verdict} by {100 * abs(self.difference):.1f} percentage points "
                 f"(95 % interval {low:.1f} to {high:.1f}, p = {self.p_value:.2g})"
             )
-        lower, upper = (f"{100 * end:+.1f}" for end in self.interval)
+        lower, upper = map(points, self.interval)
         if self.images_needed is None:
             return (
                 f"cannot tell with {self.n:,} images: both are right on equally many of them "
@@ -66,7 +67,7 @@ class Comparison:
                 f"{self._one_point()}"
             )
         return (
-            f"cannot tell with {self.n:,} images (difference {100 * self.difference:+.1f} "
+            f"cannot tell with {self.n:,} images (difference {points(self.difference)} "
             f"percentage points, 95 % interval {lower} to {upper}, p = {self.p_value:.2g}); if "
             f"it is truly {100 * abs(self.difference):.2g}, about {self.images_needed:,} would do"
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from convlens.core.words import counted
+from convlens.core.words import counted, points
 from convlens.evaluation import wilson_interval
 from convlens.reporting.charts import draw_reliability
 from convlens.reporting.facts import Facts
@@ -116,8 +116,8 @@ def _lean(figures: Mapping[str, Any], when: str) -> str:
     low, high = gap_interval(bins)
     said = (
         f"{when} it was {percent(sure)} sure and {percent(right)} right, a difference of "
-        f"{100 * (sure - right):+.1f} percentage points with a 95 % interval of {100 * low:+.1f} "
-        f"to {100 * high:+.1f}"
+        f"{points(sure - right)} percentage points with a 95 % interval of {points(low)} to "
+        f"{points(high)}"
     )
     if low <= 0 <= high:
         return f"{said}: these {counted(n)} cannot tell it from honest."
