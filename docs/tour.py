@@ -172,8 +172,7 @@ def keep(name: str, drawn: Path) -> None:
 
 @contextlib.contextmanager
 def reader(folder: Path) -> Iterator[None]:
-    """In this folder, with the recipes that the pages name, and a terminal of 100 columns."""
-    shutil.copytree(ROOT / "recipes", folder / "recipes")
+    """In this folder, with a terminal of 100 columns."""
     before, columns = Path.cwd(), os.environ.get("COLUMNS")
     os.chdir(folder)
     os.environ["COLUMNS"] = "100"

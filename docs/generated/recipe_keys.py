@@ -14,9 +14,10 @@ from convlens.recipe.recipe import Recipe
 
 _OPENING = """# Recipe keys
 
-A recipe is one TOML file: `convlens train SOURCE --recipe FILE`. Each key can also be said on the
-command line, `--set part.key=value`; what you leave out is [chosen from the
-images](../guide/training.md), told, and written into the run's `recipe.toml` in full.
+A recipe is one TOML file: `convlens train SOURCE --recipe FILE`; [ready
+ones](../guide/training.md#ready-recipes) are named. Each key can also be said on the command line,
+`--set part.key=value`; what you leave out is [chosen from the images](../guide/training.md), told,
+and written into the run's `recipe.toml` in full.
 
 """
 _NUMBERS = {

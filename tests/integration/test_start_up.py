@@ -39,8 +39,13 @@ def test_help_and_usage_errors_load_no_torch(words: tuple[str, ...]) -> None:
     assert not modules_after(command(*words)) & HEAVY
 
 
-def test_a_mistyped_folder_is_refused_without_torch() -> None:
-    assert "torch" not in modules_after(command("train", "no/such/folder"))
+@pytest.mark.parametrize(
+    "words",
+    [("no/such/folder",), ("digits", "--recipe", "chaptr-transfer")],
+    ids=["SOURCE", "NAME"],
+)
+def test_a_slip_in_a_name_is_told_without_torch(words: tuple[str, ...]) -> None:
+    assert "torch" not in modules_after(command("train", *words))
 
 
 def test_what_convlens_offers_is_there() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convlens.api.ready_recipes import recipe_file
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -41,13 +43,13 @@ def what_is_asked(
     budget: str | float | None = None,
     splits: str | Path | None = None,
 ) -> dict[str, Any]:
-    """What the user has said: the recipe file, over it the options, over them the settings."""
+    """What the user has said: the recipe, over it the options, over them the settings."""
     from convlens.core.durations import parse_duration
     from convlens.core.input_spec import parse_size
     from convlens.core.paths import typed_path
     from convlens.core.settings import apply_setting, merge, read_toml, require_tables
 
-    asked = read_toml(Path(recipe)) if recipe is not None else {}
+    asked = read_toml(recipe_file(recipe)) if recipe is not None else {}
     require_tables(asked, _TABLES)
     said: dict[str, Any] = {}
     if model["name"] is not None or model["layers"] is not None:
@@ -129,7 +131,7 @@ def _each_phase(asked: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
 
 
 def opened(source: Any, asked: dict[str, Any], reporter: Reporter) -> tuple[Any, ImageSet]:
-    """The source that is passed, or else the recipe file's, and its images."""
+    """The source that is passed, or else the recipe's, and its images."""
     from convlens.core.settings import validated
     from convlens.data import DataSettings, open_source
 

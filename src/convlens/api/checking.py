@@ -50,7 +50,7 @@ def check(
         head: what follows the stages.
         pretrained: begin from the published ImageNet weights; they are not loaded here.
         weights: begin from this file; it is not loaded here.
-        recipe: a TOML file to begin from.
+        recipe: a TOML file to begin from, or the name of a ready recipe.
         splits: a run's ``splits.csv`` to keep.
         augment: what is done to training images.
         epochs: passes over the training images.

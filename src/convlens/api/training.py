@@ -64,7 +64,8 @@ def train(
             dropout 0.5, dense"``; ``"published"`` for the one the network is published with.
         pretrained: begin from the published ImageNet weights.
         weights: begin from this file (safetensors or ``.pth``).
-        recipe: a TOML file to begin from; what is said here comes before what it says.
+        recipe: a TOML file to begin from, or the name of a ready recipe, as
+            ``"chapter-transfer"``; what is said here comes before what it says.
         splits: a run's ``splits.csv``: the images that it names stay in their splits, new ones are
             dealt out.
         augment: what is done to training images: ``"none"``, ``"light"``, ``"standard"``,

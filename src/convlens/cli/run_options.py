@@ -22,7 +22,12 @@ WeightsOption: TypeAlias = Annotated[
     Path | None, typer.Option(help="Begin from a .safetensors or .pth file.")
 ]
 RecipeOption: TypeAlias = Annotated[
-    Path | None, typer.Option(help="A TOML file to begin from; options come before it.")
+    str | None,
+    typer.Option(
+        metavar="FILE|NAME",
+        help="A TOML file to begin from, or a ready recipe: chapter-cifar10, chapter-transfer, "
+        "cifar10-sprint, cifar10-sprint-15m, cifar10-sprint-30m. Options come before it.",
+    ),
 ]
 AugmentOption: TypeAlias = Annotated[
     str | None, typer.Option(help="Of training images: none, light, standard, strong or trivial.")
