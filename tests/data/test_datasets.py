@@ -16,7 +16,7 @@ from convlens.core.reporter import Quiet
 from convlens.data import catalogue, datasets, fetch_dataset, open_for_evaluation, open_source
 from convlens.data.catalogue import dataset, known_datasets
 from convlens.data.dataset_formats import read_cifar, read_idx, read_names
-from convlens.data.datasets import dataset_folder, is_fetched, read_dataset, read_flower_labels
+from convlens.data.datasets import read_dataset, read_flower_labels
 
 
 def idx(array):
@@ -38,7 +38,7 @@ def tar_gz(path, files):
 def as_fetched(name, **contents):
     """Put files in the place of a dataset's, and into the catalogue what they are."""
     entry = dataset(name)
-    folder = dataset_folder(entry)
+    folder = entry.folder
     folder.mkdir(parents=True)
     files = []
     for file in entry.files:
@@ -89,12 +89,12 @@ def test_an_unknown_name_lists_the_known():
 
 
 def test_what_is_fetched_is_known_by_its_size(replaced):
-    assert is_fetched(dataset("digits"))
-    assert not is_fetched(dataset("cifar10"))
+    assert dataset("digits").fetched
+    assert not dataset("cifar10").fetched
     replaced("cifar10", cifar_10_binary_tar_gz=b"whole")
-    assert is_fetched(dataset("cifar10"))
-    (dataset_folder(dataset("cifar10")) / "cifar-10-binary.tar.gz").write_bytes(b"half")
-    assert not is_fetched(dataset("cifar10"))
+    assert dataset("cifar10").fetched
+    (dataset("cifar10").folder / "cifar-10-binary.tar.gz").write_bytes(b"half")
+    assert not dataset("cifar10").fetched
 
 
 def test_fetching_what_is_there_asks_nobody(replaced):

@@ -10,6 +10,7 @@ Example:
 """
 
 from convlens.api.checking import check
+from convlens.api.datasets import data_fetch, data_info, data_list
 from convlens.api.looks import embed, look, look_convolution, look_pooling
 from convlens.api.networks import compare, inspect
 from convlens.api.reporting import report
@@ -20,6 +21,9 @@ from convlens.api.using import evaluate, load, predict
 __all__ = [
     "check",
     "compare",
+    "data_fetch",
+    "data_info",
+    "data_list",
     "embed",
     "evaluate",
     "inspect",

@@ -1,6 +1,6 @@
 """``convlens data``: the datasets that can be named, what a source holds, what is kept."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,7 @@ from convlens.cli.quantities import size
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from convlens.data import Dataset, ImageSet
+    from convlens.data import CacheInfo, Dataset, ImageSet
 
 _SHOWN = 20
 
@@ -27,11 +27,11 @@ def list_datasets(as_json: JsonOption = False) -> None:
 
     Example: convlens data list
     """
-    from convlens.data import known_datasets
+    from convlens import api
 
-    entries = list(known_datasets().values())
+    entries = api.data_list()
     if as_json:
-        print_json({"datasets": [_as_json(entry) for entry in entries]})
+        print_json({"datasets": [entry.as_json() for entry in entries]})
         return
     table = _table("name", "images", "classes", "size", "to fetch", "licence")
     for entry in entries:
@@ -50,11 +50,9 @@ def fetch_datasets(
 
     Example: convlens data fetch mnist
     """
-    from convlens.core.terminal import Terminal
-    from convlens.data import fetch_dataset
+    from convlens import api
 
-    reporter = Terminal()
-    folders = {name: str(fetch_dataset(name, reporter)) for name in names}
+    folders = {name: str(folder) for name, folder in api.data_fetch(names).items()}
     if as_json:
         print_json(folders)
         return
@@ -79,29 +77,23 @@ def show_source(
 
     Example: convlens data info plants
     """
-    if source is None:
-        _show_cache(as_json=as_json)
-        return
-    from convlens.core.settings import apply_setting, validated
-    from convlens.core.terminal import Terminal
-    from convlens.data import DataSettings, is_fetched, known_datasets, open_source
+    from convlens import api
 
-    entry = known_datasets().get(source)
-    images = None
-    if entry is None or is_fetched(entry):
-        asked: dict[str, Any] = {}
-        for setting in settings or ():
-            asked = apply_setting(asked, setting)
-        how = validated(DataSettings, asked.get("data", {}), what="[data]")
-        images = open_source(source, seed=seed, settings=how, reporter=Terminal())
-    if as_json:
-        about = {} if entry is None else {"dataset": _as_json(entry)}
-        print_json({**about, **({} if images is None else _images_as_json(images))})
+    if source is None:
+        kept = api.data_info()
+        if as_json:
+            print_json(kept.as_json())
+        else:
+            _show_cache(kept)
         return
-    if entry is not None:
-        _show_dataset(entry)
-    if images is not None:
-        _show_images(images)
+    found = api.data_info(source, seed=seed, settings=settings or ())
+    if as_json:
+        print_json(found.as_json())
+        return
+    if found.dataset is not None:
+        _show_dataset(found.dataset)
+    if found.images is not None:
+        _show_images(found.images)
 
 
 def _show_dataset(entry: "Dataset") -> None:
@@ -132,31 +124,16 @@ def _show_images(images: "ImageSet") -> None:
     console.print(f"fingerprint {images.fingerprint()}")
 
 
-def _show_cache(*, as_json: bool) -> None:
-    from convlens.data import CacheSettings, cache_usage, list_entries
-
-    kept = cache_usage()
-    entries = list_entries(CacheSettings().place)
-    if as_json:
-        kinds = [
-            {"kind": use.kind, "folder": str(use.folder), "files": use.files, "bytes": use.bytes}
-            for use in kept
-        ]
-        of_kind: dict[str, list[dict[str, Any]]] = {"pixels": [], "features": []}
-        for entry in entries:
-            own = {"name": entry.name, "shape": list(entry.shape), "bytes": entry.size}
-            of_kind[entry.kind].append(own)
-        print_json({"cache": kinds, **of_kind})
-        return
+def _show_cache(kept: "CacheInfo") -> None:
     console = stdout()
-    if not kept:
+    if not kept.usage:
         console.print("The cache is empty.")
         return
     table = _table("kept", "files", "size", "folder")
-    for use in kept:
+    for use in kept.usage:
         table.add_row(use.kind, f"{use.files:,}", size(use.bytes), str(use.folder))
     console.print(table)
-    for entry in reversed(entries):
+    for entry in reversed(kept.entries):
         images, *shape = entry.shape
         what = f"pixels of {entry.name}" if entry.kind == "pixels" else entry.name
         about = f"{images:,} images of {'x'.join(map(str, shape))}, {size(entry.size)}"
@@ -165,11 +142,9 @@ def _show_cache(*, as_json: bool) -> None:
 
 
 def _to_fetch(entry: "Dataset") -> str:
-    from convlens.data import is_fetched
-
     if not entry.files:
         return "-"
-    return "fetched" if is_fetched(entry) else size(entry.bytes)
+    return "fetched" if entry.fetched else size(entry.bytes)
 
 
 def _table(*headings: str) -> "Table":
@@ -180,21 +155,3 @@ def _table(*headings: str) -> "Table":
     for heading in headings:
         table.add_column(heading, justify="left" if heading in words else "right")
     return table
-
-
-def _as_json(entry: "Dataset") -> dict[str, Any]:
-    from convlens.data import is_fetched
-
-    own = entry.model_dump(mode="json", exclude={"files"})
-    return {**own, "bytes": entry.bytes, "fetched": is_fetched(entry)}
-
-
-def _images_as_json(images: "ImageSet") -> dict[str, Any]:
-    return {
-        "name": images.name,
-        "classes": list(images.classes),
-        "images": images.counts(),
-        "skipped": [{"path": file.path, "reason": file.reason} for file in images.skipped],
-        "notes": list(images.notes),
-        "fingerprint": images.fingerprint(),
-    }

@@ -24,13 +24,14 @@ from convlens.data.batches import PixelBatches
 from convlens.data.cache_usage import CacheUsage, cache_usage
 from convlens.data.calibration_part import divided_validation
 from convlens.data.catalogue import Dataset, known_datasets
-from convlens.data.datasets import fetch_dataset, is_fetched
+from convlens.data.datasets import fetch_dataset
 from convlens.data.decode import decode
 from convlens.data.duplicates import same_files
 from convlens.data.folds import k_folds
 from convlens.data.headers import Header, read_header
 from convlens.data.image_files import find_images
 from convlens.data.image_set import SPLITS, ImageSet, Skipped
+from convlens.data.info import CacheInfo, SourceInfo
 from convlens.data.kept_features import Features, find_features, keep_features
 from convlens.data.limits import ImageLimits, UnreadableImageError
 from convlens.data.ordered import ordered_map
@@ -55,6 +56,7 @@ __all__ = [
     "LEFT_OUT",
     "SPLITS",
     "CacheEntry",
+    "CacheInfo",
     "CacheSettings",
     "CacheUsage",
     "DataSettings",
@@ -68,6 +70,7 @@ __all__ = [
     "Scan",
     "Skipped",
     "Source",
+    "SourceInfo",
     "UnreadableImageError",
     "are_kept",
     "available_memory",
@@ -82,7 +85,6 @@ __all__ = [
     "find_images",
     "fit",
     "gigabytes",
-    "is_fetched",
     "k_folds",
     "keep_features",
     "kept_shape",

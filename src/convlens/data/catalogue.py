@@ -5,11 +5,13 @@ Addresses, sizes and checksums are those that TensorFlow Datasets publishes in i
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from convlens.core.cache_folder import cache_folder
 from convlens.core.downloads import Download
 from convlens.core.errors import unknown_name
 
@@ -45,6 +47,25 @@ class Dataset(BaseModel):
     def bytes(self) -> int:
         """What is to be fetched, in all."""
         return sum(file.size or 0 for file in self.files)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are kept."""
+        return cache_folder("datasets") / self.name
+
+    @property
+    def fetched(self) -> bool:
+        """Whether all files are there, by their sizes; reading verifies them."""
+        places = [(self.folder / file.file_name, file.size) for file in self.files]
+        return all(
+            path.is_file() and (size is None or path.stat().st_size == size)
+            for path, size in places
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain JSON values; of its files, the bytes and whether they are there."""
+        own = self.model_dump(mode="json", exclude={"files"})
+        return {**own, "bytes": self.bytes, "fetched": self.fetched}
 
 
 def known_datasets() -> Mapping[str, Dataset]:

@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.core.cache_folder import cache_folder
 from convlens.core.downloads import fetch
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Reporter
 from convlens.data.archives import read_archive, unpack
-from convlens.data.catalogue import IDX_KINDS, Dataset, dataset
+from convlens.data.catalogue import IDX_KINDS, dataset
 from convlens.data.dataset_formats import read_cifar, read_idx, read_names
 from convlens.data.digits import read_digits
 from convlens.data.image_files import Walk
@@ -37,21 +36,6 @@ _IMAGENETTE_CLASSES = {
 }
 
 
-def dataset_folder(entry: Dataset) -> Path:
-    """Where the files of a dataset are kept."""
-    return cache_folder("datasets") / entry.name
-
-
-def is_fetched(entry: Dataset) -> bool:
-    """Whether all files of a dataset are there, by their sizes; reading verifies them."""
-    folder = dataset_folder(entry)
-    return all(
-        (folder / file.file_name).is_file()
-        and (file.size is None or (folder / file.file_name).stat().st_size == file.size)
-        for file in entry.files
-    )
-
-
 def fetch_dataset(name: str, reporter: Reporter) -> Path:
     """Fetch the files of a dataset that are not there yet, and verify all of them.
 
@@ -64,8 +48,8 @@ def fetch_dataset(name: str, reporter: Reporter) -> Path:
     """
     entry = dataset(name)
     for file in entry.files:
-        fetch(file, dataset_folder(entry), reporter)
-    return dataset_folder(entry)
+        fetch(file, entry.folder, reporter)
+    return entry.folder
 
 
 def read_dataset(name: str, *, for_training: bool, reporter: Reporter) -> Labelled:
