@@ -52,7 +52,7 @@ def measure(config: Config) -> dict[str, Any]:
     settings = validated(DataSettings, config["recipe"].get("data", {}), what="[data]")
     images = open_source(config["recipe"]["source"], settings=settings, reporter=reporter)
     recipe, reasons = complete(config["recipe"], images)
-    for reason in reasons:
+    for reason in reasons.values():
         reporter.say(f"chose {reason}")
     started, device = perf_counter(), torch.device(config["device"])
     run = carry_out(recipe, images, folder, device=device, reporter=reporter)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from convlens import api
-from convlens.augment import make_transform
+from convlens.augment import make_transform, pictures
 from convlens.cli.main import main
 from convlens.core.reporter import Quiet
 from convlens.data import PixelBatches, open_source, read_pixels
@@ -112,3 +112,25 @@ def test_a_file_that_is_no_image_is_told_so(tmp_path, capsys):
     path.write_text("not an image", "utf-8")
     assert run(path) == 2
     assert "it is not an image" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({}, "augmentation light"),
+        ({"policy": "strong"}, "policy strong; seed 0"),
+        ({"settings": ["augment.policy=strong"]}, "policy strong; seed 0"),
+        ({"settings": ["augment.cutmix=0.5"]}, ", changed as asked: "),
+    ],
+)
+def test_the_sheet_says_where_its_augmentation_comes_from(asked, told, tmp_path, monkeypatch):
+    said = []
+    drawn = pictures.draw_sheet
+
+    def draw(found, *, title, detail):
+        said.append(detail)
+        return drawn(found, title=title, detail=detail)
+
+    monkeypatch.setattr(pictures, "draw_sheet", draw)
+    api.look_augment("digits", out=tmp_path / "sheet.png", quiet=True, **asked)
+    assert told in said[0]

@@ -39,7 +39,7 @@ def test_small_arrays_keep_their_size_and_get_a_small_network() -> None:
     assert recipe.input.shape == (1, 28, 28)
     assert recipe.model.name == "standard"
     assert recipe.model.head == "published"
-    assert any("28×28×1" in reason for reason in reasons)
+    assert any("28×28×1" in reason for reason in reasons.values())
 
 
 def test_large_images_are_brought_down_and_get_a_residual_network(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_large_images_are_brought_down_and_get_a_residual_network(tmp_path: Path
     assert recipe.model.name == "resnet18"
     assert recipe.model.head == "globalavgpool, dense"
     assert recipe.augment.crops
-    assert any("resnet18" in reason for reason in reasons)
+    assert any("resnet18" in reason for reason in reasons.values())
 
 
 def test_small_files_of_one_size_keep_it_and_grey_stays_grey(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_what_is_asked_for_comes_first_and_is_not_explained() -> None:
     assert recipe.model.head == "globalavgpool, dense 32 relu, dense"
     assert recipe.augment.margin == 0
     assert (recipe.seed, recipe.training.epochs, recipe.training.batch_size) == (4, 3, 5)
-    assert reasons == ()
+    assert reasons == {}
 
 
 def test_a_policy_may_be_changed_in_part() -> None:
@@ -96,7 +96,7 @@ def test_a_policy_may_be_changed_in_part() -> None:
 def test_digits_are_never_mirrored() -> None:
     recipe, reasons = complete(ASKED, open_source("digits", reporter=Quiet()))
     assert not recipe.augment.horizontal_flip
-    assert any("no horizontal flip" in reason for reason in reasons)
+    assert any("no horizontal flip" in reason for reason in reasons.values())
 
 
 PRETRAINED: dict[str, Any] = {**ASKED, "model": {"name": "resnet18", "pretrained": True}}
@@ -115,7 +115,7 @@ def test_loaded_weights_bring_their_normalisation_and_two_phases() -> None:
         ("last 3", 10, pytest.approx(1e-4)),
     ]
     assert [p.early_stopping and p.early_stopping.patience for p in recipe.training.plan] == [3, 3]
-    assert any("the head alone at 0.001" in reason for reason in reasons)
+    assert any("the head alone at 0.001" in reason for reason in reasons.values())
 
 
 def test_what_is_said_of_epochs_and_rate_holds_for_both_phases() -> None:
@@ -193,4 +193,4 @@ def test_no_phases_at_all_train_loaded_weights_whole_and_gently() -> None:
     recipe, reasons = complete({**PRETRAINED, "training": {"phases": []}}, arrays(200, 28))
     (phase,) = recipe.training.plan
     assert (phase.train, phase.optimiser.learning_rate) == ("all", 1e-4)
-    assert not [reason for reason in reasons if "two phases" in reason]
+    assert "training.phases" not in reasons

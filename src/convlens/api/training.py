@@ -138,7 +138,7 @@ def _begin(
 
     where = ranks.device(device)
     recipe, reasons = complete({**asked, "source": source_name(source)}, images)
-    for reason in reasons:
+    for reason in reasons.values():
         reporter.say(f"chose {reason}")
     ranks.require_same(recipe.to_toml(), "recipe")
     kept = CacheSettings(enabled=cache)

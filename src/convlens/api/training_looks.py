@@ -73,11 +73,11 @@ def look_augment(
             if images.paths is None
             else Path(images.paths[index]).name
         )
-        chosen = [reason for reason in reasons if reason.startswith("augmentation")]
+        chosen = reasons.get("augment") or f"policy {asked['augment']['policy']}"
         figure = draw_sheet(
             found,
             title=f"Augmentation of {name}",
-            detail=f"{chosen[0] if chosen else f'policy {policy}'}; seed {recipe.seed}"
+            detail=f"{chosen}; seed {recipe.seed}"
             + "; MixUp and CutMix, which need a batch, are not shown" * recipe.augment.mixes,
         )
         write_bytes(path, as_png(figure))

@@ -1,7 +1,7 @@
 """What a recipe leaves open is chosen from the data, by rules that are stated."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, TypeAlias
 
 from convlens.augment import default_policy, policy
 from convlens.core.errors import ConvlensError
@@ -19,6 +19,8 @@ PHOTOGRAPH = 128
 
 LOOKED_AT = 256
 
+Reasons: TypeAlias = dict[str, str]
+
 HEAD_RATE = 1e-3
 
 FINE_TUNING = 0.1
@@ -31,7 +33,7 @@ SMALL = ("lenet5",)
 TRANSFER_PATIENCE = 3
 
 
-def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
+def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, Reasons]:
     """Fill in what is not asked for.
 
     The rules:
@@ -56,12 +58,13 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
         images: what it is to be trained on.
 
     Returns:
-        The complete recipe, and a sentence for each choice made.
+        The complete recipe, and why: a sentence for each choice made, by the part of the recipe
+        that it is about (``"augment"``, ``"training.epochs"``).
 
     Raises:
         ConvlensError: what is asked for is not valid.
     """
-    reasons: list[str] = []
+    reasons: Reasons = {}
     parts: dict[str, Any] = {}
     parts["input"] = _input(asked.get("input", {}), images, reasons)
     given = merge(parts, {key: asked[key] for key in ("input",) if key in asked})["input"]
@@ -73,15 +76,15 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, tuple[str, ...]]:
     spec = validated(ModelSpec, asked["model"], what="[model]")
     parts["input"] |= _normalisation(spec, given["channels"], reasons)
     parts["training"] = _training(asked.get("training", {}), images, spec, reasons)
-    return validated(Recipe, merge(parts, asked), what="the recipe"), tuple(reasons)
+    return validated(Recipe, merge(parts, asked), what="the recipe"), reasons
 
 
-def _input(asked: Asked, images: ImageSet, reasons: list[str]) -> dict[str, Any]:
+def _input(asked: Asked, images: ImageSet, reasons: Reasons) -> dict[str, Any]:
     (height, width), channels, same = _look(images)
     chosen: dict[str, Any] = {"height": height, "width": width, "channels": channels}
     why = "every image has that size" if same else f"photographs are brought to {PHOTOGRAPH} pixels"
     if not {"height", "width"} & set(asked):
-        reasons.append(f"input {height}×{width}×{asked.get('channels', channels)}: {why}")
+        reasons["input"] = f"input {height}×{width}×{asked.get('channels', channels)}: {why}"
     return chosen
 
 
@@ -106,12 +109,12 @@ def _look(images: ImageSet) -> tuple[tuple[int, int], int, bool]:
     return size if same else (PHOTOGRAPH, PHOTOGRAPH), 1 if grey and sizes else 3, same
 
 
-def _model(asked: Asked, side: int, reasons: list[str]) -> dict[str, Any]:
+def _model(asked: Asked, side: int, reasons: Reasons) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     if not asked.get("name") and not asked.get("layers"):
         name, size = ("standard", "up to") if side <= THUMBNAIL else ("resnet18", "more than")
         chosen["name"] = name
-        reasons.append(f"network {name}: it suits images of {size} {THUMBNAIL} pixels")
+        reasons["model"] = f"network {name}: it suits images of {size} {THUMBNAIL} pixels"
     spec = validated(ModelSpec, merge(chosen, asked), what="[model]")
     if spec.is_own and spec.name is not None and spec.source is None:
         path, _, function = spec.name.rpartition(":")
@@ -121,18 +124,19 @@ def _model(asked: Asked, side: int, reasons: list[str]) -> dict[str, Any]:
     return chosen
 
 
-def _normalisation(spec: ModelSpec, channels: int, reasons: list[str]) -> dict[str, Any]:
+def _normalisation(spec: ModelSpec, channels: int, reasons: Reasons) -> dict[str, Any]:
     """What loaded weights expect of pixels: those of published networks began on ImageNet."""
     expected = expected_normalisation(spec.name, channels) if spec.loads_weights else None
     if expected is None:
         return {}
     mean, std = expected
-    reasons.append("normalisation: ImageNet's mean and standard deviation, as the weights expect")
+    why = "normalisation: ImageNet's mean and standard deviation, as the weights expect"
+    reasons["input.mean"] = why
     return {"mean": mean, "std": std}
 
 
 def _with_policy(
-    asked: Asked, images: ImageSet, height: int, width: int, reasons: list[str]
+    asked: Asked, images: ImageSet, height: int, width: int, reasons: Reasons
 ) -> Asked:
     """What is asked, with the augmentation's policy unfolded into its settings."""
     said = dict(asked.get("augment", {}))
@@ -141,7 +145,7 @@ def _with_policy(
         choice = default_policy(images.classes, height=height, width=width)
         base = choice.settings
         changed = ", changed as asked" if said else ""
-        reasons.append(f"augmentation {choice.name}{changed}: {choice.reason}")
+        reasons["augment"] = f"augmentation {choice.name}{changed}: {choice.reason}"
     else:
         base = policy(name)
     return {**asked, "augment": merge(base.model_dump(mode="json"), said)}
@@ -156,13 +160,12 @@ def _with_one_output(asked: Asked) -> Asked:
     return merge(both, asked)
 
 
-def _training(
-    asked: Asked, images: ImageSet, spec: ModelSpec, reasons: list[str]
-) -> dict[str, Any]:
+def _training(asked: Asked, images: ImageSet, spec: ModelSpec, reasons: Reasons) -> dict[str, Any]:
     samples = len(images.splits["train"])
     chosen: dict[str, Any] = {"batch_size": max(8, min(64, samples // 10))}
     if "batch_size" not in asked:
-        reasons.append(f"{chosen['batch_size']} images a step: for {samples:,} training images")
+        told = f"{chosen['batch_size']} images a step: for {samples:,} training images"
+        reasons["training.batch_size"] = told
     if spec.loads_weights and not asked.get("phases"):
         epochs = asked.get("epochs", TRANSFER_EPOCHS)
         # What is to fill a time must not stop before it is over.
@@ -173,16 +176,18 @@ def _training(
         return chosen | _transfer(asked, spec, reasons)
     chosen["epochs"] = max(12, min(40, round(600_000 / max(1, samples))))
     if not {"epochs", "phases", "budget_seconds"} & set(asked):
-        reasons.append(f"{chosen['epochs']} epochs: for {samples:,} training images")
+        told = f"{chosen['epochs']} epochs: for {samples:,} training images"
+        reasons["training.epochs"] = told
     return chosen
 
 
-def _transfer(asked: Asked, spec: ModelSpec, reasons: list[str]) -> dict[str, Any]:
+def _transfer(asked: Asked, spec: ModelSpec, reasons: Reasons) -> dict[str, Any]:
     """How loaded weights are trained further."""
     rate = asked.get("optimiser", {}).get("learning_rate", HEAD_RATE)
     if spec.is_own or spec.layers or spec.name in SMALL or "phases" in asked:  # no phases at all
         if "learning_rate" not in asked.get("optimiser", {}):
-            reasons.append(f"learning rate {FINE_TUNING * rate:g}: low, so that weights survive")
+            told = f"learning rate {FINE_TUNING * rate:g}: low, so that weights survive"
+            reasons["training.optimiser.learning_rate"] = told
         return {"optimiser": {"learning_rate": FINE_TUNING * rate}, "epochs": TRANSFER_EPOCHS}
     epochs = asked.get("epochs", TRANSFER_EPOCHS)
     low = FINE_TUNING * rate
@@ -190,7 +195,7 @@ def _transfer(asked: Asked, spec: ModelSpec, reasons: list[str]) -> dict[str, An
         {"train": "head", "epochs": epochs, "optimiser": {"learning_rate": rate}},
         {"train": "last 3", "epochs": epochs, "optimiser": {"learning_rate": low}},
     ]
-    reasons.append(
+    reasons["training.phases"] = (
         f"two phases of up to {epochs} epochs: the head alone at {rate:g}, then the last 3 layers "
         f"with it at {low:g}, low so that the loaded weights survive"
     )
