@@ -139,7 +139,8 @@ def _in_words(error: ValidationError, model: type[BaseModel]) -> str:
         elif problem["type"] == "no_such_place":
             problems.append(problem["msg"])
         else:
-            message = problem["msg"].removeprefix("Value error, ")
+            raised = problem.get("ctx", {}).get("error")  # by a validator of ours
+            message = str(raised) if isinstance(raised, Exception) else problem["msg"]
             problems.append(f"{name} is {problem['input']!r}: {message}")
     return "; ".join(problems)
 
