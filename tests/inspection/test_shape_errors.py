@@ -305,3 +305,21 @@ def test_a_mistake_in_the_modules_own_code():
 
     with pytest.raises(ConvlensError, match="has no attribute 'absent'"):
         trace(nn.Sequential(nn.Conv2d(1, 1, 3), Broken()), (1, 8, 8))
+
+
+class Averaging(nn.Module):
+    """As many maps as a map has rows; a mean over each, and no flatten."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.dense = nn.Conv2d(1, 26, 3), nn.Linear(10, 2)
+
+    def forward(self, x):
+        return self.dense(self.conv(x).mean((2, 3)))
+
+
+def test_a_sum_that_ends_in_the_same_number_is_no_flatten():
+    with pytest.raises(ConvlensError) as caught:
+        trace(Averaging(), (1, 28, 28))
+    assert "  26 ≠ 10\n" in str(caught.value)
+    assert str(caught.value).endswith("to mend it: a dense layer that takes 26")

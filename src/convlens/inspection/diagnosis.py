@@ -39,11 +39,13 @@ class Case:
     Attributes:
         failure: where the pass broke off.
         layers: the rows before it.
+        image: the shape of one image that the network was given.
         sizes: finds the input sizes that a layer can work with.
     """
 
     failure: Failure
     layers: tuple[Layer, ...]
+    image: Shape
     sizes: WorkingSize
 
     @property
@@ -126,8 +128,7 @@ def _dense(case: Case) -> Diagnosis | None:
             f"{shape_in_words(reaching[1:])} is no vector; flattened it has {prod(reaching[1:]):,}",
             ("flatten, or global average pooling, before it",),
         )
-    ending = f" = {given:,}"
-    flattened = next((row for row in case.layers[::-1] if row.formula.endswith(ending)), None)
+    flattened = _flatten_to(given, case)
     remedies = [f"a dense layer that takes {given:,}"]
     if flattened:
         sides = case.sizes.giving(case.failure.call.name, taken)
@@ -138,6 +139,17 @@ def _dense(case: Case) -> Diagnosis | None:
         f"{flattened.formula if flattened else f'{given:,}'} ≠ {taken:,}",
         tuple(remedies),
     )
+
+
+def _flatten_to(length: int, case: Case) -> Layer | None:
+    """The last row that made a vector of so many numbers of a map."""
+    before = (case.image, *(row.output_shape for row in case.layers))
+    flattens = (
+        row
+        for row, shape in zip(case.layers, before, strict=False)
+        if len(shape) == 3 and row.output_shape == (prod(shape),) == (length,)
+    )
+    return next(reversed([*flattens]), None)
 
 
 def _sum(case: Case) -> Diagnosis | None:

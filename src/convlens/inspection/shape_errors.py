@@ -83,7 +83,7 @@ def explain(
     if channels and (len(shape) != 4 or known == shape[-1] != shape[1]):
         return _wrong_axes(shape, channels, one_image=one_image)
     sizes = WorkingSize(module, shape[1] if len(shape) == 4 else 1)
-    diagnosis = diagnose(Case(failure, layers, sizes))
+    diagnosis = diagnose(Case(failure, layers, shape[1:], sizes))
     return ConvlensError(
         "\n".join(_lines(shape, layers, failure, diagnosis)), code="shape-mismatch"
     )
