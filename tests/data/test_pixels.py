@@ -143,7 +143,7 @@ def test_unreadable_images_are_left_out_and_named_each_time(
         pixels = all_of(image_set(photographs), listener, settings=CacheSettings(enabled=enabled))
         assert pixels.rows.tolist() == [n for n in range(20) if n not in {1, 6, 19}]
         assert len(pixels) == len(pixels.array) == 17
-        assert pixels.skipped[0] == Skipped(str(photographs[1]), "it is empty")
+        assert pixels.skipped[0] == Skipped(str(photographs[1]), "it is empty", unreadable=True)
         assert "truncated" in pixels.skipped[1].reason
         assert "no such file" in pixels.skipped[2].reason
         for row, number in zip(pixels.array, pixels.rows, strict=True):

@@ -102,6 +102,7 @@ def test_rows_without_a_file_or_a_label_are_named(table, tmp_path):
         ("folder.png", "row 6: no such file"),
         ("a\0b.png", "row 8: no such file"),
     ]
+    assert [s.unreadable for s in found.skipped] == [True, False, False, True, True]
 
 
 def test_a_table_whose_files_are_all_missing(table):

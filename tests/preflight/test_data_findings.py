@@ -25,7 +25,7 @@ from tests.preflight.scenes import (
 )
 
 from convlens.core.reporter import Quiet
-from convlens.data import ImageSet, open_source
+from convlens.data import ImageSet, Skipped, open_source
 from convlens.preflight import Finding, check_data, look_for_faults, near_duplicates
 from convlens.preflight.facts import look_at
 from convlens.preflight.material import sides
@@ -102,11 +102,32 @@ def test_unreadable_files_are_named_whether_the_header_or_the_pixels_are_damaged
 def test_what_was_left_out_for_another_reason_can_be_read(tmp_path: Path) -> None:
     folder = source(tmp_path / "photos")
     (folder / "train" / "rose" / "more.png").symlink_to(folder / "train", target_is_directory=True)
+    scene(800).save(folder / "train" / "outside.png")
     assert found_in(folder).keys() == CLEAN
     rows = [f"{path},{path.parent.name}" for path in sorted(folder.glob("t*/*/0*.png"))]
     table = tmp_path / "table.csv"
     table.write_text("\n".join(["image,label", *rows, f"{folder / 'val/rose/000.png'},"]))
     assert found_in(table).keys() == CLEAN
+
+
+def test_of_a_table_a_file_that_is_missing_cannot_be_read_and_a_row_without_a_label_can(
+    tmp_path: Path,
+) -> None:
+    rows = [f"{file},{file.parent.name}" for file in source(tmp_path / "photos").rglob("*.png")]
+    table = tmp_path / "table.csv"
+    scene(801).save(tmp_path / "unlabelled.png")
+    scene(802).save(tmp_path / "unwanted.png")
+    odd = ["gone.png,rose,", "unlabelled.png,,", "unwanted.png,rose,left out"]
+    table.write_text("\n".join(["image,label,split", *(f"{row}," for row in rows), *odd]))
+    found = found_in(table)["unreadable"]
+    assert found.files == ("gone.png",)
+    assert "no such file" in found.message
+
+
+def test_why_a_file_was_left_out_may_be_said_in_any_words(tmp_path: Path) -> None:
+    images = open_source(source(tmp_path), reporter=Quiet())
+    words = Skipped("a.png", "no label", unreadable=True), Skipped("b.png", "it is damaged")
+    assert found_in(replace(images, skipped=words))["unreadable"].files == ("a.png",)
 
 
 def test_exact_copies_within_a_split(tmp_path: Path) -> None:
@@ -291,7 +312,7 @@ def test_validation_images_that_calibrate_decide_nothing() -> None:
 def test_only_a_split_that_was_cut_can_be_cut_larger(n: int, cut: bool, remedy: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (n, 8, 8), dtype=np.uint8)
     images = open_source((pixels, np.arange(n) % 2), reporter=Quiet())
-    as_given = images if cut else replace(images, notes=())
+    as_given = replace(images, notes=()) if cut else replace(images, cut=())
     assert found_with(as_given)["validation-small"].remedy == remedy
 
 

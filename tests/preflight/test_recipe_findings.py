@@ -1,5 +1,6 @@
 """Every finding about a recipe on one made to have exactly that fault; silence on one without."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,8 @@ def test_images_without_their_channel_axis_are_given_one_and_told() -> None:
     found = findings({}, shown)
     assert found.keys() == {"channel-axis"}
     assert "28x28x1" in found["channel-axis"].message
+    assert findings({}, replace(shown, notes=())) == found
+    assert not findings({}, replace(shown, axis_added=False))
 
 
 def test_grey_images_where_the_network_takes_colour() -> None:

@@ -159,9 +159,12 @@ def _labelled(
     name: str, parts: Mapping[str, tuple[Any, ...]], where: str = "the arrays"
 ) -> Labelled:
     images, labels, given, notes = [], [], [], []
+    axis_added = False
     for split, (x, y) in parts.items():
         suffix = f"_{split}" if split else ""
-        pixels, said = pixels_of(x, f"X{suffix}")
+        array = _array(x, f"X{suffix}")
+        pixels, said = pixels_of(array, f"X{suffix}")
+        axis_added |= pixels.ndim > array.ndim
         numbers, also_said = labels_of(y, len(pixels), f"y{suffix}")
         images.append(pixels)
         labels.append(numbers)
@@ -181,6 +184,7 @@ def _labelled(
         given=np.concatenate(given),
         arrays=images[0] if len(images) == 1 else np.concatenate(images),
         notes=tuple(dict.fromkeys(notes)),
+        axis_added=axis_added,
     )
 
 

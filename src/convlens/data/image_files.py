@@ -126,12 +126,12 @@ class Walk:
         """Whether an entry is an image file; what is not is noted in ``skipped``."""
         reason = _reason_to_skip(entry)
         if reason:
-            self.skip(entry.path, reason)
+            self.skip(entry.path, reason, unreadable=_suffix(entry) in IMAGE_SUFFIXES)
         return not reason
 
-    def skip(self, path: str | Path, reason: str) -> None:
-        """Note something that is left out."""
-        self.skipped.append(Skipped(shown(path), reason))
+    def skip(self, path: str | Path, reason: str, *, unreadable: bool = False) -> None:
+        """Note something that is left out: see `Skipped`."""
+        self.skipped.append(Skipped(shown(path), reason, unreadable))
 
 
 def find_images(
@@ -197,7 +197,7 @@ def _reason_to_skip(entry: os.DirEntry[str]) -> str:
         return "its name is not valid UTF-8"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - once a file: pathlib is slow
+    suffix = _suffix(entry)
     if not stat.S_ISREG(found.st_mode):
         return "not a regular file"
     if suffix and suffix not in IMAGE_SUFFIXES:
@@ -207,6 +207,10 @@ def _reason_to_skip(entry: os.DirEntry[str]) -> str:
     if not suffix and not _starts_like_an_image(entry.path):
         return "not an image convlens reads (no suffix)"
     return ""
+
+
+def _suffix(entry: os.DirEntry[str]) -> str:
+    return os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - once a file: pathlib is slow
 
 
 def _starts_like_an_image(path: str) -> bool:

@@ -15,10 +15,18 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file or folder that was left out, and why."""
+    """A file or folder that was left out, and why.
+
+    Attributes:
+        path: the file or folder.
+        reason: why, in a few words.
+        unreadable: whether it is meant for an image and cannot be read; False for what was left
+            out for another reason.
+    """
 
     path: str
     reason: str
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -35,6 +43,9 @@ class ImageSet:
         arrays: N×H×W×C uint8 pixels, or None where the images are files.
         skipped: what was left out.
         notes: what was done that the user should know.
+        cut: the splits that the source does not give, and a share of train was cut for; none where
+            a file of splits says what is where.
+        axis_added: whether arrays came without a channel axis, and were given one.
         groups: (N,) int64, equal where images must not be on different sides; None where no groups
             were given.
         root: the folder that names of files are relative to.
@@ -51,6 +62,8 @@ class ImageSet:
     arrays: NDArray[np.uint8] | None = None
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
+    axis_added: bool = False
     groups: NDArray[np.int64] | None = None
     root: str = ""
 

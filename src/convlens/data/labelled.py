@@ -40,6 +40,7 @@ class Labelled:
         fractions: shares for splits that are to be cut, where this source has its own.
         skipped: what was left out.
         notes: what was done that the user should know.
+        axis_added: whether arrays came without a channel axis, and were given one.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Labelled:
     fractions: Mapping[str, float] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    axis_added: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)

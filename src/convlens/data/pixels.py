@@ -105,7 +105,7 @@ def read_pixels(
         return Pixels(arrays[numbers], numbers)
     reading = _Reading.of(image_set, numbers, spec, margin, reporter)
     array, failed = _kept(reading, settings or CacheSettings())
-    skipped = tuple(Skipped(reading.names[at], reason) for at, reason in failed)
+    skipped = tuple(Skipped(reading.names[at], reason, unreadable=True) for at, reason in failed)
     if skipped:
         _report(skipped, len(numbers), reporter)
     rows = np.delete(numbers, [at for at, _ in failed])
@@ -310,7 +310,7 @@ def _report(skipped: Sequence[Skipped], total: int, reporter: Reporter) -> None:
 
 def _refuse_none(failed: Sequence[Failed], reading: _Reading) -> None:
     if len(failed) == len(reading.images):
-        skipped = [Skipped(reading.names[at], reason) for at, reason in failed]
+        skipped = [Skipped(reading.names[at], reason, unreadable=True) for at, reason in failed]
         raise ConvlensError(
             f"none of {len(failed):,} images can be read: {_listed(skipped)}; "
             "are these JPEG, PNG, WebP, BMP, GIF or TIFF files, and may you read them?",

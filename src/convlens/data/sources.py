@@ -204,7 +204,8 @@ def _readable(labelled: Labelled, reporter: Reporter) -> Labelled:
         return labelled
     found = scan_headers(labelled.paths, reporter)
     bad = tuple(
-        Skipped(labelled.paths[number], reason) for number, reason in found.unreadable.items()
+        Skipped(labelled.paths[number], reason, unreadable=True)
+        for number, reason in found.unreadable.items()
     )
     if len(bad) == len(labelled):
         raise no_images(labelled.root, bad)

@@ -56,15 +56,25 @@ def split(
     split_of = labelled.given.copy()
     split_of[pool] = _cut(labelled, pool, cut, draws(names, seed), kept)
     split_of = np.where(kept == UNSAID, split_of, kept)
-    notes += _cut_notes(labelled, split_of[kept == UNSAID], missing, cut)
+    new = split_of[kept == UNSAID]
+    notes += _cut_notes(labelled, new, missing if new.size else [], cut)
     notes += _absence_notes(labelled, split_of, few=any(cut.values()))
-    images = image_set(labelled, split_of, notes=tuple(notes))
+    images = image_set(
+        labelled,
+        split_of,
+        notes=tuple(notes),
+        cut=tuple(missing) if settings.splits is None else (),
+    )
     _refuse_untaught_classes(images)
     return images
 
 
 def image_set(
-    labelled: Labelled, split_of: NDArray[np.int8], *, notes: tuple[str, ...]
+    labelled: Labelled,
+    split_of: NDArray[np.int8],
+    *,
+    notes: tuple[str, ...],
+    cut: tuple[str, ...] = (),
 ) -> ImageSet:
     """The image set with each image in the split that ``split_of`` (N,) gives; -1 for none."""
     return ImageSet(
@@ -79,6 +89,8 @@ def image_set(
         arrays=labelled.arrays,
         skipped=labelled.skipped,
         notes=notes,
+        cut=cut,
+        axis_added=labelled.axis_added,
         groups=labelled.groups,
         root=labelled.root,
     )
@@ -116,7 +128,7 @@ def _cut_notes(
 ) -> list[str]:
     """What was cut, of the images whose splits were not kept."""
     notes = []
-    for name in missing if new.size else []:
+    for name in missing:
         count = int((new == SPLITS.index(name)).sum())
         done = f"{counted(count)} cut from train" if cut[name] else "none wanted"
         notes.append(f"no {_WORDS[name]} split in {labelled.name}: {done}")

@@ -174,7 +174,8 @@ def _row(path: Path, number: int, record: Mapping[str, str], skipped: list[Skipp
     file = _file(path.parent, image)
     reason = "no label" if not label else "" if file else "no such file"
     if reason or not file:
-        skipped.append(Skipped(image or "(no file name)", f"row {number}: {reason}"))
+        gone = bool(label and image)
+        skipped.append(Skipped(image or "(no file name)", f"row {number}: {reason}", gone))
         return None
     split = record.get("split", "").strip()
     if split and split.casefold() not in SPLIT_NAMES:

@@ -151,7 +151,7 @@ def _batches(
         try:
             return decode(path, spec)
         except UnreadableImageError as error:
-            return Skipped(path, error.reason)
+            return Skipped(path, error.reason, unreadable=True)
 
     size = max(1, min(_MOST_A_BATCH, _VALUES_A_BATCH // math.prod(spec.shape)))
     with ThreadPoolExecutor(usable_cores()) as pool:

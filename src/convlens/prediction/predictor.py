@@ -241,7 +241,7 @@ class Predictor:
         try:
             return path, decode(path, self.bundle.input_spec)
         except UnreadableImageError as error:
-            return Skipped(path, error.reason)
+            return Skipped(path, error.reason, unreadable=True)
 
     def _predictions(
         self, paths: Sequence[str | None], logits: NDArray[np.float32], top: int

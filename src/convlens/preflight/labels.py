@@ -108,7 +108,7 @@ def class_absent(data: Material) -> Finding | None:
     if not absent:
         return None
     told = "; ".join(f"no {WORDS[name]} image of {data.classes(c)}" for name, c in absent.items())
-    given = [name for name in absent if not data.was_cut(name)]
+    given = [name for name in absent if name not in data.images.cut]
     remedies = [f"move images of them into {' and '.join(given)}"] if given else []
     if len(given) < len(absent):
         remedies.append("add images: a class needs three, in groups of their own, to be dealt out")

@@ -61,13 +61,6 @@ class Material:
             return len(self.images.splits["val"])
         return len(parts_of(self.recipe, self.images)["val"])
 
-    def was_cut(self, split: str) -> bool:
-        """Whether a split was cut from the training images, so that its share can be chosen."""
-        if self.recipe is not None and self.recipe.data.splits is not None:
-            return False
-        told = f"no {WORDS[split]} split in "
-        return any(note.startswith(told) for note in self.images.notes)
-
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """(3, K) images of each split and class."""

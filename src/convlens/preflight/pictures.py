@@ -1,12 +1,9 @@
 """Findings about files and what is to be seen on them."""
 
-import re
-
 import numpy as np
 from numpy.typing import NDArray
 
 from convlens.core.words import counted
-from convlens.data import LEFT_OUT
 from convlens.preflight.finding import Finding, found
 from convlens.preflight.material import Material, percent
 
@@ -20,16 +17,13 @@ BLURRED = 0.1
 """Less detail than this (see `sharpness`); of 200 photographs the least has 0.25, and blurred with
 a standard deviation of 2 pixels of 128 half have less than 0.07."""
 
-_NOT_TRIED = re.compile(rf"{LEFT_OUT}|no label$|its own source$|read already under another name$")
-_IMAGE_NAMES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _LOOK = "look at them, and leave out what even you cannot recognise"
 _SMALLEST_TO_JUDGE = 16
 
 
 def unreadable(data: Material) -> Finding | None:
     """Image files that cannot be read; what was left out for another reason is none of them."""
-    skipped = [(file.path, file.reason) for file in data.images.skipped]
-    gone = [(path, why) for path, why in skipped if _is_image(path) and not _NOT_TRIED.search(why)]
+    gone = [(file.path, file.reason) for file in data.images.skipped if file.unreadable]
     names = data.names(data.facts.unreadable)
     gone += list(zip(names, data.facts.unreadable.values(), strict=True))
     if not gone:
@@ -187,10 +181,6 @@ def _looked(
         files=data.names(numbers[:1000]),
         count=len(numbers),
     )
-
-
-def _is_image(path: str) -> bool:
-    return path.lower().endswith(_IMAGE_NAMES)
 
 
 def _below(data: Material, path: str) -> str:

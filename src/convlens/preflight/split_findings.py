@@ -66,8 +66,8 @@ def _more_to_validate_on(data: Material, deciding: int) -> str:
     """How to have as many validation images that decide, where so many can be spared."""
     calibration = data.recipe.data.calibration if data.recipe else 0.0
     wanted = math.ceil((deciding + 1) / (1 - calibration))  # the share that calibrates is rounded
-    cut = data.was_cut("val")
-    pool = [name for name in SPLITS if name != "test" or (cut and data.was_cut("test"))]
+    cut = "val" in data.images.cut
+    pool = [name for name in SPLITS if name != "test" or (cut and "test" in data.images.cut)]
     share = math.ceil(100 * wanted / sum(len(data.images.splits[name]) for name in pool)) / 100
     if share > _LARGEST_SHARE:
         return "read small differences as chance; more images are the only remedy"

@@ -22,7 +22,6 @@ _TOLERANCE = 0.02
 def channel_axis(plan: Plan) -> Finding | None:
     """Arrays without a channel axis, or grey ones where the network takes colour."""
     images, asked = plan.images, plan.recipe.input.channels
-    added = next((note for note in images.notes if note.startswith("channel axis added")), None)
     has = None if images.arrays is None else images.arrays.shape[3]
     if has == 1 and asked == 3:
         return found(
@@ -32,11 +31,13 @@ def channel_axis(plan: Plan) -> Finding | None:
             images=1,
             input=3,
         )
-    if added is None:
+    if images.arrays is None or not images.axis_added:
         return None
+    height, width = images.arrays.shape[1:3]
     return found(
         "channel-axis",
-        f"the arrays have no channel axis, which a convolution needs ({added})",
+        "the arrays have no channel axis, which a convolution needs (channel axis added: "
+        f"{height}x{width} -> {height}x{width}x1)",
         "nothing: it was added; in Python, X[..., None] does it",
     )
 
