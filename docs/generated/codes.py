@@ -18,8 +18,8 @@ _ERRORS = """# Error codes
 
 With `--json` a failure is `{"error": {"code": …, "message": …}}`, and in Python a `ConvlensError`
 with a `code` and a `message`. Codes are stable; messages say what was passed, what was expected and
-what to do. What differs from case to case is left out below (…). Status 2: the request was wrong;
-1: the request was sound, and the work failed.
+what to do, which many keep apart as well (`remedy`). What differs from case to case is left out
+below (…). Status 2: the request was wrong; 1: the request was sound, and the work failed.
 
 """
 _FINDINGS = """# Finding codes
@@ -93,14 +93,14 @@ def _calls(path: Path) -> Iterator[Raised]:
             continue
         given = {keyword.arg: keyword.value for keyword in node.keywords}
         name = _text(given["code"]) if "code" in given else ""
-        if not name or name == _GAP or "remedy" in given:
+        if not name or name == _GAP or "severity" in given:
             continue  # handed on from elsewhere, or a finding
         called = node.func.id if isinstance(node.func, ast.Name) else ""
         message = given.get("message") or (node.args[0] if node.args else None)
         yield Raised(
             code=name,
             file=str(path.relative_to(SOURCE)),
-            message=_message(called, node, message),
+            message=_message(called, node, message) + _remedy(given),
             status=1 if called == "WorkFailedError" or name == "interrupted" else 2,
         )
 
@@ -110,6 +110,14 @@ def _message(called: str, node: ast.Call, message: ast.expr | None) -> str:
         return f"unknown {_text(node.args[0])} '{_GAP}'; did you mean '{_GAP}'? Known: {_GAP}"
     text = _text(message)
     return "" if text == _GAP else text
+
+
+def _remedy(given: Mapping[str | None, ast.expr]) -> str:
+    """What to do, as it stands behind the message where it is kept apart."""
+    remedy = _text(given.get("remedy"))
+    if not remedy or remedy == _GAP:
+        return ""
+    return (_text(given["between"]) if "between" in given else "; ") + remedy
 
 
 def _text(node: ast.expr | None) -> str:

@@ -21,3 +21,12 @@ def test_of_names_equally_near_the_one_with_swapped_letters_is_meant() -> None:
 
 def test_an_unknown_name_without_a_near_one_still_lists_the_known() -> None:
     assert "did you mean" not in unknown_name("model", "zzz", ["vgg16"], code="c").message
+
+
+def test_a_remedy_stands_in_the_message_and_apart() -> None:
+    error = ConvlensError("a; b", remedy="c; d", between=", so ", code="x")
+    assert str(error) == error.message == "a; b, so c; d"
+    assert (error.problem, error.remedy) == ("a; b", "c; d")
+    assert ConvlensError("a", remedy="b", code="x").message == "a; b"
+    alone = ConvlensError("a; b", code="x")
+    assert (alone.message, alone.problem, alone.remedy) == ("a; b", "a; b", "")

@@ -74,10 +74,13 @@ def test_a_message_keeps_its_words_and_shows_what_differs_as_a_gap(
     (tmp_path / "thing.py").write_text(
         'raise WorkFailedError(f"the disk {name} is full; free {n} MB", code="disk-full")\n'
         'found = Finding(code="leak", severity="error", message="twice", remedy="move them")\n'
+        'raise ConvlensError(f"{n} is 0", remedy=f"give {most}", between=": ", code="zero")\n'
+        'raise ConvlensError("no name", remedy="give one", code="unnamed")\n'
     )
     monkeypatch.setattr(codes, "SOURCE", tmp_path)
-    (error,) = codes.errors()
+    error, unnamed, zero = codes.errors()
     assert (error.status, error.message) == (1, "the disk … is full; free … MB")
+    assert (zero.message, unnamed.message) == ("… is 0: give …", "no name; give one")
     assert "| `disk-full` | 1 | the disk … is full; free … MB | `thing.py` |" in codes.errors_page()
 
 

@@ -231,6 +231,21 @@ def test_the_way_to_a_layer_that_does_not_fit_is_shown() -> None:
     stages(text, (1, 18, 18))
 
 
+def test_what_would_mend_a_layer_stands_behind_the_way_to_it_and_apart() -> None:
+    with pytest.raises(ConvlensError) as caught:
+        stages("dense 8 relu")
+    assert str(caught.value).splitlines() == [
+        "layer 1: dense needs a vector, but a 32×32×3 map arrives",
+        "  dense 8 relu",
+        "  ^^^^^",
+        "the way there:",
+        "  input         32×32×3",
+        "  dense 8 relu  fails",
+        "to mend it: put flatten or globalavgpool before it",
+    ]
+    assert caught.value.remedy == "put flatten or globalavgpool before it"
+
+
 def test_the_way_through_a_head_begins_at_the_feature_map() -> None:
     with pytest.raises(ConvlensError) as caught:
         head("conv 8 3, maxpool 2 /3, conv 8 2, flatten, dense", (8, 4, 4))

@@ -24,9 +24,17 @@ from tests.preflight.scenes import (
     source,
 )
 
+from convlens import api
+from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet
 from convlens.data import ImageSet, Skipped, open_source
-from convlens.preflight import Finding, check_data, look_for_faults, near_duplicates
+from convlens.preflight import (
+    Finding,
+    check_data,
+    finding_of,
+    look_for_faults,
+    near_duplicates,
+)
 from convlens.preflight.facts import look_at
 from convlens.preflight.material import sides
 from convlens.preflight.pictures import BLURRED
@@ -480,3 +488,54 @@ def test_a_full_disk_costs_what_is_kept_and_not_the_check(
     assert not isinstance(seen.facts.rows, np.memmap)
     assert {finding.code for finding in check_data(seen)} == CLEAN
     assert not [*(tmp_path / "cache" / "facts").glob("*")], "nothing half-written is left"
+
+
+def two_classes_of_one_name(folder: Path) -> Path:
+    for name in ("rose", "Rose"):
+        (folder / name).mkdir()
+        scene(1).save(folder / name / "a.png")
+    return folder
+
+
+def one_class(folder: Path) -> Path:
+    (folder / "rose").mkdir()
+    scene(1).save(folder / "rose" / "a.png")
+    return folder
+
+
+def nothing_to_read_of_a_class(folder: Path) -> Path:
+    (one_class(folder) / "iris").mkdir()
+    (folder / "iris" / "a.jpg").write_bytes(b"no picture")
+    return folder
+
+
+def rows_that_contradict(folder: Path) -> Path:
+    scene(1).save(folder / "a.png")
+    (folder / "t.csv").write_text("image,label\na.png,rose\na.png,iris\n")
+    return folder / "t.csv"
+
+
+@pytest.mark.parametrize(
+    ("made", "code"),
+    [
+        pytest.param(two_classes_of_one_name, "case-twins", marks=pytest.mark.skipif(
+            sys.platform != "linux", reason="the file system takes them for one")),
+        (one_class, "one-class"),
+        (nothing_to_read_of_a_class, "class-without-images"),
+        (rows_that_contradict, "conflicting-rows"),
+    ],
+)  # fmt: skip
+def test_a_source_that_is_refused_is_a_finding_with_its_remedy(
+    made: Callable[[Path], Path], code: str, tmp_path: Path
+) -> None:
+    found = api.check(made(tmp_path), quiet=True).findings
+    assert [finding.code for finding in found] == [code]
+    assert found[0].remedy.startswith("expected ")
+    assert "expected" not in found[0].message
+
+
+def test_an_error_becomes_a_finding_without_a_word_of_it_being_read() -> None:
+    told = finding_of(ConvlensError("a; b", remedy="c; d", code="x"))
+    assert (told.code, told.message, told.remedy) == ("x", "a; b", "c; d")
+    whole = finding_of(ConvlensError("a; b", code="x"))
+    assert (whole.message, whole.remedy) == ("a; b", "see the message")

@@ -264,6 +264,58 @@ def test_a_network_that_refuses_the_images() -> None:
     assert "--size" in found["network-refuses"].remedy
 
 
+REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "a window": ({"layers": "conv 8 40, flatten, dense"}, "= −7", "an input of at least 40×40; or"),
+    "a vector": ({"layers": "flatten, conv 8 3, dense"}, "conv 8 3     fails", "put it before the"),
+    "the end": ({"layers": "flatten, dense 7"}, "ends in a vector of 7", "close it with a dense"),
+    "no head": ({"layers": "conv 8 3"}, "hold no head", "end them with 'globalavgpool, dense'"),
+    "an option": ({"name": "standard", "width": 0.5}, "does not have it", "leave it out"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_would_mend_a_network_is_the_remedy_alone(case: str) -> None:
+    model, problem, remedy = REFUSED[case]
+    told = findings({"model": model})["network-refuses"]
+    assert problem in told.message
+    assert "to mend it" not in told.message + told.remedy
+    assert told.remedy.startswith(remedy)
+
+
+def test_a_stage_to_train_that_is_not_there_is_told_with_those_that_are() -> None:
+    phases = {"phases": [{"train": "stage:block99", "epochs": 1}]}
+    told = findings(
+        {"model": {"name": "vgg11", "head": "globalavgpool, dense"}, "training": phases}
+    )
+    assert told["network-refuses"].message == "unknown stage 'block99'"
+    assert "Known: block1, block2" in told["network-refuses"].remedy
+
+
+OWN = """
+from torch import nn
+def build(classes):
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8, classes))
+def broken(classes):
+    class Broken(nn.Module):
+        def forward(self, x):
+            raise ValueError("one thing; to mend it: another")
+    return Broken()
+"""
+
+
+def test_a_network_of_ones_own_is_told_what_would_mend_it_and_its_own_words_stay_whole(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(OWN)
+    told = findings({"model": {"name": f"{file}:build"}})["network-refuses"]
+    assert "30·30·8 = 7,200 ≠ 8" in told.message
+    assert "a dense layer that takes 7,200" in told.remedy
+    broken = findings({"model": {"name": f"{file}:broken"}})["network-refuses"]
+    assert broken.message.endswith("one thing; to mend it: another")
+    assert broken.remedy == "another --size, or another network"
+
+
 def test_a_step_that_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {"model": {"name": "resnet18"}, "training": {"batch_size": 64}}
     monkeypatch.setattr(network_findings, "available_memory", lambda: 400_000_000)

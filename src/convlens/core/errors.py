@@ -12,20 +12,28 @@ class ConvlensError(Exception):
     """A request that cannot be carried out as it stands: the caller can mend it.
 
     Args:
-        message: what was passed, what was expected, and what to do.
+        problem: what was passed and what was expected; what to do as well, where ``remedy`` does
+            not say it.
         code: a short stable name for this kind of error, in kebab-case (``"no-images"``).
+        remedy: what to do, kept apart for whoever shows it apart; empty where ``problem`` says it.
+        between: what stands between the two in the message.
+
+    Attributes:
+        message: all of it.
 
     Example:
-        >>> raise ConvlensError("--epochs is 0; give at least 1", code="bad-option")
+        >>> raise ConvlensError("--epochs is 0", remedy="give at least 1", code="bad-option")
         Traceback (most recent call last):
         convlens.core.errors.ConvlensError: --epochs is 0; give at least 1
     """
 
     exit_status: ClassVar[int] = 2
 
-    def __init__(self, message: str, *, code: str) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, problem: str, *, code: str, remedy: str = "", between: str = "; ") -> None:
+        self.message = f"{problem}{between}{remedy}" if remedy else problem
+        super().__init__(self.message)
+        self.problem = problem
+        self.remedy = remedy
         self.code = code
 
 
@@ -54,5 +62,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, code: str) -> Co
     swapped = [known for known in nearest if sorted(known) == sorted(name)]
     hint = f"did you mean '{(swapped or nearest)[0]}'? " if nearest else ""
     return ConvlensError(
-        f"unknown {kind} '{name}'; {hint}Known: {', '.join(names) or 'none'}", code=code
+        f"unknown {kind} '{name}'",
+        remedy=f"{hint}Known: {', '.join(names) or 'none'}",
+        code=code,
     )

@@ -38,9 +38,10 @@ def read_archive(path: Path, *, for_training: bool, reporter: Reporter) -> Label
     try:
         labelled = read_class_folders(inner, for_training=for_training)
     except ConvlensError as error:
-        raise ConvlensError(error.message.replace(str(folder), str(path)), code=error.code) from (
-            error
+        problem, remedy = (
+            text.replace(str(folder), str(path)) for text in (error.problem, error.remedy)
         )
+        raise ConvlensError(problem, remedy=remedy, code=error.code) from error
     note = f"read from {inner.relative_to(folder)}/ in {path.name}"
     return replace(
         labelled,

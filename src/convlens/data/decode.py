@@ -53,8 +53,8 @@ def decode(
         return _finish(fit(_checked(source), spec, margin), spec)
     if spec.channels not in {1, 3}:
         raise ConvlensError(
-            f"the network takes {spec.channels} channels, an image file has 1 or 3; "
-            "pass arrays, or a network with 3 channels",
+            f"the network takes {spec.channels} channels, an image file has 1 or 3",
+            remedy="pass arrays, or a network with 3 channels",
             code="wrong-channels",
         )
     if isinstance(source, bytes):
@@ -93,7 +93,7 @@ def _finish(pixels: Pixels8, spec: InputSpec) -> Pixels8:
     if (channels, spec.channels) == (3, 1):
         return cast("Pixels8", cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None])
     raise ConvlensError(
-        f"the image has {channels} channels, the network takes {spec.channels}; "
-        "1 and 3 are converted into each other, any other number must be equal",
+        f"the image has {channels} channels, the network takes {spec.channels}",
+        remedy="1 and 3 are converted into each other, any other number must be equal",
         code="wrong-channels",
     )

@@ -39,7 +39,8 @@ class UnreadableImageError(ConvlensError):
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(
-            f"cannot read {name}: {reason}; replace the file or leave it out",
+            f"cannot read {name}: {reason}",
+            remedy="replace the file or leave it out",
             code="unreadable-image",
         )
         self.reason = reason

@@ -158,9 +158,10 @@ class PixelStore:
             available = available_memory() or 0
             raise WorkFailedError(
                 f"{_KEPT[self._kind]} of {self._images:,} images need {gigabytes(self._bytes)} of "
-                f"memory, {gigabytes(available)} are available; let the cache on disk keep them "
-                "(free some space, raise its limit with CONVLENS_CACHE_GIGABYTES, or set "
-                f"CONVLENS_CACHE to a larger disk), or {_OTHERWISE[self._kind]}",
+                f"memory, {gigabytes(available)} are available",
+                remedy="let the cache on disk keep them (free some space, raise its limit with "
+                "CONVLENS_CACHE_GIGABYTES, or set CONVLENS_CACHE to a larger disk), or "
+                f"{_OTHERWISE[self._kind]}",
                 code=f"no-room-for-{self._kind}",
             )
         return np.empty((self._images, *self._image), np.uint8)

@@ -278,8 +278,8 @@ def _read_block(
             continue
         except Exception as error:  # a fault of ours or of a library: say at which file
             raise WorkFailedError(
-                f"decoding {reading.names[at]} failed ({type(error).__name__}: {error}); leave it "
-                "out, and report it",
+                f"decoding {reading.names[at]} failed ({type(error).__name__}: {error})",
+                remedy="leave it out, and report it",
                 code="decode-failed",
             ) from error
         images[count] = found
@@ -312,7 +312,7 @@ def _refuse_none(failed: Sequence[Failed], reading: _Reading) -> None:
     if len(failed) == len(reading.images):
         skipped = [Skipped(reading.names[at], reason, unreadable=True) for at, reason in failed]
         raise ConvlensError(
-            f"none of {len(failed):,} images can be read: {_listed(skipped)}; "
-            "are these JPEG, PNG, WebP, BMP, GIF or TIFF files, and may you read them?",
+            f"none of {len(failed):,} images can be read: {_listed(skipped)}",
+            remedy="are these JPEG, PNG, WebP, BMP, GIF or TIFF files, and may you read them?",
             code="no-images",
         )

@@ -154,8 +154,9 @@ def _refuse_untaught_classes(images: ImageSet) -> None:
     untaught = [name for name, count in images.counts()["train"].items() if not count]
     if untaught:
         raise ConvlensError(
-            f"{images.name} has no training image of {some(untaught)}; expected at least one of "
-            "each class: add images, leave the class out, or mend splits and groups",
+            f"{images.name} has no training image of {some(untaught)}",
+            remedy="expected at least one of each class: add images, leave the class out, or mend "
+            "splits and groups",
             code="class-without-images",
         )
 

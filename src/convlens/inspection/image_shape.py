@@ -61,7 +61,8 @@ def checked_image_shape(module: nn.Module, shape: Sequence[int]) -> Shape:
         remedy = f"leave the batch axis out: {tuple(shape[1:])}"
     raise ConvlensError(
         f"the image's shape is {told or 'empty'}; expected three positive numbers, channels × "
-        f"height × width; {remedy}",
+        "height × width",
+        remedy=remedy,
         code="shape-mismatch",
     )
 
@@ -133,7 +134,9 @@ def refuse_spreading(module: nn.Module, channels: int) -> None:
         taken = module.input_spec.channels
         raise ConvlensError(
             f"the image has {counted(channels, 'channel')}, but the network takes {taken}: "
-            f"{channels} ≠ {taken}; to mend it: {channels_remedy(channels, taken)}",
+            f"{channels} ≠ {taken}",
+            remedy=channels_remedy(channels, taken),
+            between="; to mend it: ",
             code="shape-mismatch",
         )
 

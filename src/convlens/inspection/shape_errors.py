@@ -85,7 +85,10 @@ def explain(
     sizes = WorkingSize(module, shape[1] if len(shape) == 4 else 1)
     diagnosis = diagnose(Case(failure, layers, shape[1:], sizes))
     return ConvlensError(
-        "\n".join(_lines(shape, layers, failure, diagnosis)), code="shape-mismatch"
+        "\n".join(_lines(shape, layers, failure, diagnosis)),
+        remedy="; or ".join(diagnosis.remedies),
+        between="\nto mend it: ",
+        code="shape-mismatch",
     )
 
 
@@ -102,7 +105,7 @@ def _wrong_axes(shape: Shape, channels: int, *, one_image: bool = False) -> Conv
     if one_image:
         problem = f"the image's shape is {shape[1:]}; expected channels, height, width"
         remedy = f"({channels}, {shape[1]}, {shape[2]})"
-    return ConvlensError(f"{problem}; to mend it: {remedy}", code="shape-mismatch")
+    return ConvlensError(problem, remedy=remedy, between="; to mend it: ", code="shape-mismatch")
 
 
 def _lines(
@@ -123,5 +126,4 @@ def _lines(
             f"  {row:{widths[0]}}  {output:{widths[1]}}  {told}".rstrip()
             for row, output, told in rows[hidden:]
         ),
-        f"to mend it: {'; or '.join(diagnosis.remedies)}",
     ]

@@ -95,7 +95,9 @@ def _outputs(spec: ModelSpec, classes: int) -> int:
     if classes != 2:
         raise ConvlensError(
             f'one_output is set (as the loss "binary" asks), which is for two classes; there are '
-            f'{classes}: leave it out, and take the loss "cross-entropy"',
+            f"{classes}",
+            remedy='leave it out, and take the loss "cross-entropy"',
+            between=": ",
             code="bad-model",
         )
     return 1
@@ -178,15 +180,17 @@ def _options(spec: ModelSpec, family: Family, input_spec: InputSpec) -> Options:
         if getattr(spec, option) != default and option not in family.takes:
             takes = ", ".join(sorted(family.takes)) or "none"
             raise ConvlensError(
-                f"{option} is set, but {called} does not have it (its options: {takes}); leave "
-                "it out",
+                f"{option} is set, but {called} does not have it (its options: {takes})",
+                remedy="leave it out",
                 code="bad-model",
             )
     if min(input_spec.height, input_spec.width) < family.smallest_side:
         raise ConvlensError(
             f"the input is {input_spec.height}×{input_spec.width}; {called} needs at least "
-            f"{family.smallest_side} pixels a side: use larger images (--size "
-            f"{family.smallest_side}) or a network for small ones (standard, resnet18)",
+            f"{family.smallest_side} pixels a side",
+            remedy=f"use larger images (--size {family.smallest_side}) or a network for small "
+            "ones (standard, resnet18)",
+            between=": ",
             code="input-too-small",
         )
     return Options(
@@ -207,7 +211,8 @@ def _head(
         draw_he(head)
     elif spec.layers and not any(la.kind in HEAD_STARTS for la in parse_network(spec.layers)):
         raise ConvlensError(
-            "the network's layers hold no head; end them with 'globalavgpool, dense', or set head",
+            "the network's layers hold no head",
+            remedy="end them with 'globalavgpool, dense', or set head",
             code="bad-layers",
         )
     else:

@@ -18,6 +18,9 @@ Padding: TypeAlias = Literal["same", "valid"]
 ACTIVATIONS = ("relu", "relu6", "leakyrelu", "elu", "gelu", "silu", "sigmoid", "tanh")
 HEAD_STARTS = frozenset({"flatten", "globalavgpool"})
 
+MEND = "\nto mend it: "
+"""What stands in an error between the layer that is shown and the remedy."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
@@ -97,14 +100,16 @@ class Written:
         """The words in lower case: the kind, then its numbers and options."""
         return self.text.lower().split()
 
-    def error(self, message: str, word: int = 0) -> ConvlensError:
+    def error(self, problem: str, word: int = 0, *, remedy: str = "") -> ConvlensError:
         """An error that shows the layer and points at one word, or behind the last."""
         spans = [match.span() for match in re.finditer(r"\S+", self.text)]
         start, end = (*spans, (len(self.text) + 1, len(self.text) + 2))[min(word, len(spans))]
         return ConvlensError(
-            f"layer {self.position}: {message}\n"
+            f"layer {self.position}: {problem}\n"
             f"  {self.text}\n"
             f"  {' ' * start}{'^' * (end - start)}",
+            remedy=remedy,
+            between=MEND,
             code="bad-layers",
         )
 

@@ -84,9 +84,9 @@ def head_from_layers(layers: Sequence[Layer], shape: Shape, classes: int) -> nn.
     if shape != (classes,):
         last = layers[-1].written
         raise last.error(
-            f"the network ends in {_words(shape)}, but there are {classes} classes; close it with "
-            "a dense that names no number, which gives one output a class",
+            f"the network ends in {_words(shape)}, but there are {classes} classes",
             word=1 if layers[-1].kind == "dense" else 0,
+            remedy="close it with a dense that names no number, which gives one output a class",
         )
     return _sequential(modules)
 
@@ -153,9 +153,9 @@ def _pool(layer: Layer, shape: Shape, _closing: int | None) -> tuple[Modules, Sh
     ((top, bottom), (left, right)), out = _window(layer, (height, width), window, stride)
     if stride == 1 and (top != bottom or left != right):
         raise layer.written.error(
-            "an even window with stride 1 and same would have to pad one side only; "
-            "use an odd window",
+            "an even window with stride 1 and same would have to pad one side only",
             word=1,
+            remedy="use an odd window",
         )
     # Rounding up takes in the odd pixel below and right; what is outside never counts.
     same = layer.padding == "same"
@@ -178,12 +178,12 @@ def _flatten(layer: Layer, shape: Shape, _closing: int | None) -> tuple[Modules,
 def _dense(layer: Layer, shape: Shape, closing: int | None) -> tuple[Modules, Shape]:
     if len(shape) != 1:
         raise layer.written.error(
-            f"dense needs a vector, but {_words(shape)} arrives; "
-            "put flatten or globalavgpool before it"
+            f"dense needs a vector, but {_words(shape)} arrives",
+            remedy="put flatten or globalavgpool before it",
         )
     if not layer.numbers and closing is None:
         raise layer.written.error(
-            "only the closing dense may leave its number out; write: dense UNITS", word=1
+            "only the closing dense may leave its number out", word=1, remedy="write: dense UNITS"
         )
     units = layer.whole(0) if layer.numbers else closing or 0
     return {"": nn.Linear(shape[0], units), **_activation(layer.activation)}, (units,)
@@ -263,8 +263,8 @@ def _activation(name: str | None) -> Modules:
 def _map(layer: Layer, shape: Shape) -> tuple[int, int, int]:
     if len(shape) != 3:
         raise layer.written.error(
-            f"{layer.kind} needs a feature map, but {_words(shape)} arrives; "
-            "put it before the flatten or globalavgpool"
+            f"{layer.kind} needs a feature map, but {_words(shape)} arrives",
+            remedy="put it before the flatten or globalavgpool",
         )
     return shape[0], shape[1], shape[2]
 

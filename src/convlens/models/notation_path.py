@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from convlens.core.errors import ConvlensError
-from convlens.models.notation import Layer
+from convlens.models.notation import MEND, Layer
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -43,16 +43,17 @@ class Path:
         rows.append((layer.written.text, _sum(layer, min(reaching[1:])) if too_small else "fails"))
         hidden = max(len(rows) - _SHOWN, 0)
         width = max(len(text) for text, _ in rows)
-        lines = [error.message, "the way there:"]
+        lines = [error.problem, "the way there:"]
         lines += [f"  … {hidden} rows before"] if hidden else []
         lines += [f"  {text:{width}}  {shape}" for text, shape in rows[hidden:]]
+        remedy = error.remedy
         if too_small:
             smallest = smallest_side(self.layers)
-            lines.append(
-                f"to mend it: {_article(self.begins)} of at least {smallest}×{smallest}; or fewer "
-                "pools or strides before it; or 'same'"
+            remedy = (
+                f"{_article(self.begins)} of at least {smallest}×{smallest}; or fewer pools or "
+                "strides before it; or 'same'"
             )
-        return ConvlensError("\n".join(lines), code=error.code)
+        return ConvlensError("\n".join(lines), remedy=remedy, between=MEND, code=error.code)
 
 
 def smallest_side(layers: Sequence[Layer]) -> int:

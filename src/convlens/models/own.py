@@ -55,7 +55,8 @@ def build_own(
     if spec.stages and apart is None:
         raise ConvlensError(
             f"{called} cannot be cut after {', '.join(spec.stages)}: running its children in order "
-            "does not give what it gives. Name other children, or leave stages out",
+            "does not give what it gives",
+            remedy="name other children, or leave stages out",
             code="bad-stages",
         )
     if len(shape) == 3:
@@ -64,15 +65,16 @@ def build_own(
         if apart is None:
             raise ConvlensError(
                 f"{called} cannot be taken apart into stages and a head, so its head stays as it "
-                "is; let it return feature maps, or give it attributes 'stages' and 'head'",
+                "is",
+                remedy="let it return feature maps, or give it attributes 'stages' and 'head'",
                 code="bad-stages",
             )
         features = output_shape(nn.Sequential(*apart[0].values()), input_spec.shape)
         return Classifier(apart[0], _new_head(spec, features, classes), input_spec)
     if shape != (classes,):
         raise ConvlensError(
-            f"{called} gives {shape[0]} outputs, but there are {classes} classes; let the function "
-            "take 'classes', and give as many outputs",
+            f"{called} gives {shape[0]} outputs, but there are {classes} classes",
+            remedy="let the function take 'classes', and give as many outputs",
             code="bad-own-model",
         )
     stages, head = apart or ({"network": net}, nn.Identity())
@@ -92,8 +94,8 @@ def _new_head(spec: ModelSpec, features: tuple[int, ...], classes: int) -> nn.Mo
         return nn.Identity()
     if spec.head == PUBLISHED:
         raise ConvlensError(
-            f"{spec.name} gives feature maps, and no logits; give it a head: "
-            "--head 'globalavgpool, dense'",
+            f"{spec.name} gives feature maps, and no logits",
+            remedy="give it a head: --head 'globalavgpool, dense'",
             code="bad-own-model",
         )
     head = head_from_layers(parse_head(spec.head), features, classes)
@@ -122,8 +124,9 @@ def _shape_of(net: nn.Module, sample: Tensor, called: str) -> tuple[int, ...]:
             what = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else type(out).__name__
             when = " in training" if training else ""
             raise ConvlensError(
-                f"{called} gives {what}{when}; let its forward give logits (N×K) or feature maps "
-                "(N×C×H×W), and nothing beside them",
+                f"{called} gives {what}{when}",
+                remedy="let its forward give logits (N×K) or feature maps (N×C×H×W), and nothing "
+                "beside them",
                 code="bad-own-model",
             )
         shapes.append(tuple(out.shape[1:]))

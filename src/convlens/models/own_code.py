@@ -60,7 +60,8 @@ def _source(spec: ModelSpec) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConvlensError(
-            f"cannot read {path} ({reason}); --model takes path/to/file.py:function",
+            f"cannot read {path} ({reason})",
+            remedy="--model takes path/to/file.py:function",
             code="unreadable-model",
         ) from error
 
@@ -132,7 +133,8 @@ def call(spec: ModelSpec, input_spec: InputSpec, *, classes: int, trust_code: bo
         function = getattr(_run(spec), function_name, None)
         if not callable(function):
             raise ConvlensError(
-                f"{path} has no function '{function_name}'; --model takes path/to/file.py:function",
+                f"{path} has no function '{function_name}'",
+                remedy="--model takes path/to/file.py:function",
                 code="bad-own-model",
             )
         parameters = inspect.signature(function).parameters.values()
@@ -140,7 +142,8 @@ def call(spec: ModelSpec, input_spec: InputSpec, *, classes: int, trust_code: bo
         if not required <= set(offered):
             raise ConvlensError(
                 f"{called} requires {', '.join(sorted(required - set(offered)))}; it can be given "
-                f"{', '.join(offered)}. Give the others default values",
+                f"{', '.join(offered)}",
+                remedy="give the others default values",
                 code="bad-own-model",
             )
         net = function(**{p.name: offered[p.name] for p in parameters if p.name in offered})
@@ -150,7 +153,8 @@ def call(spec: ModelSpec, input_spec: InputSpec, *, classes: int, trust_code: bo
         raise failed(called, error) from error
     if not isinstance(net, nn.Module):
         raise ConvlensError(
-            f"{called} returned a {type(net).__name__}; let it return a torch.nn.Module",
+            f"{called} returned a {type(net).__name__}",
+            remedy="let it return a torch.nn.Module",
             code="bad-own-model",
         )
     return net

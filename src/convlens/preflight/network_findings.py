@@ -22,13 +22,10 @@ def network_refuses(plan: Plan) -> Finding | None:
     """The network cannot take such images."""
     if plan.refusal is None:
         return None
-    message = plan.refusal.message
-    mark = "to mend it: " if "to mend it: " in message else "; "
-    problem, _, remedy = message.partition(mark)
     return found(
         "network-refuses",
-        problem.strip(),
-        remedy.strip() or "another --size, or another network",
+        plan.refusal.problem,
+        plan.refusal.remedy or "another --size, or another network",
         error=plan.refusal.code,
     )
 

@@ -93,13 +93,12 @@ class Preflight:
 
 
 def finding_of(error: ConvlensError) -> Finding:
-    """A source or a request that was refused, as a finding: its words say what to do."""
-    problem, _, remedy = error.message.partition("; ")
+    """A source or a request that was refused, as a finding."""
     return Finding(
         code=error.code,
         severity="error",
-        message=problem,
-        remedy=remedy or "see the message",
+        message=error.problem,
+        remedy=error.remedy or "see the message",
     )
 
 

@@ -50,8 +50,8 @@ def choose_features(
     if draws > 0 and augment.early_epochs and augment.early_scale < 1:
         raise ConvlensError(
             f"training.feature_draws is {draws}, but augment.early_scale is "
-            f"{augment.early_scale:g}: features are kept of images of one size; pass "
-            "--set augment.early_scale=1, or --set training.feature_draws=0",
+            f"{augment.early_scale:g}: features are kept of images of one size",
+            remedy="pass --set augment.early_scale=1, or --set training.feature_draws=0",
             code="scaled-features",
         )
     if augment == AugmentSettings():
@@ -71,7 +71,7 @@ def _mixes(augment: AugmentSettings, draws: int) -> ConvlensError:
     off = " ".join(f"--set augment.{name}=0" for name in on)
     return ConvlensError(
         f"training.feature_draws is {draws}, but {said}: that mixes the images of every batch "
-        "anew before the network's first layer, and features are kept of one image at a time; "
-        f"pass {off}, or --set training.feature_draws=0",
+        "anew before the network's first layer, and features are kept of one image at a time",
+        remedy=f"pass {off}, or --set training.feature_draws=0",
         code="mixed-features",
     )

@@ -272,7 +272,8 @@ class _Wiring:
         except RuntimeError as error:
             raise ConvlensError(
                 f"augment.early_scale is {augment.early_scale:g}, but the network takes images of "
-                f"{height}×{width} alone; pass --set augment.early_scale=1, or a head that pools: "
+                f"{height}×{width} alone",
+                remedy="pass --set augment.early_scale=1, or a head that pools: "
                 '--head "globalavgpool, dense"',
                 code="one-size-alone",
             ) from error
@@ -284,8 +285,8 @@ class _Wiring:
     def _require_measured(self, monitor: str) -> None:
         if monitor.startswith("val_") and not len(self.pixels["val"]):
             raise ConvlensError(
-                f"{monitor} is to be watched, but there are no validation images to measure it on; "
-                "give some (--set data.val=0.1), or watch the training images' "
+                f"{monitor} is to be watched, but there are no validation images to measure it on",
+                remedy="give some (--set data.val=0.1), or watch the training images' "
                 f"{monitor.replace('val', 'train')}",
                 code="not-measured",
             )
@@ -418,7 +419,8 @@ def _last_batch(samples: int, batch_size: int, classifier: Classifier) -> Litera
     if batch_size == 1:
         raise ConvlensError(
             "batch_size is 1, and the network normalises over the batch, which takes 2 images or "
-            "more; pass --set training.batch_size=8, or a network without batch normalisation",
+            "more",
+            remedy="pass --set training.batch_size=8, or a network without batch normalisation",
             code="batch-too-small",
         )
     return "fill" if samples % batch_size == 1 else "keep"

@@ -64,15 +64,15 @@ def class_weights(settings: LossSettings, counts: Sequence[int]) -> Tensor | Non
     if asked == "balanced":
         if 0 in counts:
             raise ConvlensError(
-                f"class {list(counts).index(0)} (counted from 0) has no training sample to "
-                "balance; add some, leave the class out, or give class_weights as numbers",
+                f"class {list(counts).index(0)} (counted from 0) has no training sample to balance",
+                remedy="add some, leave the class out, or give class_weights as numbers",
                 code="class-without-images",
             )
         return torch.tensor([sum(counts) / (len(counts) * count) for count in counts])
     if len(asked) != len(counts):
         raise ConvlensError(
-            f"class_weights has {len(asked)} numbers ({', '.join(f'{w:g}' for w in asked)}); "
-            f"expected one for each of the {len(counts)} classes",
+            f"class_weights has {len(asked)} numbers ({', '.join(f'{w:g}' for w in asked)})",
+            remedy=f"expected one for each of the {len(counts)} classes",
             code="bad-settings",
         )
     return torch.tensor(asked, dtype=torch.float32)

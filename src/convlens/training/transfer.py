@@ -49,7 +49,8 @@ def freeze(classifier: Classifier, train: str) -> Frozen:
     if not trainable:
         raise ConvlensError(
             f"train is '{train}', but the network has no weights there: it is one piece whose head "
-            'cannot be told from its stages; write train = "all"',
+            "cannot be told from its stages",
+            remedy='write train = "all"',
             code="nothing-to-train",
         )
     return Frozen(
@@ -98,7 +99,8 @@ def _first_to_learn(classifier: Classifier, train: str, inner: list[nn.Module]) 
     if count > len(layers):
         raise ConvlensError(
             f"train is '{train}', but the network has {len(layers)} layers with weights before "
-            f'its head; write train = "last {len(layers)}" or "all"',
+            "its head",
+            remedy=f'write train = "last {len(layers)}" or "all"',
             code="too-few-layers",
         )
     return layers[-count]
