@@ -23,6 +23,7 @@ from benchmarks.harness import RESULTS, ROOT, cifar10, write_result
 from benchmarks.preflight import plant
 
 import convlens
+from convlens.core.words import percent
 
 PEERS = ("the same training without the leak",)
 MINUTES = 9
@@ -64,11 +65,11 @@ def headline(found: Mapping[str, Any]) -> str:
         'as published 84.0 % (85.0 % of the 500 planted); n = 1'
     """
     told = (
-        f"{name} {own['accuracy']:.1%} ({own['of_those_planted']:.1%} of the {found['planted']:,} "
-        "planted)"
+        f"{name} {percent(own['accuracy'])} ({percent(own['of_those_planted'])} of the "
+        f"{found['planted']:,} planted)"
         for name, own in found["runs"].items()
     )
-    return (", ".join(told) + f"; n = {found['seeds']}").replace("%", " %")
+    return ", ".join(told) + f"; n = {found['seeds']}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.harness import RESULTS, ROOT, cifar10, commit, write_result
 
+from convlens.core.words import percent
 from convlens.inspection import trace
 from convlens.prediction import load_bundle
 from convlens.recipe import Run
@@ -155,8 +156,8 @@ def headline(result: Mapping[str, Any]) -> str:
         'short: 84.0 % after 120 s (n = 3)'
     """
     return "; ".join(
-        f"{name}: {own['mean_test_accuracy']:.1%} after {own['median_seconds']:.0f} s "
-        f"(n = {own['n']})".replace("%", " %")
+        f"{name}: {percent(own['mean_test_accuracy'])} after {own['median_seconds']:.0f} s "
+        f"(n = {own['n']})"
         for name, own in result["recipes"].items()
     )
 

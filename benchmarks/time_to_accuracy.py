@@ -38,6 +38,8 @@ from benchmarks.harness import RESULTS, cifar10, run_peer, write_result
 from benchmarks.sprint import trained
 from PIL import Image
 
+from convlens.core.words import percent
+
 PEERS = ("Keras on TensorFlow, the chapter's script",)
 MINUTES = 25
 QUICK = ("--cifar", "digits", "--keras-log", "none", "--ours", "cifar10-sprint:2")
@@ -127,7 +129,7 @@ def keras_reached(accuracies: Sequence[float], seconds: Sequence[float]) -> dict
     """
     ends = list(zip(accuracies, seconds, strict=True))
     return {
-        name(level): next((at for accuracy, at in ends if accuracy >= level), None)
+        percent(level, 0): next((at for accuracy, at in ends if accuracy >= level), None)
         for level in LEVELS
     }
 
@@ -135,16 +137,11 @@ def keras_reached(accuracies: Sequence[float], seconds: Sequence[float]) -> dict
 def ours_reached(runs: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     """By level, the seconds of the shortest run that ends with it."""
     return {
-        name(level): min(
+        percent(level, 0): min(
             (own["seconds"] for own in runs if own["test_accuracy"] >= level), default=None
         )
         for level in LEVELS
     }
-
-
-def name(level: float) -> str:
-    """As it is read."""
-    return f"{level:.0%}".replace("%", " %")
 
 
 def medians(every: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from convlens.cli.output import percent, stdout, with_ends
+from convlens.cli.output import stdout, with_ends
+from convlens.core.words import percent
 
 if TYPE_CHECKING:
     from convlens.evaluation import Figures

@@ -22,7 +22,8 @@ from convlens.cli.look_options import (
     tell,
 )
 from convlens.cli.look_rate import rate
-from convlens.cli.output import JsonOption, TrustCodeOption, percent
+from convlens.cli.output import JsonOption, TrustCodeOption
+from convlens.core.words import percent
 
 app = typer.Typer(
     name="look",

@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from convlens.core.words import percent
+
 JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")
 ]
@@ -31,16 +33,6 @@ ViewsOption: TypeAlias = Annotated[
 def stdout() -> Console:
     """The console for results; it keeps to the terminal's width."""
     return Console(highlight=False)
-
-
-def percent(share: float | None) -> str:
-    """A share as it is read: one decimal, or a dash where there is none.
-
-    Example:
-        >>> percent(0.98714), percent(None)
-        ('98.7 %', '-')
-    """
-    return "-" if share is None else f"{share * 100:.1f} %"
 
 
 def with_ends(share: float | None, ends: Sequence[float] | None) -> str:

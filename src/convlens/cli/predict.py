@@ -9,10 +9,10 @@ from convlens.cli.output import (
     JsonOption,
     TrustCodeOption,
     ViewsOption,
-    percent,
     print_json,
     stdout,
 )
+from convlens.core.words import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,6 @@ import typer
 from convlens.cli.output import (
     CacheOption,
     JsonOption,
-    percent,
     print_json,
     stdout,
     with_ends,
@@ -26,6 +25,7 @@ from convlens.cli.run_options import (
     SizeOption,
     WeightsOption,
 )
+from convlens.core.words import percent
 
 if TYPE_CHECKING:
     from convlens.recipe import Run

@@ -1,4 +1,4 @@
-"""Counts, lists and differences as they are read."""
+"""Counts, shares, differences and lists as they are read."""
 
 from collections.abc import Iterable
 
@@ -12,6 +12,27 @@ def counted(n: int, noun: str = "image") -> str:
     """
     plural = "" if n == 1 else "es" if noun.endswith("s") else "s"
     return f"{n:,} {noun}{plural}"
+
+
+def percent(share: float | None, digits: int = 1, *, small: bool = False) -> str:
+    """A share, or a dash where there is none.
+
+    Args:
+        share: 1 is the whole.
+        digits: decimals.
+        small: tell a share below a tenth of a percent by its first digit, not as 0.0 %.
+
+    Example:
+        >>> percent(0.98714), percent(0.5, 0), percent(None)
+        ('98.7 %', '50 %', '-')
+        >>> percent(0.0004), percent(0.0004, small=True), percent(0.0312, small=True)
+        ('0.0 %', '0.04 %', '3.1 %')
+    """
+    if share is None:
+        return "-"
+    if small and share < 0.001:
+        return f"{100 * share:.1g} %"
+    return f"{100 * share:.{digits}f} %"
 
 
 def some(names: Iterable[str], limit: int = 5) -> str:

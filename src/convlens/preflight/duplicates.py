@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.core.words import counted
+from convlens.core.words import counted, percent
 from convlens.data import SPLITS
 from convlens.preflight.codes import Severity
 from convlens.preflight.finding import Finding, found
-from convlens.preflight.material import WORDS, Material, percent
+from convlens.preflight.material import WORDS, Material
 
 SERIOUS = 0.04
 """The share of a split's images from which on copies in another split are an error: they may then
@@ -59,7 +59,7 @@ def _across(
     shares = {split: len(own) / len(data.images.splits[split]) for split, own in affected.items()}
     told = " and ".join(
         f"{len(own):,} of {len(data.images.splits[split]):,} {WORDS[split]} images "
-        f"({percent(shares[split])})"
+        f"({percent(shares[split], small=True)})"
         for split, own in affected.items()
     )
     a, b = data.short(int(one[0])), data.short(int(other[0]))

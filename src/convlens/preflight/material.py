@@ -119,13 +119,3 @@ def representatives(same: NDArray[np.int64], side: NDArray[np.int8]) -> NDArray[
     found = np.empty(len(same), np.int64)
     found[order] = order[first][inverse]
     return found
-
-
-def percent(share: float) -> str:
-    """A share as it is read.
-
-    Example:
-        >>> percent(0.0312), percent(0.0004)
-        ('3.1 %', '0.04 %')
-    """
-    return f"{share:.1%}".replace("%", " %") if share >= 0.001 else f"{100 * share:.1g} %"

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.core.words import counted
+from convlens.core.words import counted, percent
 from convlens.preflight.finding import Finding, found
-from convlens.preflight.material import Material, percent
+from convlens.preflight.material import Material
 
 BLANK = 2.0
 """Less contrast than this (standard deviation, of 255) shows nothing."""
@@ -176,7 +176,7 @@ def _looked(
     return found(
         code,
         f"{counted(len(numbers))} of {len(data.facts):,} "
-        f"({percent(len(numbers) / len(data.facts))}) {what}",
+        f"({percent(len(numbers) / len(data.facts), small=True)}) {what}",
         remedy,
         files=data.names(numbers[:1000]),
         count=len(numbers),

@@ -1,6 +1,10 @@
-"""Numbers as a reader meets them."""
+"""Numbers as a reader of the page meets them: typeset, and never broken over two lines."""
 
 from collections.abc import Sequence
+
+from convlens.core import words
+
+_UNBROKEN = "\N{NO-BREAK SPACE}"
 
 Interval = Sequence[float]
 
@@ -12,7 +16,7 @@ def percent(share: float | None, digits: int = 1) -> str:
         >>> percent(0.98714), percent(0.5, 0), percent(None)
         ('98.7\xa0%', '50\xa0%', '–')
     """
-    return "–" if share is None else f"{share * 100:.{digits}f}\N{NO-BREAK SPACE}%"
+    return "–" if share is None else words.percent(share, digits).replace(" ", _UNBROKEN)
 
 
 def percents(interval: Interval | None) -> str:
@@ -24,7 +28,7 @@ def percents(interval: Interval | None) -> str:
     """
     if interval is None:
         return "–"
-    return f"{interval[0] * 100:.1f} to {interval[1] * 100:.1f}\N{NO-BREAK SPACE}%"
+    return f"{interval[0] * 100:.1f} to {percent(interval[1])}"
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, final
 
 from convlens.core.reporter import Reporter, Task
+from convlens.core.words import percent
 from convlens.training.callbacks.callback import Callback, Moment
 
 if TYPE_CHECKING:
@@ -89,20 +90,16 @@ class Progress(Callback):
             _WHOLE * state.phase_step // state.phase_steps,
             f"epoch {state.phase_epoch + 1}/{self._epochs(state)}  "
             f"loss {running.loss / running.weight:.3f}  "
-            f"accuracy {_percent(running.correct / seen)}  {seen / running.seconds:,.0f} images/s",
+            f"accuracy {percent(running.correct / seen)}  {seen / running.seconds:,.0f} images/s",
         )
 
     def _row(self, state: "TrainingState") -> str:
         record = state.history[-1]
         val_loss = "-" if record.val_loss is None else f"{record.val_loss:.4f}"
-        val_accuracy = "-" if record.val_accuracy is None else _percent(record.val_accuracy)
+        val_accuracy = percent(record.val_accuracy)
         epoch = f"{state.phase_epoch}/{self._epochs(state)}"
         return (
-            f"{epoch:>8}  {record.train_loss:>7.4f}  {_percent(record.train_accuracy):>8}  "
+            f"{epoch:>8}  {record.train_loss:>7.4f}  {percent(record.train_accuracy):>8}  "
             f"{val_loss:>9}  {val_accuracy:>12}  {record.images_per_second:>9,.0f}  "
             f"{record.seconds:>7.1f}"
         )
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
