@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from convlens.augment import AugmentSettings, augment, policy
-from convlens.augment.pictures import as_png, draw_sheet, first_epochs, picture_path
+from convlens.augment.pictures import draw_sheet, first_epochs, picture_path
+from convlens.core.canvas import png
 from convlens.core.errors import ConvlensError
 
 
@@ -65,7 +66,7 @@ def test_no_words_leave_the_sheet_or_touch_a_neighbours(photographs, shape):
 
 def test_the_picture_is_a_png_that_pillow_reads(photographs):
     figure = draw_sheet(found(photographs, policy("light")), title="a $dollar$ 葉.jpg")
-    image = Image.open(io.BytesIO(as_png(figure)))
+    image = Image.open(io.BytesIO(png(figure)))
     assert image.format == "PNG"
     assert image.width > 1500
 

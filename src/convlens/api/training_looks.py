@@ -46,9 +46,9 @@ def look_augment(
     Raises:
         ConvlensError: the source cannot be read, or what is asked for is not valid.
     """
-    from convlens.augment.pictures import as_png, draw_sheet, picture_path
+    from convlens.augment.pictures import draw_sheet, picture_path
+    from convlens.core.canvas import save_picture
     from convlens.core.errors import ConvlensError
-    from convlens.core.files import write_bytes
     from convlens.recipe import complete, seen_in_training
 
     path = None if out is None else picture_path(out)
@@ -80,7 +80,7 @@ def look_augment(
             detail=f"{chosen}; seed {recipe.seed}"
             + "; MixUp and CutMix, which need a batch, are not shown" * recipe.augment.mixes,
         )
-        write_bytes(path, as_png(figure))
+        save_picture(figure, path)
     return found
 
 

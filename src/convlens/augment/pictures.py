@@ -5,31 +5,28 @@ Imported by its own name, so that training does not load matplotlib.
 
 import math
 import textwrap
-import warnings
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from convlens.augment.describing import describe
 from convlens.augment.drawing import draw
 from convlens.augment.settings import AugmentSettings
 from convlens.augment.transform import apply
 from convlens.augment.warp import as_arrays, as_pixels
+from convlens.core.canvas import ACCENT, DOTS_PER_INCH, INK, MARGIN, MUTED, Image, show_image
 from convlens.core.files import png_path
 
-__all__ = ["EPOCHS", "FirstEpochs", "as_png", "draw_sheet", "first_epochs", "picture_path"]
+__all__ = ["EPOCHS", "FirstEpochs", "draw_sheet", "first_epochs", "picture_path"]
 
 EPOCHS = 9
 
 _COLUMNS = 5
-_INK, _MUTED, _ACCENT = "#1c2333", "#667085", "#e8590c"
-_MARGIN, _GAP, _TILE = 0.35, 0.22, 2.1
+_GAP, _TILE = 0.22, 2.1
 _NAME, _LINE = 0.2, 0.155
 """Inches from a tile to its name, and from one line of its caption to the next."""
 _LETTERS = 31
@@ -46,16 +43,16 @@ class FirstEpochs:
         drawn: what was drawn for each, in phrases.
     """
 
-    original: NDArray[np.uint8]
-    images: NDArray[np.uint8]
+    original: Image
+    images: Image
     drawn: tuple[tuple[str, ...], ...]
 
 
 def first_epochs(
-    image: NDArray[np.uint8],
+    image: Image,
     settings: AugmentSettings,
     *,
-    original: NDArray[np.uint8],
+    original: Image,
     seed: int = 0,
     index: int = 0,
 ) -> FirstEpochs:
@@ -96,40 +93,33 @@ def draw_sheet(found: FirstEpochs, *, title: str, detail: str = "") -> Figure:
     height, width = found.original.shape[:2]
     down = _TILE * min(1, height / width)
     words = _NAME + _LINE * max(map(len, captions)) + _GAP
-    head = _MARGIN + (0.75 if detail else 0.5)
+    head = MARGIN + (0.75 if detail else 0.5)
     rows = math.ceil(len(captions) / _COLUMNS)
     figure = Figure(
         figsize=(
-            2 * _MARGIN + _COLUMNS * (_TILE + _GAP) - _GAP,
-            head + rows * (down + words) - _GAP + _MARGIN,
+            2 * MARGIN + _COLUMNS * (_TILE + _GAP) - _GAP,
+            head + rows * (down + words) - _GAP + MARGIN,
         ),
-        dpi=150,
+        dpi=DOTS_PER_INCH,
         facecolor="white",
     )
-    _write(figure, title, _MARGIN, _MARGIN + 0.18, size=16, weight="bold")
-    _write(figure, detail, _MARGIN, _MARGIN + 0.48, size=10.5, color=_MUTED)
+    _write(figure, title, MARGIN, MARGIN + 0.18, size=16, weight="bold")
+    _write(figure, detail, MARGIN, MARGIN + 0.48, size=10.5, color=MUTED)
     for place, (image, lines) in enumerate(
         zip([found.original, *found.images], captions, strict=True)
     ):
         row, column = divmod(place, _COLUMNS)
-        left, top = _MARGIN + column * (_TILE + _GAP), head + row * (down + words)
-        _show(_axes(figure, left, top, down), image, frame=None if place else _ACCENT)
+        left, top = MARGIN + column * (_TILE + _GAP), head + row * (down + words)
+        axes = _axes(figure, left, top, down)
+        show_image(axes, image)
+        if not place:
+            _frame(axes, ACCENT)
         name = f"epoch {place}" if place else "original"
         _write(figure, name, left, top + down + _NAME, size=9.5, weight="bold")
         for number, line in enumerate(lines, start=1):
             below = top + down + _NAME + number * _LINE + 0.02
-            _write(figure, line, left, below, size=8, color=_MUTED)
+            _write(figure, line, left, below, size=8, color=MUTED)
     return figure
-
-
-def as_png(figure: Figure) -> bytes:
-    """The figure as a PNG file's bytes."""
-    buffer = BytesIO()
-    with warnings.catch_warnings():
-        # A file's name in a script that the font lacks is drawn as boxes.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(buffer, format="png")
-    return buffer.getvalue()
 
 
 def picture_path(out: str | Path) -> Path:
@@ -159,25 +149,13 @@ def _axes(figure: Figure, left: float, top: float, down: float) -> Axes:
     return figure.add_axes(box, anchor="NW")
 
 
-def _show(axes: Axes, image: NDArray[np.uint8], *, frame: str | None) -> None:
-    few = max(image.shape) <= 96
-    axes.imshow(
-        image if image.shape[2] == 3 else image[..., 0],
-        cmap="gray",
-        vmin=0,
-        vmax=255,
-        interpolation="nearest" if few else "antialiased",
-    )
-    axes.set_xticks([])
-    axes.set_yticks([])
+def _frame(axes: Axes, colour: str) -> None:
     for side in axes.spines.values():
-        side.set_visible(frame is not None)
-        side.set_color(frame or "none")
-        side.set_linewidth(2)
+        side.set(visible=True, color=colour, linewidth=2)
 
 
 def _write(figure: Figure, text: str, left: float, base: float, **style: Any) -> None:
     """A line of text that stands at so many inches from the figure's upper left corner."""
     width, height = figure.get_size_inches()
-    words = figure.text(left / width, 1 - base / height, text, **{"color": _INK, **style})
+    words = figure.text(left / width, 1 - base / height, text, **{"color": INK, **style})
     words.set_parse_math(False)

@@ -8,9 +8,9 @@ Example:
     b'PNG'
 """
 
+from convlens.core.canvas import frame, png, save_picture
 from convlens.inspection.pictures.animation import save_animation
 from convlens.inspection.pictures.by_hand import look_convolution, look_pooling
-from convlens.inspection.pictures.canvas import frame, png, save_picture
 from convlens.inspection.pictures.feature_maps import Scale, draw_feature_maps
 from convlens.inspection.pictures.filters import draw_filters
 from convlens.inspection.pictures.grad_cam import draw_grad_cam, overlay

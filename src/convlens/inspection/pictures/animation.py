@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
+from convlens.core.canvas import Image, frame
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_bytes
 from convlens.core.reporter import Reporter
-from convlens.inspection.pictures.canvas import Image, frame
 from convlens.inspection.pictures.sliding import SlidingPicture
 
 _SECONDS = 12.0

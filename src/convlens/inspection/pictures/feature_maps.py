@@ -10,8 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from convlens.inspection.feature_maps import FeatureMaps
-from convlens.inspection.pictures.canvas import (
+from convlens.core.canvas import (
     CAPTION,
     Sheet,
     even_row,
@@ -19,6 +18,7 @@ from convlens.inspection.pictures.canvas import (
     show_image,
     write_above,
 )
+from convlens.inspection.feature_maps import FeatureMaps
 from convlens.inspection.pictures.mosaic import grid_columns, show_mosaic, stretch
 from convlens.inspection.recording import Pixels
 

@@ -6,8 +6,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from convlens.core.canvas import INK, LINE, Sheet, write_above
 from convlens.inspection.filters import Filters
-from convlens.inspection.pictures.canvas import INK, LINE, Sheet, write_above
 from convlens.inspection.pictures.feature_maps import Scale
 from convlens.inspection.pictures.mosaic import grid_columns, show_mosaic
 

@@ -10,8 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from convlens.inspection.grad_cam import GradCam
-from convlens.inspection.pictures.canvas import (
+from convlens.core.canvas import (
     CAPTION,
     Image,
     Sheet,
@@ -20,6 +19,7 @@ from convlens.inspection.pictures.canvas import (
     show_image,
     write_above,
 )
+from convlens.inspection.grad_cam import GradCam
 from convlens.inspection.recording import Pixels
 
 _COLOURS = "turbo"

@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from convlens.core.canvas import save_picture
 from convlens.core.files import write_bytes
 from convlens.core.reporter import Quiet, Reporter
 from convlens.inspection.pictures.animation import save_animation
-from convlens.inspection.pictures.canvas import save_picture
 from convlens.inspection.pictures.sliding import SlidingPicture
 
 

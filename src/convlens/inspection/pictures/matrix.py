@@ -9,7 +9,7 @@ from matplotlib.image import AxesImage
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
-from convlens.inspection.pictures.canvas import DOTS_PER_INCH, INK, LINE, MUTED, blank
+from convlens.core.canvas import DOTS_PER_INCH, INK, LINE, MUTED, blank
 from convlens.inspection.sliding import Matrix
 
 MOST_CELLS_WITH_NUMBERS = 14

@@ -8,7 +8,7 @@ from matplotlib import colormaps, patheffects
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from convlens.inspection.pictures.canvas import Image, blank
+from convlens.core.canvas import Image, blank
 
 _PAPER = 255
 _TILE_PIXELS = 64

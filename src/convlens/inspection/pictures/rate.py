@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from convlens.inspection.pictures.canvas import ACCENT, INK, LINE, MUTED, Sheet
+from convlens.core.canvas import ACCENT, INK, LINE, MUTED, Sheet
 
 _WIDE, _TALL = 7.6, 3.7
 _CURVE = "#1864ab"

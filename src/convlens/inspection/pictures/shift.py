@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from convlens.inspection.pictures.canvas import (
+from convlens.core.canvas import (
     CAPTION,
     INK,
     LINE,

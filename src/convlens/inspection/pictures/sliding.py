@@ -11,8 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from convlens.inspection.convolution import Convolution
-from convlens.inspection.pictures.canvas import (
+from convlens.core.canvas import (
     ACCENT,
     CAPTION,
     DOTS_PER_INCH,
@@ -22,6 +21,7 @@ from convlens.inspection.pictures.canvas import (
     blank,
     write_above,
 )
+from convlens.inspection.convolution import Convolution
 from convlens.inspection.pictures.matrix import (
     MOST_CELLS_WITH_NUMBERS,
     Cells,

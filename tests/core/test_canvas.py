@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convlens.core.errors import ConvlensError
-from convlens.inspection.pictures.canvas import (
+from convlens.core.canvas import (
     MARGIN,
     Sheet,
     frame,
@@ -19,6 +18,7 @@ from convlens.inspection.pictures.canvas import (
     show_image,
     write_above,
 )
+from convlens.core.errors import ConvlensError
 
 
 def _texts(sheet: Sheet) -> list[str]:
