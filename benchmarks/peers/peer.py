@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import resource
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,17 +22,7 @@ def answer(measure: Callable[[Config], Mapping[str, Any]]) -> None:
     cores = sorted(os.sched_getaffinity(0))[: config["threads"]]
     os.sched_setaffinity(0, cores)
     found = dict(measure(config))
-    out.write_text(json.dumps(found | {"peak_memory_mb": round(peak_memory_mb())}), "utf-8")
+    # Not before: a peer of ours is timed with its imports.
+    from convlens.core.memory import peak_resident  # noqa: PLC0415
 
-
-def peak_memory_mb() -> float:
-    """The most memory this process has had resident, in MB of 1,000,000 bytes.
-
-    Linux's own count is of this program alone; that of `resource` begins with what the process
-    that started it had.
-    """
-    status = Path("/proc/self/status")
-    text = status.read_text("utf-8") if status.is_file() else ""
-    found = re.search(r"VmHWM:\s*(\d+) kB", text)
-    kilobytes = int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes * 1024 / 1e6
+    out.write_text(json.dumps(found | {"peak_memory_mb": round(peak_resident() / 1e6)}), "utf-8")

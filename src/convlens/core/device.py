@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import platform
-import sys
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +11,7 @@ from torch import nn
 
 from convlens.core.cores import usable_cores
 from convlens.core.errors import ConvlensError
+from convlens.core.memory import peak_resident
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -124,19 +124,7 @@ def peak_memory(device: torch.device) -> int:
     """The most bytes that this process has held so far; on a GPU, there. 0 where nobody says."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    try:
-        # Linux's own count is of this program alone; that of `resource` begins with what the
-        # process that started it had.
-        status = Path("/proc/self/status").read_text("utf-8")
-        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
-    except (OSError, IndexError):
-        pass
-    try:
-        import resource  # noqa: PLC0415 - Windows has none
-    except ImportError:
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return peak_resident()
 
 
 def _processor_name() -> str:
