@@ -42,7 +42,7 @@ from convlens.core.device import peak_memory
 from convlens.core.reporter import Quiet
 from convlens.data import ImageSet, open_source
 from convlens.preflight import Material, check_data, look_for_faults, near_duplicates
-from convlens.preflight.facts import look_at
+from convlens.preflight.image_facts import look_at
 
 PEERS = ("the work that comparing every pair would be",)
 MINUTES = 8

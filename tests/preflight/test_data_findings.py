@@ -35,7 +35,7 @@ from convlens.preflight import (
     look_for_faults,
     near_duplicates,
 )
-from convlens.preflight.facts import look_at
+from convlens.preflight.image_facts import look_at
 from convlens.preflight.material import sides
 from convlens.preflight.pictures import BLURRED
 from convlens.preflight.split_findings import half_width, images_to_tell

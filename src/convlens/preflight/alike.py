@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.preflight.facts import SIDE
+from convlens.preflight.image_facts import SIDE
 from convlens.preflight.picture_hash import VIEWS, cropped
 
 COARSE = 16

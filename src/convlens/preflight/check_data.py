@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from convlens.core.reporter import Reporter
 from convlens.data import ImageSet, same_files
 from convlens.preflight import duplicates, labels, pictures, split_findings
-from convlens.preflight.facts import Facts, look_at
 from convlens.preflight.finding import Finding, gravest_first
+from convlens.preflight.image_facts import ImageFacts, look_at
 from convlens.preflight.material import Material, representatives, sides
 from convlens.preflight.near_duplicates import near_duplicates
 from convlens.recipe import Recipe
@@ -84,7 +84,7 @@ def check_data(data: Material) -> tuple[Finding, ...]:
     return gravest_first(find(data) for find in _FINDINGS)
 
 
-def _first_copies(images: ImageSet, facts: Facts, reporter: Reporter) -> NDArray[np.int64]:
+def _first_copies(images: ImageSet, facts: ImageFacts, reporter: Reporter) -> NDArray[np.int64]:
     """(N,) the number of the first image with the same content; of files, with the same bytes."""
     if images.arrays is not None:
         return _first_of(enumerate(images.arrays), len(images))
@@ -107,6 +107,6 @@ def _first_of(pictures: Iterable[tuple[int, NDArray[np.uint8]]], n: int) -> NDAr
     return first
 
 
-def _thumbnails(facts: Facts) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _thumbnails(facts: ImageFacts) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     thumbnails = facts.rows["thumbnail"]
     return ((n, thumbnails[n]) for n in np.flatnonzero(facts.readable).tolist())

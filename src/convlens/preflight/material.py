@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convlens.core.input_spec import InputSpec
 from convlens.core.words import some
 from convlens.data import SPLITS, ImageSet
-from convlens.preflight.facts import Facts
+from convlens.preflight.image_facts import ImageFacts
 from convlens.preflight.near_duplicates import Pairs
 from convlens.recipe import Recipe, parts_of
 
@@ -33,7 +33,7 @@ class Material:
     """
 
     images: ImageSet
-    facts: Facts
+    facts: ImageFacts
     first_copy: NDArray[np.int64]
     alike: Pairs
     recipe: Recipe | None = None

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from convlens.core.reporter import Reporter
 from convlens.preflight.alike import coarse, compared, unit
-from convlens.preflight.facts import Facts
 from convlens.preflight.hash_index import Candidates, HashIndex
+from convlens.preflight.image_facts import ImageFacts
 from convlens.preflight.picture_hash import codes, frequencies
 
 SMALLEST_SIDE = 16
@@ -71,7 +71,7 @@ class Pairs:
 
 
 def near_duplicates(
-    facts: Facts, side: NDArray[np.int8], labels: NDArray[np.int64], reporter: Reporter
+    facts: ImageFacts, side: NDArray[np.int8], labels: NDArray[np.int64], reporter: Reporter
 ) -> Pairs:
     """The near duplicates on different sides, or of different classes.
 
@@ -91,13 +91,13 @@ def near_duplicates(
     return _standing_out(together, facts, labels)
 
 
-def _searchable(facts: Facts, side: NDArray[np.int8]) -> NDArray[np.int64]:
+def _searchable(facts: ImageFacts, side: NDArray[np.int8]) -> NDArray[np.int64]:
     large = facts.sides.min(axis=1) >= SMALLEST_SIDE
     return np.flatnonzero(facts.readable & large & (facts.contrast >= FLAT) & (side >= 0))
 
 
 def _searched(
-    facts: Facts, wanted: NDArray[np.int64], apart: NDArray[np.int64], reporter: Reporter
+    facts: ImageFacts, wanted: NDArray[np.int64], apart: NDArray[np.int64], reporter: Reporter
 ) -> Iterator[Pairs]:
     """The confirmed pairs of each chunk of queries; ``apart`` (N, 2) is side and class."""
     if not len(wanted) or (apart[wanted] == apart[wanted[0]]).all():
@@ -163,7 +163,7 @@ def _ranked(pairs: Pairs) -> Pairs:
     return Pairs(pairs.one[order], pairs.other[order], pairs.likeness[order], pairs.looked_at)
 
 
-def _standing_out(pairs: Pairs, facts: Facts, labels: NDArray[np.int64]) -> Pairs:
+def _standing_out(pairs: Pairs, facts: ImageFacts, labels: NDArray[np.int64]) -> Pairs:
     """Without the pairs that are no more alike than others of their class, or classes, are."""
     keep = np.ones(len(pairs), np.bool_)
     thumbnails, readable = facts.rows["thumbnail"], np.flatnonzero(facts.readable)

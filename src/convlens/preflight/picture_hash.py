@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.preflight.facts import SIDE
+from convlens.preflight.image_facts import SIDE
 
 BITS = 64
 CROPPED = 0.05

@@ -12,8 +12,8 @@ _ORDER = ("error", "warning", "note")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One finding.
+class ToldFinding:
+    """A finding of the preflight, as the page tells it.
 
     Attributes:
         code: its name.
@@ -52,7 +52,7 @@ def estimate(facts: Facts) -> str:
     return told
 
 
-def findings(facts: Facts) -> tuple[Finding, ...]:
+def findings(facts: Facts) -> tuple[ToldFinding, ...]:
     """The findings, gravest first."""
     listed = (facts.preflight or {}).get("findings", ())
     found = [_finding(own) for own in listed]
@@ -66,11 +66,11 @@ def allowed_codes(facts: Facts) -> list[str]:
     return list(dict.fromkeys(str(own["code"]) for own in found))
 
 
-def _finding(own: Mapping[str, Any]) -> Finding:
+def _finding(own: Mapping[str, Any]) -> ToldFinding:
     files = [str(name) for name in own.get("files") or ()]
     evidence = own.get("evidence") or {}
     severity = str(own.get("severity", "note"))
-    return Finding(
+    return ToldFinding(
         code=str(own.get("code", "")),
         severity=severity,
         message=str(own.get("message", "")),

@@ -40,7 +40,7 @@ _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
-class Facts:
+class ImageFacts:
     """What was seen of N images.
 
     Attributes:
@@ -104,7 +104,7 @@ class Facts:
             yield at, self.rows["thumbnail"][at].astype(np.float32)
 
 
-def look_at(images: ImageSet, reporter: Reporter, *, keep: bool = True) -> Facts:
+def look_at(images: ImageSet, reporter: Reporter, *, keep: bool = True) -> ImageFacts:
     """Decode every image once, at 128 pixels a side or less, in threads.
 
     Of files, what was seen is kept in the cache folder until their size or time of change differs;
@@ -121,14 +121,14 @@ def look_at(images: ImageSet, reporter: Reporter, *, keep: bool = True) -> Facts
         ).astype(np.int32)
         rows = np.zeros(len(images), ROW)
         gone = _look(images.arrays, range(len(images)), sides, rows, reporter)
-        return Facts(rows, gone, None, sides)
+        return ImageFacts(rows, gone, None, sides)
     paths = images.paths or ()
     scan = scan_headers(paths, reporter)
     sides = np.stack([scan.heights, scan.widths], axis=1)
     with KeptFacts(images.root, paths, ROW, keep=keep) as kept:
         unknown = kept.unknown
         gone = _look(paths, unknown.tolist(), sides, kept.rows, reporter)
-        return Facts(kept.finish(gone), gone, scan, sides)
+        return ImageFacts(kept.finish(gone), gone, scan, sides)
 
 
 def _look(
