@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.output import CacheOption, JsonOption, print_json, stdout
+from convlens.cli.output import CacheOption, DeviceOption, JsonOption, print_json, stdout
 from convlens.cli.run_options import (
     AugmentOption,
     EpochsOption,
@@ -59,7 +59,7 @@ def check(
     measure: Annotated[
         bool, typer.Option(" /--no-estimate", help="Take no steps to estimate time and memory.")
     ] = True,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: DeviceOption = "auto",
     cache: CacheOption = True,
     settings: SettingsOption = None,
     as_json: JsonOption = False,

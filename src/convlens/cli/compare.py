@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from convlens.cli.output import JsonOption, TrustCodeOption, print_json, stdout
+from convlens.cli.output import DeviceOption, JsonOption, TrustCodeOption, print_json, stdout
 from convlens.cli.quantities import short, size
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def compare(
     gradients: Annotated[
         bool, typer.Option(help="How much of the gradient reaches the first layer.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: DeviceOption = "auto",
     trust_code: TrustCodeOption = False,
     as_json: JsonOption = False,
 ) -> None:

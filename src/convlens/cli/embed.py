@@ -6,13 +6,12 @@ from typing import Annotated
 import typer
 
 from convlens.cli.look_options import (
-    DeviceOption,
     InputOption,
     ModelArgument,
     PretrainedOption,
     WeightsOption,
 )
-from convlens.cli.output import JsonOption, TrustCodeOption, print_json, stdout
+from convlens.cli.output import DeviceOption, JsonOption, TrustCodeOption, print_json, stdout
 
 
 def embed(

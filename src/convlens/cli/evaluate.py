@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from convlens.cli.output import CacheOption, JsonOption, TrustCodeOption, ViewsOption, print_json
+from convlens.cli.output import (
+    CacheOption,
+    DeviceOption,
+    JsonOption,
+    TrustCodeOption,
+    ViewsOption,
+    print_json,
+)
 
 
 def evaluate(
@@ -23,7 +30,7 @@ def evaluate(
     ] = None,
     views: ViewsOption = "",
     trust_code: TrustCodeOption = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: DeviceOption = "auto",
     cache: CacheOption = True,
     settings: Annotated[
         list[str] | None,

@@ -7,6 +7,7 @@ import typer
 from convlens.cli.layer_table import layer_table
 from convlens.cli.output import JsonOption, TrustCodeOption, print_json, stdout
 from convlens.cli.quantities import short, size
+from convlens.cli.run_options import LayersOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +29,7 @@ def inspect(
             help="A network by name, your own as file.py:function, or a run's or bundle's folder.",
         ),
     ] = None,
-    layers: Annotated[
-        str | None, typer.Option(help='A network as text: "conv 32 3 same relu, maxpool 2, …".')
-    ] = None,
+    layers: LayersOption = None,
     input_shape: Annotated[
         str | None,
         typer.Option(

@@ -8,7 +8,6 @@ import typer
 from convlens.cli.look_augment import augment
 from convlens.cli.look_by_hand import convolution, pooling
 from convlens.cli.look_options import (
-    DeviceOption,
     ImagesArgument,
     InputOption,
     LayersOption,
@@ -22,7 +21,7 @@ from convlens.cli.look_options import (
     tell,
 )
 from convlens.cli.look_rate import rate
-from convlens.cli.output import JsonOption, TrustCodeOption
+from convlens.cli.output import DeviceOption, JsonOption, TrustCodeOption
 from convlens.core.words import percent
 
 app = typer.Typer(

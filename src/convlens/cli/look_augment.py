@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from convlens.cli.output import JsonOption, print_json, stdout
+from convlens.cli.run_options import SettingsOption, SizeOption
 
 
 def augment(
@@ -24,15 +25,10 @@ def augment(
     out: Annotated[
         Path, typer.Option(help="The PNG file to write, or a folder for augmentation.png.")
     ] = Path("look"),
-    size: Annotated[
-        str | None, typer.Option(help="The network's input in pixels: 224, or 96x160 (H x W).")
-    ] = None,
+    size: SizeOption = None,
     number: Annotated[int, typer.Option(min=0, help="Which training image of a source.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 0,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PART.KEY=VALUE", help="Any key of the recipe; repeatable."),
-    ] = None,
+    settings: SettingsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what training makes of an image: the original and what nine epochs see of it.

@@ -33,7 +33,6 @@ InputOption: TypeAlias = Annotated[
     ),
 ]
 SeedOption: TypeAlias = Annotated[int, typer.Option(min=0, help="For random weights.")]
-DeviceOption: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 OutOption: TypeAlias = Annotated[Path, typer.Option(help="The folder for pictures and arrays.")]
 LayersOption: TypeAlias = Annotated[
     list[str] | None,

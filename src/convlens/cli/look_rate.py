@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convlens.cli.output import CacheOption, JsonOption, print_json, stdout
+from convlens.cli.output import CacheOption, DeviceOption, JsonOption, print_json, stdout
 from convlens.cli.run_options import (
     LayersOption,
     ModelOption,
@@ -37,7 +37,7 @@ def rate(
     out: Annotated[
         Path, typer.Option(help="The PNG file to write, or a folder for rate.png.")
     ] = Path("look"),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: DeviceOption = "auto",
     cache: CacheOption = True,
     as_json: JsonOption = False,
 ) -> None:

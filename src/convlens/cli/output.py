@@ -18,6 +18,7 @@ TrustCodeOption: TypeAlias = Annotated[
     bool,
     typer.Option("--trust-code", help="Run the code that the bundle of an own network carries."),
 ]
+DeviceOption: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 CacheOption: TypeAlias = Annotated[
     bool,
     typer.Option(" /--no-cache", help="Keep decoded images in memory, not on disk for later."),

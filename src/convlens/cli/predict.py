@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convlens.cli.output import (
+    DeviceOption,
     JsonOption,
     TrustCodeOption,
     ViewsOption,
@@ -28,7 +29,7 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="How many classes to name an image.")] = 3,
     views: ViewsOption = "",
     trust_code: TrustCodeOption = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Classify images with a trained network, which says "not sure" where it is not.

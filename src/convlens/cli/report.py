@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from convlens.cli.output import CacheOption, JsonOption, TrustCodeOption, print_json, stdout
+from convlens.cli.output import (
+    CacheOption,
+    DeviceOption,
+    JsonOption,
+    TrustCodeOption,
+    print_json,
+    stdout,
+)
 
 
 def report(
@@ -15,7 +22,7 @@ def report(
         typer.Option(help="The HTML file, or a folder for report.html; by default RUN."),
     ] = None,
     trust_code: TrustCodeOption = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: DeviceOption = "auto",
     cache: CacheOption = True,
     as_json: JsonOption = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""The options that say which run is meant: `train`, `check` and `look rate` take the same."""
+"""The options that say which run is meant: of `train`, `check`, `look rate` and others."""
 
 from pathlib import Path
 from typing import Annotated, TypeAlias

@@ -7,6 +7,7 @@ import typer
 
 from convlens.cli.output import (
     CacheOption,
+    DeviceOption,
     JsonOption,
     print_json,
     stdout,
@@ -65,7 +66,7 @@ def train(
             metavar="[RUN]", help="Go on with an unfinished run; by default the newest under runs."
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: DeviceOption = "auto",
     cache: CacheOption = True,
     settings: SettingsOption = None,
     allow: Annotated[
