@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from convlens.core.classifier import Classifier
 from convlens.core.device import describe_machine, placed, synchronize
+from convlens.core.modes import kept_modes
 from convlens.core.reporter import Quiet, Reporter
 from convlens.inspection.formulas import Shape, channels_last
 from convlens.inspection.gradients import GradientNorm, gradient_by_depth
@@ -235,11 +236,7 @@ def _forward(module: nn.Module, batch: Tensor) -> Callable[[], None]:
 
 @contextmanager
 def _ready(networks: Mapping[str, nn.Module], device: torch.device) -> Iterator[None]:
-    modes = [(m, m.training) for network in networks.values() for m in network.modules()]
-    for network in networks.values():
-        placed(network, device).eval()
-    try:
+    with kept_modes(*networks.values()):
+        for network in networks.values():
+            placed(network, device).eval()
         yield
-    finally:
-        for module, training in modes:
-            module.training = training

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from convlens.core.classifier import Classifier, class_logits
 from convlens.core.errors import ConvlensError
+from convlens.core.modes import kept_modes
 
 Pixels = NDArray[np.uint8]
 
@@ -151,14 +152,10 @@ def run_tapped(
 @contextmanager
 def held_in_eval(classifier: Classifier) -> Iterator[None]:
     """Eval mode inside; outside, every module is in the mode that it was in."""
-    modes = [(module, module.training) for module in classifier.modules()]
-    for module, _ in modes:
-        module.training = False
-    try:
+    with kept_modes(classifier):
+        for module in classifier.modules():
+            module.training = False
         yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def as_maps(layer: str, output: Tensor) -> NDArray[np.float32]:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from convlens.core.modes import kept_modes
+
 
 @contextmanager
 def twin(module: nn.Module, *, on_meta: bool) -> Iterator[nn.Module]:
@@ -50,12 +52,10 @@ def _stand_in(tensor: Tensor, *, on_meta: bool) -> Tensor:
 
 @contextmanager
 def _put_back(module: nn.Module) -> Iterator[None]:
-    modes = [(child, child.training) for child in module.modules()]
     buffers = [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
     try:
-        yield
+        with kept_modes(module):
+            yield
     finally:
-        for child, training in modes:
-            child.training = training
         for buffer, content in buffers:
             buffer.copy_(content)

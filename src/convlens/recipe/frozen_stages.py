@@ -21,6 +21,7 @@ from convlens.core.batch import BatchTransform
 from convlens.core.classifier import Classifier
 from convlens.core.device import describe_machine
 from convlens.core.draws import Stream, bits
+from convlens.core.modes import kept_modes
 from convlens.core.version import __version__
 from convlens.data import Features, PixelBatches, Pixels
 
@@ -123,16 +124,14 @@ def stage_maps(
 def as_in_prediction(module: nn.Module) -> Iterator[None]:
     """Evaluation mode for every module, and on a GPU algorithms that repeat to the last bit."""
     cudnn = torch.backends.cudnn
-    modes = {inner: inner.training for inner in module.modules()}
     flags = cudnn.benchmark, cudnn.deterministic
-    module.eval()
     cudnn.benchmark, cudnn.deterministic = False, True
     try:
-        yield
+        with kept_modes(module):
+            module.eval()
+            yield
     finally:
         cudnn.benchmark, cudnn.deterministic = flags
-        for inner, mode in modes.items():
-            inner.training = mode
 
 
 def _device(classifier: Classifier) -> torch.device:
