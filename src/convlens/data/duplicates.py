@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,9 @@ from convlens.core.reporter import Reporter
 from convlens.core.words import some
 from convlens.data.image_set import image_names
 from convlens.data.labelled import Labelled
+from convlens.data.ordered import chunk_by_chunk
 
 _TAIL = 4096
-_CHUNK = 256
-_THREADS = 8
 
 
 def same_files(paths: Sequence[str], reporter: Reporter) -> NDArray[np.int64]:
@@ -103,20 +101,12 @@ def _digests(
     read: Callable[[str], bytes], paths: Sequence[str], reporter: Reporter
 ) -> NDArray[np.bytes_]:
     """A digest of each file, 16 bytes; empty for one that cannot be read."""
-    digests = np.empty(len(paths), "S16")
-    starts = range(0, len(paths), _CHUNK)
 
-    def look(start: int) -> None:
-        digests[start : start + _CHUNK] = [read(path) for path in paths[start : start + _CHUNK]]
+    def look(chunk: Sequence[str]) -> NDArray[np.bytes_]:
+        return np.array([read(path) for path in chunk], "S16")
 
-    if paths:
-        with (
-            ThreadPoolExecutor(_THREADS) as pool,
-            reporter.task("looking for copies", len(paths)) as task,
-        ):
-            for start, _ in zip(starts, pool.map(look, starts), strict=True):
-                task.update(min(start + _CHUNK, len(paths)))
-    return digests
+    digests = chunk_by_chunk(look, paths, name="looking for copies", reporter=reporter)
+    return np.concatenate([np.empty(0, "S16"), *digests])
 
 
 def _size(path: str) -> int:

@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,8 @@ from convlens.core.reporter import Reporter
 from convlens.core.version import __version__
 from convlens.data.headers import read_header
 from convlens.data.limits import UnreadableImageError
+from convlens.data.ordered import chunk_by_chunk
 
-_THREADS = 8
-_CHUNK = 256
 _KEPT = 32
 
 
@@ -107,16 +105,9 @@ def _look(
                 table[number] = (header.width, header.height, header.channels, header.orientation)
         return unreadable
 
-    chunks = [numbers[start : start + _CHUNK] for start in range(0, len(numbers), _CHUNK)]
     unreadable: dict[int, str] = {}
-    if chunks:
-        with (
-            ThreadPoolExecutor(_THREADS) as pool,
-            reporter.task("reading headers", len(numbers)) as task,
-        ):
-            for done, found in enumerate(pool.map(look, chunks), start=1):
-                unreadable |= found
-                task.update(min(done * _CHUNK, len(numbers)))
+    for found in chunk_by_chunk(look, numbers, name="reading headers", reporter=reporter):
+        unreadable |= found
     return unreadable
 
 
