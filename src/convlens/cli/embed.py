@@ -12,6 +12,7 @@ from convlens.cli.look_options import (
     WeightsOption,
 )
 from convlens.cli.output import DeviceOption, JsonOption, TrustCodeOption, print_json, stdout
+from convlens.core.words import counted
 
 
 def embed(
@@ -66,6 +67,6 @@ def embed(
         return
     images, *shape = found.shape
     console = stdout()
-    noun = "image" if images == 1 else "images"
-    console.print(f"{images:,} {noun}, {'×'.join(map(str, shape))} features each ({found.layer})")
+    wide = "×".join(map(str, shape))
+    console.print(f"{counted(images)}, {wide} features each ({found.layer})")
     console.print(f"written to {found.path}", markup=False, soft_wrap=True)

@@ -55,8 +55,7 @@ def resampled_means(
     generator = np.random.default_rng(seed)
     means = []
     for count in _portions(affordable(resamples, 20 * n), n):
-        drawn = generator.integers(0, n, (count, n)) + np.arange(count)[:, None] * n
-        weights = np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n)
+        weights = _times_drawn(generator.integers(0, n, (count, n)))
         means.append(weights.astype(np.float64) @ values / n)
     return np.concatenate(means)
 
@@ -82,11 +81,21 @@ def stratified_weights(
     done = 0
     for count in _portions(resamples, n):
         places = (first + generator.random((count, n)) * size).astype(np.int64)
-        drawn = order[places] + np.arange(count)[:, None] * n
-        held = np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n)
-        weights[done : done + count] = held
+        weights[done : done + count] = _times_drawn(order[places])
         done += count
     return weights
+
+
+def _times_drawn(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often each of N rows is in each of some resamples of N, given by their numbers.
+
+    Example:
+        >>> _times_drawn(np.array([[0, 0, 2], [1, 2, 0]])).tolist()
+        [[2, 0, 1], [1, 1, 1]]
+    """
+    count, n = rows.shape
+    apart = rows + np.arange(count)[:, None] * n
+    return np.bincount(apart.ravel(), minlength=count * n).reshape(count, n)
 
 
 def bca_interval(

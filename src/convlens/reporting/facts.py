@@ -139,6 +139,12 @@ class Facts:
         return measured_split(self.metrics)
 
     @property
+    def findings(self) -> Sequence[Mapping[str, Any]]:
+        """What was found before training, as ``preflight.json`` lists it; nothing without one."""
+        listed: Sequence[Mapping[str, Any]] = (self.preflight or {}).get("findings", ())
+        return listed
+
+    @property
     def figures(self) -> Mapping[str, Any] | None:
         """The figures of that split."""
         return self.metrics[self.split] if self.split else None

@@ -51,8 +51,7 @@ def _twins(facts: Facts) -> list[str]:
 
 
 def _found(facts: Facts, code: str) -> Mapping[str, Any] | None:
-    listed = (facts.preflight or {}).get("findings", ())
-    return next((own for own in listed if own.get("code") == code), None)
+    return next((own for own in facts.findings if own.get("code") == code), None)
 
 
 def _groups(evidence: Mapping[str, Any]) -> str:

@@ -54,15 +54,13 @@ def estimate(facts: Facts) -> str:
 
 def findings(facts: Facts) -> tuple[ToldFinding, ...]:
     """The findings, gravest first."""
-    listed = (facts.preflight or {}).get("findings", ())
-    found = [_finding(own) for own in listed]
+    found = [_finding(own) for own in facts.findings]
     return tuple(sorted(found, key=lambda own: _rank(own.severity)))
 
 
 def allowed_codes(facts: Facts) -> list[str]:
     """The codes of errors that the user allowed: training the same again needs them too."""
-    listed = (facts.preflight or {}).get("findings", ())
-    found = (own for own in listed if own.get("allowed") and own.get("severity") == "error")
+    found = (own for own in facts.findings if own.get("allowed") and own.get("severity") == "error")
     return list(dict.fromkeys(str(own["code"]) for own in found))
 
 
