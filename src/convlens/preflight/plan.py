@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
@@ -125,13 +125,4 @@ def _widest(recipe: Recipe, network: Classifier) -> str:
     return max(
         (phase.train for phase in recipe.training.plan),
         key=lambda train: freeze(network, train).trainable,
-    )
-
-
-def normalises_over_batch(module: nn.Module) -> bool:
-    """Whether batch normalisation learns in a module."""
-    kinds = (nn.BatchNorm1d, nn.BatchNorm2d)
-    return any(
-        isinstance(m, kinds) and any(p.requires_grad for p in m.parameters())
-        for m in module.modules()
     )

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from convlens.augment import default_policy
+from convlens.core.batch_norm import batch_norm_learns
 from convlens.core.words import counted
 from convlens.models import expected_normalisation
 from convlens.preflight.finding import Finding, found
-from convlens.preflight.plan import Plan, normalises_over_batch
+from convlens.preflight.plan import Plan
 from convlens.recipe import FINE_TUNING
 from convlens.training import OptimiserSettings, PhaseSettings, freeze
 
@@ -146,7 +147,7 @@ def tiny_batches(plan: Plan) -> Finding | None:
     larger = "--set training.batch_size=16" if plan.samples >= TINY else "add training images"
     for phase in plan.recipe.training.plan:
         freeze(plan.network, phase.train)
-        if normalises_over_batch(plan.network):
+        if batch_norm_learns(plan.network):
             return found(
                 "tiny-batches",
                 f"batch normalisation learns (train = '{phase.train}') from batches of {size}: its "

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import nn
 
 from convlens.augment import AugmentSettings, make_transform
 from convlens.core.batch import Batches, BatchTransform
+from convlens.core.batch_norm import normalises_over_batch
 from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
 from convlens.core.ranks import Ranks
@@ -414,7 +414,7 @@ def _last_batch(samples: int, batch_size: int, classifier: Classifier) -> Litera
     Batch normalisation learns nothing from one value, and torch refuses it; such a batch is filled
     up with images from the epoch's beginning.
     """
-    if not any(isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d)) for m in classifier.modules()):
+    if not normalises_over_batch(classifier):
         return "keep"
     if batch_size == 1:
         raise ConvlensError(

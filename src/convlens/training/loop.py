@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.core.batch import Batch, Batches, BatchTransform, batches_on
+from convlens.core.batch_norm import copied_statistics, fewest_images
 from convlens.core.device import kept_generators, seed_generators
 from convlens.core.draws import Stream, derived_seed
 from convlens.core.errors import WorkFailedError
@@ -138,12 +139,12 @@ def backward_in_memory(state: TrainingState, batch: Batch, weight: Tensor, terms
     that was too much is taken back: for that its statistics are copied, but only before parts
     larger than any that has fitted, since a copy in every step takes a hundredth of a short one.
     """
-    before = _statistics(state.network) if _most(state, batch) > state.proven else {}
+    before = copied_statistics(state.network) if _most(state, batch) > state.proven else {}
     while True:
         try:
             figures = backward(state, batch, weight, terms)
         except torch.OutOfMemoryError as error:
-            size, fewest = state.largest_batch or len(batch), _fewest(state.network)
+            size, fewest = state.largest_batch or len(batch), fewest_images(state.network)
             if size <= fewest:
                 raise _too_large(
                     batch, max(map(len, batch.parts(size, least=fewest))), state
@@ -163,22 +164,6 @@ def _most(state: TrainingState, batch: Batch) -> int:
     return batch.pixels[: state.largest_batch or len(batch)].numel()
 
 
-def _statistics(network: nn.Module) -> dict[Tensor, Tensor]:
-    """What normalisation is learning, and a copy of it."""
-    return {
-        statistic: statistic.clone()
-        for module in network.modules()
-        if module.training and isinstance(getattr(module, "running_mean", None), Tensor)
-        for statistic in module.buffers(recurse=False)
-    }
-
-
-def _fewest(network: nn.Module) -> int:
-    """Images that the network learns from at once at the least: a single one has no variance."""
-    kinds = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d
-    return 2 if any(isinstance(m, kinds) and m.training for m in network.modules()) else 1
-
-
 def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -> Tensor:
     """Add up the gradients of the batch's loss: its sum over ``weight``.
 
@@ -190,7 +175,7 @@ def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -
     state.optimiser.zero_grad()
     figures = torch.zeros_like(weight).repeat(2)
     half = in_16_bits(terms.settings, state.device)
-    fewest = _fewest(state.network) if state.largest_batch else 1
+    fewest = fewest_images(state.network) if state.largest_batch else 1
     for part in batch.parts(state.largest_batch or len(batch), least=fewest):
         with torch.autocast(state.device.type, torch.bfloat16, enabled=half):
             logits = state.network(laid_out(part.pixels, terms.settings))

@@ -1,10 +1,9 @@
 """What makes one step of the shares of a batch that several processes have worked on."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
+from convlens.core.batch_norm import running_statistics
 from convlens.core.ranks import Ranks
 
 
@@ -26,7 +25,7 @@ def shared_step(network: nn.Module, figures: Tensor, *, samples: int, ranks: Ran
     if ranks.world_size == 1:
         return figures
     learning = [p for p in network.parameters() if p.requires_grad]
-    statistics = [*_running_statistics(network)]
+    statistics = [*running_statistics(network)]
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in learning]
     used = [p.grad is not None for p in learning]
     parts = [
@@ -45,13 +44,3 @@ def shared_step(network: nn.Module, figures: Tensor, *, samples: int, ranks: Ran
     for statistic, total in zip(statistics, sums[len(learning) :], strict=False):
         statistic.copy_((total / everyone).view_as(statistic))
     return sums[-1]
-
-
-def _running_statistics(network: nn.Module) -> Iterator[Tensor]:
-    """Means and variances that normalisation is learning."""
-    for module in network.modules():
-        if module.training:
-            for name in ("running_mean", "running_var"):
-                statistic = getattr(module, name, None)
-                if isinstance(statistic, Tensor):
-                    yield statistic
