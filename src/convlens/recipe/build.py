@@ -1,4 +1,4 @@
-"""Where the parts of a run are wired together."""
+"""A run from its recipe to its bundle: images, network, training, figures."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

@@ -15,8 +15,8 @@ from convlens.core.reporter import Quiet
 from convlens.data import CacheSettings, ImageSet, Pixels, read_pixels
 from convlens.prediction import largest_batch
 from convlens.recipe.frozen_stages import stage_maps
-from convlens.recipe.phases import phase_trials
 from convlens.recipe.recipe import Recipe
+from convlens.recipe.trials import phase_trials
 from convlens.training import measure_pace
 
 _BATCHES = 2

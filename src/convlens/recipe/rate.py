@@ -11,8 +11,8 @@ from convlens.core.errors import WorkFailedError
 from convlens.core.reporter import Reporter
 from convlens.data import CacheSettings, ImageSet
 from convlens.recipe.build import fresh_classifier, pixels_of_parts
-from convlens.recipe.phases import first_phase
 from convlens.recipe.recipe import Recipe
+from convlens.recipe.trials import first_phase
 from convlens.training import RateCurve, RateFinderSettings, find_rate
 
 
