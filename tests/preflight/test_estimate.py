@@ -10,10 +10,13 @@ import torch
 from tests.preflight.scenes import source
 
 import convlens
+from convlens.core.batch import Batch
 from convlens.core.reporter import Quiet
 from convlens.data import DataSettings, ImageSet, open_source, read_pixels
 from convlens.preflight import Preflight, estimate, plan_of
 from convlens.recipe import PhasePace, RunPace, complete, pace_of_run, parts_of
+from convlens.training import Terms, TrainingState
+from convlens.training.loop import train_step
 
 ASKED: dict[str, Any] = {"source": "here"}
 CPU = torch.device("cpu")
@@ -95,6 +98,28 @@ def test_a_budget_is_what_it_takes_and_stopping_early_makes_it_the_most(
     found, _ = paced({"training": stopping}, phase())
     assert found.at_most
     assert "at most" in found.in_words()
+
+
+@pytest.mark.parametrize("budget", [None, 33.0])
+def test_steps_are_not_timed_at_length_where_training_has_a_budget(
+    monkeypatch: pytest.MonkeyPatch, budget: float | None
+) -> None:
+    """Two show the memory: the first allocates, the second has the optimiser's own beside it."""
+    taken: list[Batch] = []
+
+    def counted(state: TrainingState, batch: Batch, terms: Terms) -> None:
+        taken.append(batch)
+        train_step(state, batch, terms)
+
+    monkeypatch.setattr("convlens.training.rehearsal.train_step", counted)
+    shown = images()
+    training = {"batch_size": 20, "budget_seconds": budget}
+    layers = "conv 4 3 same relu, globalavgpool, dense"
+    recipe, _ = complete({**ASKED, "model": {"layers": layers}, "training": training}, shown)
+    network = plan_of(recipe, shown).network
+    assert network is not None
+    estimate(recipe, shown, network, device=CPU)
+    assert (len(taken) == 2) is (budget is not None), f"{len(taken)} steps"
 
 
 def test_memory_has_the_pixels_of_every_part_that_a_run_reads(
