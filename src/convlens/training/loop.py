@@ -5,7 +5,7 @@ is interrupted anywhere and resumed from its checkpoint goes on exactly as if it
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -144,11 +144,9 @@ def backward_in_memory(state: TrainingState, batch: Batch, weight: Tensor, terms
         try:
             figures = backward(state, batch, weight, terms)
         except torch.OutOfMemoryError as error:
-            size, fewest = state.largest_batch or len(batch), fewest_images(state.network)
-            if size <= fewest:
-                raise _too_large(
-                    batch, max(map(len, batch.parts(size, least=fewest))), state
-                ) from error
+            size = state.largest_batch or len(batch)
+            if size <= fewest_images(state.network):
+                raise _too_large(state, batch) from error
             state.largest_batch = (size + 1) // 2
         else:
             if state.optimiser.state:
@@ -175,8 +173,7 @@ def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -
     state.optimiser.zero_grad()
     figures = torch.zeros_like(weight).repeat(2)
     half = in_16_bits(terms.settings, state.device)
-    fewest = fewest_images(state.network) if state.largest_batch else 1
-    for part in batch.parts(state.largest_batch or len(batch), least=fewest):
+    for part in in_parts(state, batch):
         with torch.autocast(state.device.type, torch.bfloat16, enabled=half):
             logits = state.network(laid_out(part.pixels, terms.settings))
             loss = summed_loss(logits, part.targets, terms.settings.loss, terms.class_weights)
@@ -184,6 +181,13 @@ def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -
         figures[0] += loss.detach()
         figures[1] += correct(logits, part.targets)
     return figures
+
+
+def in_parts(state: TrainingState, batch: Batch) -> Iterator[Batch]:
+    """The batch in as many parts as the memory needs, none too small to be normalised."""
+    if not state.largest_batch:
+        return batch.parts(len(batch))
+    return batch.parts(state.largest_batch, least=fewest_images(state.network))
 
 
 def laid_out(pixels: Tensor, settings: TrainingSettings) -> Tensor:
@@ -234,7 +238,7 @@ def validate(state: TrainingState, val: Batches, terms: Terms) -> tuple[float | 
     state.classifier.eval()
     loss, right, samples = 0.0, 0, 0
     for batch in batches_on(state.device, val.epoch(0), ahead=terms.settings.copy_ahead):
-        for part in batch.parts(state.largest_batch or len(batch)):
+        for part in in_parts(state, batch):
             logits = state.network(laid_out(part.pixels, terms.settings))
             loss += log_loss(logits, part.targets).item()
             right += int(correct(logits, part.targets))
@@ -244,8 +248,8 @@ def validate(state: TrainingState, val: Batches, terms: Terms) -> tuple[float | 
     return (loss / samples, right / samples) if samples else (None, None)
 
 
-def _too_large(batch: Batch, images: int, state: TrainingState) -> WorkFailedError:
-    shape = tuple(batch.pixels.shape[1:])
+def _too_large(state: TrainingState, batch: Batch) -> WorkFailedError:
+    images, shape = max(map(len, in_parts(state, batch))), tuple(batch.pixels.shape[1:])
     what = f"{images} images of {shape} fit" if images > 1 else f"one image of {shape} fits"
     why = ", and batch normalisation takes no fewer" if images > 1 else ""
     return WorkFailedError(
