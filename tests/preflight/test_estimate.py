@@ -92,8 +92,10 @@ def test_features_are_added_to_the_phase_that_makes_them(paced: Callable[..., An
 def test_a_budget_is_what_it_takes_and_stopping_early_makes_it_the_most(
     paced: Callable[..., Any],
 ) -> None:
-    found, _ = paced({"training": {"budget_seconds": 33.0}}, phase())
+    two = [{"train": "head", "epochs": 2}, {"train": "all", "epochs": 1}]
+    found, _ = paced({"training": {"budget_seconds": 33.0, "phases": two}}, phase(), phase())
     assert found.training_seconds == 33.0
+    assert [own.seconds for own in found.phases] == [22.0, 11.0]
     stopping = {"epochs": 9, "early_stopping": {"patience": 3}}
     found, _ = paced({"training": stopping}, phase())
     assert found.at_most

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ class PhaseEstimate:
 
     Attributes:
         train: what learns.
-        epochs: as many as the recipe asks for.
+        epochs: as many as the recipe asks for; with a budget, the phase's share of it.
         step: seconds for an optimiser step, at full size.
         seconds: for all of it, validation included.
     """
@@ -108,7 +108,10 @@ def estimate(
     parts = parts_of(recipe, images)
     n = {part: len(numbers) for part, numbers in parts.items()}
     phases = tuple(_phases(recipe, pace, n))
-    training = sum(phase.seconds for phase in phases) if budget is None else budget
+    if budget is not None:
+        epochs = sum(phase.epochs for phase in phases)
+        phases = tuple(replace(p, seconds=budget * p.epochs / epochs) for p in phases)
+    training = sum(phase.seconds for phase in phases)
     measured = pace.predicting * (n["val"] + n["calibration"] + n["test"])
     unread = [part for part in n if not _is_kept(recipe, images, part, parts[part], cache)]
     decoding = pace.decoding * sum(n[part] for part in unread)
