@@ -8,7 +8,8 @@ The same network (two convolutions, batch normalisation and a pool, three times 
 64, Adam at 0.001, no augmentation, in float32 on the same cores: convlens as ``convlens train``
 carries it out (decoded images out of its cache, progress, callbacks, history, checkpoint); Keras 3
 on TensorFlow as its users write it (``model.fit`` on arrays in memory, progress bar, callbacks);
-and the best bare PyTorch loop we know to write (channels-last tensors in memory, fused optimiser,
+PyTorch as its tutorials write it (a data set, a ``DataLoader`` with two workers, a plain loop); and
+the best bare PyTorch loop we know to write (channels-last tensors in memory, fused optimiser,
 nothing but steps). Every one validates at its epochs' ends.
 
 Each runs in a process of its own, at a terminal of its own, in turns, round after round; the epoch
@@ -18,8 +19,8 @@ callbacks, and with convlens the checkpoint. The share of the limit is that of t
 matrix product, measured in the same rounds: a training step does six floating-point operations for
 each multiply-add of the forward pass.
 
-``--device cuda`` is for convlens and the bare loop alone, both in bfloat16, the loop's images in
-the GPU's memory; the limit is then that of bfloat16.
+``--device cuda`` leaves Keras out; convlens and the bare loop are then in bfloat16, the bare loop's
+images in the GPU's memory, and the limit is that of bfloat16.
 
 The JPEG edition of CIFAR-10 is class folders under ``train`` and ``test``, in a folder or an
 archive; without ``--cifar`` it is ``cifar10-jpeg.tar.xz`` in the folder that ``CONVLENS_DATA``
@@ -55,12 +56,13 @@ from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Quiet
 from convlens.data import CacheSettings, DataSettings, ImageSet, open_source, read_pixels
 
-PEERS = ("Keras on TensorFlow", "a bare PyTorch loop")
+PEERS = ("Keras on TensorFlow", "PyTorch as its tutorials write it", "a bare PyTorch loop")
 MINUTES = 35
 QUICK = ("--sets", "digits", "--digits-epochs", "3", "--rounds", "1")
 TARGET = "1.25× Keras, 0.97× the bare loop"
 
-OURS, KERAS, BARE, COMPILED = "convlens", "keras on tensorflow", "bare pytorch", "bare, compiled"
+OURS, KERAS, TUTORIAL = "convlens", "keras on tensorflow", "pytorch's tutorial"
+BARE, COMPILED = "bare pytorch", "bare, compiled"
 SETS = ("cifar10", "digits")
 
 
@@ -119,7 +121,12 @@ def measure(source: Path | str, epochs: int, given: argparse.Namespace) -> dict[
     """Everything on one set of images."""
     settings = DataSettings(test=0)
     images = open_source(source, settings=settings, reporter=Quiet())
-    peers = {OURS: "convlens_training", KERAS: "keras_standard", BARE: "torch_standard"}
+    peers = {
+        OURS: "convlens_training",
+        KERAS: "keras_standard",
+        TUTORIAL: "torch_tutorial",
+        BARE: "torch_standard",
+    }
     if given.device != "cpu":
         del peers[KERAS]  # [bench] has TensorFlow for processors
     peers |= {COMPILED: "torch_standard"} if given.compiled else {}
@@ -218,7 +225,7 @@ def headline(found: Mapping[str, Any]) -> str:
     told = []
     for name, own in found["sets"].items():
         faster, memory = own["times_convlens_is_faster"]["whole epoch"], own["peak_memory_mb"]
-        peers = {KERAS: "Keras", BARE: "the bare loop"}
+        peers = {KERAS: "Keras", TUTORIAL: "PyTorch's tutorial", BARE: "the bare loop"}
         some = [f"{Ratio(**faster[n])} {said}" for n, said in peers.items() if n in faster]
         if KERAS in memory:
             some.append(f"{memory[OURS]:,.0f} MB against {memory[KERAS]:,.0f}")

@@ -1,0 +1,89 @@
+"""The standard network trained as PyTorch's tutorials train: a data set, a loader, a plain loop.
+
+After "Training a Classifier": each image a picture of Pillow's that becomes a tensor on its own, a
+``DataLoader`` with two workers, tensors in torch's own layout, ``loss.item()`` in every step, and
+validation in a loop of its own.
+"""
+
+from itertools import pairwise
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from benchmarks.peers.peer import Config, answer
+from PIL import Image
+
+WORKERS = 2
+
+
+def measure(config: Config) -> dict[str, Any]:
+    """Seconds of the epochs after the first."""
+    import torch  # noqa: PLC0415
+    from torch import nn  # noqa: PLC0415
+    from torch.utils.data import DataLoader, Dataset  # noqa: PLC0415
+
+    torch.set_num_threads(config["threads"])
+    torch.manual_seed(0)
+    arrays = np.load(config["arrays"])
+    device = torch.device(config["device"])
+
+    class Images(Dataset[tuple[torch.Tensor, int]]):
+        """The images of a split, as a data set of torchvision's holds them."""
+
+        def __init__(self, split: str) -> None:
+            self.pixels, self.labels = arrays[f"X_{split}"], arrays[f"y_{split}"]
+
+        def __len__(self) -> int:
+            return len(self.labels)
+
+        def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+            image = Image.fromarray(self.pixels[index].squeeze())
+            values = np.array(image, dtype=np.uint8).reshape(self.pixels.shape[1:])
+            tensor = torch.from_numpy(values).permute(2, 0, 1).contiguous()
+            return tensor.float().div(255), int(self.labels[index])
+
+    train = DataLoader(Images("train"), config["batch"], shuffle=True, num_workers=WORKERS)
+    val = DataLoader(Images("val"), config["batch"], num_workers=WORKERS)
+    side, channels = arrays["X_train"].shape[2:]
+
+    filters = [channels, 32, 32, 64, 64, 128, 128]
+    modules: list[nn.Module] = []
+    for number, (inputs, outputs) in enumerate(pairwise(filters)):
+        modules += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(outputs)]
+        modules += [nn.MaxPool2d(2), nn.Dropout(0.25)] if number % 2 else []
+    modules += [nn.Flatten(), nn.Linear(128 * (side // 8) ** 2, 256), nn.ReLU()]
+    modules += [nn.BatchNorm1d(256), nn.Dropout(0.5), nn.Linear(256, config["classes"])]
+    network = nn.Sequential(*modules).to(device)
+    criterion = nn.CrossEntropyLoss()
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+
+    training, losses, ended = [], [], []
+    for _ in range(1 + config["epochs"]):
+        start, running = perf_counter(), 0.0
+        network.train()
+        for x, y in train:
+            images, labels = x.to(device), y.to(device)
+            optimiser.zero_grad()
+            loss = criterion(network(images), labels)
+            loss.backward()
+            optimiser.step()
+            running += loss.item() * len(labels)
+        training.append(perf_counter() - start)
+        losses.append(running / len(train.dataset))  # type: ignore[arg-type]
+        network.eval()
+        correct = 0
+        with torch.no_grad():
+            for x, y in val:
+                correct += int((network(x.to(device)).argmax(1).cpu() == y).sum())
+        ended.append(perf_counter())
+    return {
+        "images": len(arrays["y_train"]) * config["epochs"],
+        "training_seconds": sum(training[1:]),
+        "whole_seconds": ended[-1] - ended[0],
+        "losses": losses,
+        "parameters": sum(p.numel() for p in network.parameters()),
+    }
+
+
+if __name__ == "__main__":
+    answer(measure)
