@@ -61,7 +61,7 @@ def _time_to_accuracy(found: Mapping[str, Any]) -> Iterator[Cells]:
 def _transfer(found: Mapping[str, Any]) -> Iterator[Cells]:
     seconds, times = found["seconds"]["both"], found["times_convlens_is_faster"]["both"]
     yield (
-        "VGG16 transferred: head, then last block, ten epochs each",
+        "VGG16's head, then its last block, ten epochs each: 500 images, no augmentation",
         f"**{_minutes(seconds['convlens'])}**",
         f"Keras {_minutes(seconds['keras on tensorflow'])}: {times:.1f}× (n = {found['rounds']})",
     )

@@ -104,7 +104,7 @@ def test_where_the_loss_does_not_fall_it_says_so_and_what_to_do(source, tmp_path
         (["digits", "--out", "rate.jpg"], "name it rate.png"),
         (["digits", "--model", "resnet81"], "did you mean"),
         (["digits", "--set", "training.optimiser.name=adamx"], "training.optimiser.name"),
-        (["digits", "--recipe", "none.toml"], "cannot read none.toml"),
+        (["digits", "--recipe", "none.toml"], "no such file or ready recipe: none.toml"),
         (["digits", "--device", "abacus"], "abacus"),
     ],
 )

@@ -97,8 +97,8 @@ CODES: Mapping[str, Code] = {
     "validation-small": Code(
         "note",
         "data",
-        "The validation images that decide (a third calibrates) are too few to tell 1 % apart; "
-        "says how many it would take.",
+        'The validation images that decide (a third is kept for "not sure") are too few to tell '
+        "1 % apart; says how many it would take.",
         "`--set data.val=SHARE` where the split was cut, else move images there; or more images.",
     ),
     # files and pictures
