@@ -1,6 +1,6 @@
 """How long does it take to reach 70, 80, 85, 88 and 90 % of CIFAR-10's test images?
 
-    python -m benchmarks.time_to_accuracy --keras-whole     Keras's run, once: hours
+    python -m benchmarks.time_to_accuracy --keras-whole     Keras's run, once: an hour
     python -m benchmarks.time_to_accuracy [--ours cifar10-sprint:3 ...] [--rounds 1] [--runs FOLDER]
 
 On the JPEG edition and two cores. Keras 3 on TensorFlow runs the chapter's script as it stands

@@ -5,12 +5,12 @@
                                   [--batch 64] [--device cpu]
 
 The same network (two convolutions, batch normalisation and a pool, three times over), batches of
-64, Adam at 0.001, no augmentation, in float32 on the same cores: convlens as ``convlens train``
-carries it out (decoded images out of its cache, progress, callbacks, history, checkpoint); Keras 3
-on TensorFlow as its users write it (``model.fit`` on arrays in memory, progress bar, callbacks);
-PyTorch as its tutorials write it (a data set, a ``DataLoader`` with two workers, a plain loop); and
-the best bare PyTorch loop we know to write (channels-last tensors in memory, fused optimiser,
-nothing but steps). Every one validates at its epochs' ends.
+equal size, Adam at 0.001, no augmentation, in float32 on the same cores: convlens as its command
+``train`` carries it out (decoded images out of its cache, progress, callbacks, history, checkpoint);
+Keras 3 on TensorFlow as its users write it (``model.fit`` on arrays in memory, progress bar,
+callbacks); PyTorch as its tutorials write it (a data set, a ``DataLoader`` with two workers, a plain
+loop); and the best bare PyTorch loop we know to write (channels-last tensors in memory, fused
+optimiser, nothing but steps). Every one validates at its epochs' ends.
 
 Each runs in a process of its own, at a terminal of its own, in turns, round after round; the epoch
 that warms up is not counted. ``training`` is images a second between an epoch's first step and its
@@ -19,8 +19,9 @@ callbacks, and with convlens the checkpoint. The share of the limit is that of t
 matrix product, measured in the same rounds: a training step does six floating-point operations for
 each multiply-add of the forward pass.
 
-``--device cuda`` leaves Keras out; convlens and the bare loop are then in bfloat16, the bare loop's
-images in the GPU's memory, and the limit is that of bfloat16.
+``--device cuda`` leaves Keras out, and goes to ``results/training_gpu.json``; convlens and the bare
+loop are then in bfloat16, the bare loop's images in the GPU's memory, and the limit is that of
+bfloat16. Memory is the processor's, there too.
 
 The JPEG edition of CIFAR-10 is class folders under ``train`` and ``test``, in a folder or an
 archive; without ``--cifar`` it is ``cifar10-jpeg.tar.xz`` in the folder that ``CONVLENS_DATA``
@@ -57,7 +58,7 @@ from convlens.core.reporter import Quiet
 from convlens.data import CacheSettings, DataSettings, ImageSet, open_source, read_pixels
 
 PEERS = ("Keras on TensorFlow", "PyTorch as its tutorials write it", "a bare PyTorch loop")
-MINUTES = 35
+MINUTES = 45
 QUICK = ("--sets", "digits", "--digits-epochs", "3", "--rounds", "1")
 TARGET = "1.25× Keras, 0.97× the bare loop"
 
@@ -246,8 +247,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cifar", type=Path)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--compiled", action="store_true", help="also the loop with torch.compile")
-    parser.add_argument("--out", type=Path, default=RESULTS / "training.json")
+    parser.add_argument("--out", type=Path)
     given = parser.parse_args(arguments)
+    given.out = given.out or RESULTS / f"training{'_gpu' * (given.device != 'cpu')}.json"
     torch.set_num_threads(given.threads)  # what is written down of this machine
     sets = {}
     if "cifar10" in given.sets:

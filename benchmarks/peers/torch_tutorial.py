@@ -42,8 +42,9 @@ def measure(config: Config) -> dict[str, Any]:
             tensor = torch.from_numpy(values).permute(2, 0, 1).contiguous()
             return tensor.float().div(255), int(self.labels[index])
 
-    train = DataLoader(Images("train"), config["batch"], shuffle=True, num_workers=WORKERS)
-    val = DataLoader(Images("val"), config["batch"], num_workers=WORKERS)
+    workers: dict[str, Any] = {"num_workers": WORKERS, "multiprocessing_context": "fork"}
+    train = DataLoader(Images("train"), config["batch"], shuffle=True, **workers)
+    val = DataLoader(Images("val"), config["batch"], **workers)
     side, channels = arrays["X_train"].shape[2:]
 
     filters = [channels, 32, 32, 64, 64, 128, 128]

@@ -166,7 +166,7 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(
     with torch.no_grad():
         net.head[2].weight.fill_(float("inf"))
     where = r"step 1 \(epoch 1, learning rate .*, batch of 16: images \d+, \d+, \d+, …\)"
-    advice = "Start a new run with a lower rate: --set training.optimiser.learning_rate=0.0002$"
+    advice = "start a new run with a lower rate: --set training.optimiser.learning_rate=0.0002$"
     with pytest.raises(WorkFailedError, match=f"{where}. {advice}"):
         fit(TrainingState.start(net, SETTINGS), train, val, Terms(settings=SETTINGS, seed=0))
     with pytest.raises(WorkFailedError, match=r"batch of 2: images \d, \d\)"):

@@ -127,8 +127,17 @@ def test_slow_steps_are_measured_longer_but_not_for_ever(
     settings = TrainingSettings(batch_size=16)
     state = TrainingState.start(slow_network(clock, step), settings)
     train, val = QuarterBatches(100), QuarterBatches(0)
-    measure_pace(state, train, val, Terms(settings=settings, seed=0), seconds=seconds)
+    terms = Terms(settings=settings, seed=0)
+    measure_pace(state, train, val, terms, seconds=seconds, longer=5)
     assert clock.now == pytest.approx((1 + steps) * step), "the first is not counted"
+
+
+def test_a_budget_is_not_spent_on_measuring(clock: Clock) -> None:
+    settings = TrainingSettings(batch_size=16, epochs=1)
+    state = TrainingState.start(slow_network(clock, 3.0), settings)
+    train, val, terms = QuarterBatches(100), QuarterBatches(0), Terms(settings=settings, seed=0)
+    measure_pace(state, train, val, terms, seconds=budget(settings, 100).measuring)
+    assert clock.now == pytest.approx(2 * 3.0)
 
 
 @pytest.mark.parametrize("seconds", [2, 10, 60])

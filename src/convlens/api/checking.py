@@ -99,7 +99,7 @@ def check(
             raise
         if fix is not None:
             raise ConvlensError(
-                f"{fix} was not written: {error.message}", code=error.code
+                f"{fix} was not written: {error.problem}", remedy=error.remedy, code=error.code
             ) from error
         name = str(source if source is not None else asked.get("source"))
         return Preflight(name=name, images=0, findings=(finding_of(error),))

@@ -90,7 +90,8 @@ def data_info(
         >>> {split: len(numbers) for split, numbers in found.images.splits.items()}
         {'train': 1257, 'val': 180, 'test': 360}
     """
-    from convlens.core.settings import apply_setting
+    from convlens.core.errors import ConvlensError
+    from convlens.core.settings import apply_setting, require_tables
     from convlens.data import (
         CacheInfo,
         CacheSettings,
@@ -108,6 +109,13 @@ def data_info(
         return SourceInfo(dataset=dataset, images=None)
     asked: dict[str, Any] = {"seed": seed}
     for setting in settings:
+        if not setting.strip().startswith("data."):
+            raise ConvlensError(
+                f"--set got '{setting}', which does not say how a source is read",
+                remedy="pass keys of [data], such as data.label_column=species",
+                code="bad-setting",
+            )
         asked = apply_setting(asked, setting)
+    require_tables(asked, ("data",))
     _, images = opened(source, asked, reporter_for(quiet))
     return SourceInfo(dataset=dataset, images=images)

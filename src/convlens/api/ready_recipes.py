@@ -40,7 +40,7 @@ def recipe_file(recipe: str | Path) -> Path:
     nearest = get_close_matches(Path(recipe).stem, ready, n=1)
     hint = f"did you mean '{nearest[0]}'? Pass" if nearest else "pass"
     raise ConvlensError(
-        f"no such file or ready recipe: {recipe}; {hint} a TOML file, or one of: "
-        + ", ".join(ready),
+        f"no such file or ready recipe: {recipe}",
+        remedy=f"{hint} a TOML file, or one of: {', '.join(ready)}",
         code="unknown-recipe",
     )

@@ -53,8 +53,9 @@ def refuse_colour(channels: int) -> None:
     """
     if channels not in (1, 3):
         raise ConvlensError(
-            f"images have {channels} channels; saturation, hue and grey are for RGB images: leave "
-            "saturation_range, hue_range, grey and trivial out of the augmentation",
+            f"images have {channels} channels; saturation, hue and grey are for RGB images",
+            remedy="leave saturation_range, hue_range, grey and trivial out of the augmentation",
+            between=": ",
             code="not-rgb",
         )
 

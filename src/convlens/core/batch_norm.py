@@ -24,7 +24,7 @@ def fewest_images(network: nn.Module) -> int:
     """Images that a network learns from at once at the least, in the mode that it is in.
 
     Returns:
-        2 where batch normalisation is in training mode, for a single image has no variance; else 1.
+        2 where batch normalisation is in training mode, for one image may have no variance; else 1.
     """
     return 2 if any(norm.training for norm in _batch_norms(network)) else 1
 

@@ -34,6 +34,7 @@ class ConvlensError(Exception):
         super().__init__(self.message)
         self.problem = problem
         self.remedy = remedy
+        self.between = between
         self.code = code
 
 

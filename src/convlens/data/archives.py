@@ -41,7 +41,9 @@ def read_archive(path: Path, *, for_training: bool, reporter: Reporter) -> Label
         problem, remedy = (
             text.replace(str(folder), str(path)) for text in (error.problem, error.remedy)
         )
-        raise ConvlensError(problem, remedy=remedy, code=error.code) from error
+        raise ConvlensError(
+            problem, remedy=remedy, between=error.between, code=error.code
+        ) from error
     note = f"read from {inner.relative_to(folder)}/ in {path.name}"
     return replace(
         labelled,

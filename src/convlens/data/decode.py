@@ -93,7 +93,8 @@ def _finish(pixels: Pixels8, spec: InputSpec) -> Pixels8:
     if (channels, spec.channels) == (3, 1):
         return cast("Pixels8", cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None])
     raise ConvlensError(
-        f"the image has {channels} channels, the network takes {spec.channels}",
-        remedy="1 and 3 are converted into each other, any other number must be equal",
+        f"the image has {channels} channels, the network takes {spec.channels}; 1 and 3 are "
+        "converted into each other, any other number must be equal",
+        remedy=f"pass images with {spec.channels} channels, or a network for {channels}",
         code="wrong-channels",
     )

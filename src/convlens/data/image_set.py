@@ -43,8 +43,8 @@ class ImageSet:
         arrays: N×H×W×C uint8 pixels, or None where the images are files.
         skipped: what was left out.
         notes: what was done that the user should know.
-        cut: the splits that the source does not give, and a share of train was cut for; none where
-            a file of splits says what is where.
+        cut: the splits that the source does not give, whose shares the settings or the rules say;
+            none where a file of splits says what is where.
         axis_added: whether arrays came without a channel axis, and were given one.
         groups: (N,) int64, equal where images must not be on different sides; None where no groups
             were given.

@@ -93,8 +93,10 @@ def refuse_case_twins(where: str, names: Sequence[str]) -> None:
             twins.append(f"'{twin}' and '{name}'")
     if twins:
         raise ConvlensError(
-            f"class names in {where} differ only in case: {some(twins)}",
-            remedy="expected names that differ otherwise: merge or rename them",
+            f"class names in {where} differ only in case: {some(twins)}; expected names that "
+            "differ otherwise",
+            remedy="merge or rename them",
+            between=": ",
             code="case-twins",
         )
 
@@ -108,7 +110,8 @@ def refuse_one_class(where: str, classes: Sequence[str], expected: str) -> None:
     if len(classes) < 2:
         only = f"one class only ('{classes[0]}')" if classes else "no class"
         raise ConvlensError(
-            f"{where} has {only}",
-            remedy=f"expected at least two classes to tell apart: {expected}",
+            f"{where} has {only}; expected at least two classes to tell apart",
+            remedy=expected,
+            between=": ",
             code="one-class",
         )

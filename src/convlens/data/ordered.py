@@ -1,4 +1,4 @@
-"""Work in threads whose results come back in order, never far ahead of who takes them."""
+"""Work in threads whose results come back in order."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -18,7 +18,7 @@ _THREADS = 8
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int
 ) -> Generator[Result, None, None]:
-    """Apply a function in threads; the results in the order of the items.
+    """Apply a function in threads; the results in the order of the items, as they are taken.
 
     An exception is raised where its result would have come. The threads end when the iterator is
     used up or closed, or meets an exception.

@@ -55,8 +55,9 @@ def _default_gigabytes() -> float:
         if float(said) > 0:
             return float(said)
     raise ConvlensError(
-        f"CONVLENS_CACHE_GIGABYTES is '{said}'; expected a number above 0, as in "
-        "CONVLENS_CACHE_GIGABYTES=50, or none for 20",
+        f"CONVLENS_CACHE_GIGABYTES is '{said}'; expected a number above 0",
+        remedy="as in CONVLENS_CACHE_GIGABYTES=50, or none for 20",
+        between=", ",
         code="bad-cache-limit",
     )
 

@@ -215,9 +215,10 @@ def _readable(labelled: Labelled, reporter: Reporter) -> Labelled:
         number = next(i for i in found.unreadable if labelled.classes[labelled.labels[i]] in empty)
         first = f"{labelled.paths[number]}: {found.unreadable[number]}"
         raise ConvlensError(
-            f"no image of {some(empty)} can be read ({first})",
-            remedy="expected at least one readable image a class: replace the files, or remove the "
-            "class",
+            f"no image of {some(empty)} can be read ({first}); expected at least one readable "
+            "image a class",
+            remedy="replace the files, or remove the class",
+            between=": ",
             code="class-without-images",
         )
     return replace(

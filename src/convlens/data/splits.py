@@ -154,9 +154,10 @@ def _refuse_untaught_classes(images: ImageSet) -> None:
     untaught = [name for name, count in images.counts()["train"].items() if not count]
     if untaught:
         raise ConvlensError(
-            f"{images.name} has no training image of {some(untaught)}",
-            remedy="expected at least one of each class: add images, leave the class out, or mend "
-            "splits and groups",
+            f"{images.name} has no training image of {some(untaught)}; expected at least one of "
+            "each class",
+            remedy="add images, leave the class out, or mend splits and groups",
+            between=": ",
             code="class-without-images",
         )
 

@@ -70,8 +70,9 @@ def read_table(path: Path, settings: DataSettings) -> Labelled:
     if conflicts:
         raise ConvlensError(
             f"{path} says two things of {counted(len(conflicts), 'file')}: "
-            f"{some(conflicts.values(), 3)}",
-            remedy="expected one label, split and group an image: mend or remove the rows",
+            f"{some(conflicts.values(), 3)}; expected one label, split and group an image",
+            remedy="mend or remove the rows",
+            between=": ",
             code="conflicting-rows",
         )
     if not rows:

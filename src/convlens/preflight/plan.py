@@ -9,6 +9,7 @@ from torch import Tensor
 
 from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
+from convlens.core.modes import kept_modes
 from convlens.data import ImageSet
 from convlens.inspection import Layer, Trace, own_networks_explained, trace
 from convlens.models import build_architecture
@@ -73,13 +74,10 @@ class Plan:
             return None
         generator = torch.Generator().manual_seed(0)
         pixels = torch.rand(4, *self.recipe.input.shape, generator=generator)
-        before = self.network.training
-        try:
-            with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-                found: Tensor = self.network.eval()(pixels)
-                return found
-        finally:
-            self.network.train(before)
+        modes, draws = kept_modes(self.network), torch.random.fork_rng(devices=[])
+        with modes, draws, torch.inference_mode():
+            found: Tensor = self.network.eval()(pixels)
+        return found
 
 
 def plan_of(

@@ -197,8 +197,8 @@ def pixels_of_parts(
     unseen = [name for name, count in zip(images.classes, shown, strict=True) if not count]
     if unseen:
         raise ConvlensError(
-            f"no readable training image of: {', '.join(unseen)}; every class needs at least one; "
-            "add images, or leave the class out",
+            f"no readable training image of: {', '.join(unseen)}; every class needs at least one",
+            remedy="add images, or leave the class out",
             code="class-without-images",
         )
     return pixels

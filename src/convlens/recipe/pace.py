@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from convlens.core.classifier import Classifier
 from convlens.core.device import kept_generators, placed, synchronize
 from convlens.core.draws import Stream, permutation
+from convlens.core.modes import kept_modes
 from convlens.core.reporter import Quiet
 from convlens.data import CacheSettings, ImageSet, Pixels, read_pixels
 from convlens.prediction import largest_batch
@@ -21,6 +22,7 @@ from convlens.training import measure_pace
 
 _BATCHES = 2
 _VALIDATED = 128
+_LONGER = 5.0  # a single slow step tells little of a machine whose speed changes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +151,9 @@ def _paces(
     trials = phase_trials(recipe, images, pixels, classifier, cache=memory, reporter=Quiet())
     found, kept = [], 0
     for trial, phase in zip(trials, recipe.training.plan, strict=True):
-        pace = measure_pace(trial.state, trial.train, trial.val, trial.terms, seconds=seconds)
+        pace = measure_pace(
+            trial.state, trial.train, trial.val, trial.terms, seconds=seconds, longer=_LONGER
+        )
         new, kept = trial.features_of > kept, max(kept, trial.features_of)
         stages = trial.features_of if new else 0
         own = PhasePace(
@@ -172,15 +176,13 @@ def _predicting(classifier: Classifier, images: int) -> float:
     device = next(classifier.parameters()).device
     pixels = torch.zeros(size, *classifier.input_spec.shape, dtype=torch.uint8, device=device)
     pixels = pixels.contiguous(memory_format=torch.channels_last)
-    training = classifier.training
-    classifier.eval()(pixels[:2])  # the first pass of all loads kernels
-    synchronize(device)
-    started = perf_counter()
-    classifier(pixels)
-    synchronize(device)
-    seconds = perf_counter() - started
-    classifier.train(training)
-    return seconds / size
+    with kept_modes(classifier):
+        classifier.eval()(pixels[:2])  # the first pass of all loads kernels
+        synchronize(device)
+        started = perf_counter()
+        classifier(pixels)
+        synchronize(device)
+        return (perf_counter() - started) / size
 
 
 def _seconds_an_image(classifier: Classifier, pixels: Pixels, stages: int) -> float:

@@ -253,8 +253,8 @@ def _too_large(state: TrainingState, batch: Batch) -> WorkFailedError:
     what = f"{images} images of {shape} fit" if images > 1 else f"one image of {shape} fits"
     why = ", and batch normalisation takes no fewer" if images > 1 else ""
     return WorkFailedError(
-        f"not even {what} into the memory of {state.device}{why}; pass a smaller --size or a "
-        "smaller network",
+        f"not even {what} into the memory of {state.device}{why}",
+        remedy="pass a smaller --size or a smaller network",
         code="out-of-memory",
     )
 
@@ -265,7 +265,8 @@ def _not_finite(
     rate, peak = state.learning_rate, settings.plan[state.phase].optimiser.learning_rate
     return WorkFailedError(
         f"the loss became {loss} at step {state.step + 1} (epoch {state.epoch + 1}, learning rate "
-        f"{rate:.2g}, {where}). Start a new run with a lower rate: "
+        f"{rate:.2g}, {where})",
+        remedy="start a new run with a lower rate: "
         f"--set training.optimiser.learning_rate={peak / 10:.1g}",
         code="loss-not-finite",
     )

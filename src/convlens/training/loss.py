@@ -72,7 +72,7 @@ def class_weights(settings: LossSettings, counts: Sequence[int]) -> Tensor | Non
     if len(asked) != len(counts):
         raise ConvlensError(
             f"class_weights has {len(asked)} numbers ({', '.join(f'{w:g}' for w in asked)})",
-            remedy=f"expected one for each of the {len(counts)} classes",
+            remedy=f"give one for each of the {len(counts)} classes",
             code="bad-settings",
         )
     return torch.tensor(asked, dtype=torch.float32)

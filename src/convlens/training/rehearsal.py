@@ -10,13 +10,13 @@ from time import perf_counter
 
 from convlens.core.batch import Batch, Batches, batches_on
 from convlens.core.device import kept_generators
+from convlens.core.modes import kept_modes
 from convlens.training.loop import Terms, train_step, validate
 from convlens.training.state import TrainingState
 from convlens.training.transfer import learning_mode
 
 _AT_MOST = 100
 _AT_LEAST = 3
-_LONGER = 5
 _VALIDATED = 8
 
 
@@ -30,20 +30,19 @@ def rehearsal(state: TrainingState) -> Iterator[TrainingState]:
         >>> with rehearsal(state) as trial:                    # doctest: +SKIP
         ...     train_step(trial, batch, terms)
     """
-    network, training = state.classifier, state.classifier.training
+    network = state.classifier
     weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     gradients = {p: p.grad for p in network.parameters()}
     optimiser = deepcopy(state.optimiser.state_dict())
     trial = copy(state)
     trial.running, trial.history, trial.average = copy(state.running), list(state.history), None
     try:
-        with kept_generators(state.device):
+        with kept_generators(state.device), kept_modes(network):
             for parameter in gradients:
                 parameter.grad = None
             yield trial
     finally:
         network.load_state_dict(weights)
-        network.train(training)
         state.optimiser.load_state_dict(optimiser)
         for parameter, gradient in gradients.items():
             parameter.grad = gradient
@@ -63,7 +62,13 @@ class Pace:
 
 
 def measure_pace(
-    state: TrainingState, train: Batches, val: Batches, terms: Terms, *, seconds: float = 2.0
+    state: TrainingState,
+    train: Batches,
+    val: Batches,
+    terms: Terms,
+    *,
+    seconds: float = 2.0,
+    longer: float = 1.0,
 ) -> Pace:
     """Time a few steps, and a few batches of validation, and take them back.
 
@@ -72,8 +77,8 @@ def measure_pace(
         train: what will be learnt from.
         val: what will be validated on.
         terms: as for `convlens.training.fit`.
-        seconds: how long to measure; where that is less than three steps, up to five times as long.
-            The first two steps are made in any case.
+        seconds: how long to measure; the first two steps are made in any case.
+        longer: where that is less than three steps, up to so many times as long.
     """
     with rehearsal(state) as trial:
         trial.phase_steps = 1
@@ -90,7 +95,7 @@ def measure_pace(
 
         seconds_of(1)  # the first one allocates
         step = terms.ranks.agreed(seconds_of(1))
-        fewest = min(_AT_LEAST, math.floor(_LONGER * seconds / step))
+        fewest = min(_AT_LEAST, math.floor(longer * seconds / step))
         steps = min(_AT_MOST, max(fewest, round(seconds / step)))
         if steps > 1:
             step = (step + terms.ranks.agreed(seconds_of(steps - 1))) / steps
