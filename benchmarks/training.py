@@ -6,10 +6,10 @@
 
 The same network (two convolutions, batch normalisation and a pool, three times over), batches of
 equal size, Adam at 0.001, no augmentation, in float32 on the same cores: convlens as its command
-``train`` carries it out (decoded images out of its cache, progress, callbacks, history, checkpoint);
+``train`` carries it out (images decoded in its cache, progress, callbacks, history, checkpoint),
 Keras 3 on TensorFlow as its users write it (``model.fit`` on arrays in memory, progress bar,
-callbacks); PyTorch as its tutorials write it (a data set, a ``DataLoader`` with two workers, a plain
-loop); and the best bare PyTorch loop we know to write (channels-last tensors in memory, fused
+callbacks), PyTorch as its tutorials write it (a data set, a ``DataLoader`` with two workers, plain
+loops), and the best bare PyTorch loop we know to write (channels-last tensors in memory, fused
 optimiser, nothing but steps). Every one validates at its epochs' ends.
 
 Each runs in a process of its own, at a terminal of its own, in turns, round after round; the epoch
