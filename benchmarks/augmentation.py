@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.harness import RESULTS, in_turns, medians, rounded, write_result
+from benchmarks.harness import RESULTS, apart, in_turns, medians, rounded, write_result
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_sample_images
@@ -172,9 +172,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     speeds = in_turns(runs, given.rounds)
     middle = medians(speeds)
     faster = {name: middle["convlens"] / speed for name, speed in middle.items()}
-    print(f"{'':28}{'images/s':>10}{'convlens is':>14}")
+    print(f"{'':28}{'images/s':>10}{'':13}{'convlens is':>14}")
     for name, speed in middle.items():
-        print(f"{name:28}{speed:10.0f}{faster[name]:13.1f}×")
+        print(f"{name:28}{speed:10.0f}{apart(speeds[name])}{faster[name]:13.1f}×")
     left_out = contenders.keys() - epochs.keys()
     for name in left_out:
         print(f"{name:28}{'left out: Keras is not installed':>34}")

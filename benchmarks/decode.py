@@ -27,7 +27,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from benchmarks.harness import RESULTS, Rounds, data_file, medians, unpacked, write_result
+from benchmarks.harness import RESULTS, Rounds, apart, data_file, medians, unpacked, write_result
 from benchmarks.stand_ins import SAMPLES, sample_photographs
 from numpy.typing import NDArray
 from PIL import Image, features
@@ -143,10 +143,11 @@ def summary(paths: list[Path], rounds: int) -> dict[str, Any]:
     """Measure one set, print its table."""
     seconds = measure(paths, rounds)
     middle = medians(seconds)
-    print(f"{'':24}{'images/s':>10}{'× pillow':>10}{'of the limit':>14}")
+    print(f"{'':24}{'images/s':>10}{'':13}{'× pillow':>10}{'of the limit':>14}")
     for name, value in middle.items():
         faster, share = middle["pillow"] / value, middle[LIMIT] / value
-        print(f"{name:24}{1 / value:10.0f}{faster:10.2f}{share:13.0%}")
+        told = f"{1 / value:10.0f}{apart(seconds[name])}{faster:10.2f}{share:13.0%}"
+        print(f"{name:24}{told}")
     unlike = differences(paths)
     print("mean absolute difference from a full decode, of 255:", unlike, "\n")
     return {

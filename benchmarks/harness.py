@@ -99,6 +99,16 @@ def spread(values: Sequence[float]) -> float:
     return (max(values) - min(values)) / statistics.median(values)
 
 
+def apart(values: Sequence[float]) -> str:
+    """How far the rounds lie apart, and how many they are, as a table shows it.
+
+    Example:
+        >>> apart([10, 10.5, 11])
+        '  ±5 %, n = 3'
+    """
+    return f"{'±' + format(50 * spread(values), '.0f'):>4} %, n = {len(values)}"
+
+
 def rounded(figures: Mapping[str, Sequence[float]], digits: int) -> dict[str, list[float]]:
     """Every round, short enough to read."""
     return {name: [round(v, digits) for v in values] for name, values in figures.items()}

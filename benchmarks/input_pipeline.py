@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.harness import RESULTS, in_turns, medians, write_result
+from benchmarks.harness import RESULTS, apart, in_turns, medians, write_result
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
@@ -129,7 +129,7 @@ def measure(side: int, given: argparse.Namespace, folder: Path) -> dict[str, Any
     shares = {name: pipeline / (pipeline + middle[name]) for name in MODELS}
     for name, value in middle.items():
         share = f"{shares[name]:12.1%}" if name in shares else ""
-        print(f"{side:>4} {name:12}{1 / value:12.0f}{share}")
+        print(f"{side:>4} {name:12}{1 / value:12.0f}{apart(seconds[name])}{share}")
     return {
         "images_per_second": {name: round(1 / value, 1) for name, value in middle.items()},
         "share_of_a_step": {name: round(share, 4) for name, share in shares.items()},
@@ -161,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "input_pipeline.json")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    print(f"{'side':>4} {'':12}{'images/s':>12}{'pipeline':>12}")
+    print(f"{'side':>4} {'':12}{'images/s':>12}{'':13}{'pipeline':>12}")
     sizes = {}
     for side in given.sides:
         with tempfile.TemporaryDirectory() as folder:

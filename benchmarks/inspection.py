@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmarks.harness import RESULTS, in_turns, medians, rounded, run_peer, write_result
+from benchmarks.harness import RESULTS, apart, in_turns, medians, rounded, run_peer, write_result
 
 PEERS = ("Keras on TensorFlow",)
 MINUTES = 4
@@ -101,9 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sights = {}
     for sight, lines in LINES.items():
         sights[sight] = measure(lines, given.rounds, given.threads)
-        print(f"{sight:36}{'seconds':>9}{'MB':>8}")
+        print(f"{sight:36}{'seconds':>9}{'':13}{'MB':>8}")
         for name, seconds in sights[sight]["seconds"].items():
-            print(f"  {name:34}{seconds:9.2f}{sights[sight]['peak_memory_mb'][name]:8,.0f}")
+            memory, rounds = (sights[sight][key][name] for key in ("peak_memory_mb", "every_round"))
+            print(f"  {name:34}{seconds:9.2f}{apart(rounds)}{memory:8,.0f}")
     write_result(
         given.out,
         __file__,

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.harness import RESULTS, in_turns, medians, rounded, run_peer, write_result
+from benchmarks.harness import RESULTS, apart, in_turns, medians, rounded, run_peer, write_result
 from PIL import Image
 
 PEERS = ("Keras on TensorFlow",)
@@ -103,7 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 {n: lambda _, w=w: run(w) for n, w in ways.items()}, given.rounds, warm_up=False
             )
             middle[task], every[task] = medians(found), rounded(found, 0)
-            told = (f"{name} {value:,.0f} MB" for name, value in middle[task].items())
+            told = (
+                f"{name} {value:,.0f} MB ({apart(found[name]).strip()})"
+                for name, value in middle[task].items()
+            )
             print(f"{task:28}{', '.join(told)}", flush=True)
     write_result(
         given.out,

@@ -26,7 +26,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from benchmarks.harness import RESULTS, in_turns, medians, rounded, write_result
+from benchmarks.harness import RESULTS, apart, in_turns, medians, rounded, write_result
 from PIL import Image
 
 from convlens.core.cache_folder import cache_folder
@@ -145,7 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         held = bytes_a_file(folder)
     middle = medians(seconds)
     for name, value in middle.items():
-        print(f"{name:24}{value:8.2f} s{given.files / value:12,.0f} files/s")
+        files = f"{given.files / value:12,.0f} files/s"
+        print(f"{name:24}{value:8.2f} s{apart(seconds[name])}{files}")
     print("bytes a file:", held)
     write_result(
         given.out,

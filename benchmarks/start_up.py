@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks.harness import RESULTS, in_turns, medians, rounded, write_result
+from benchmarks.harness import RESULTS, apart, in_turns, medians, rounded, write_result
 
 PEERS = ("import torch", "import keras")
 MINUTES = 2
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seconds = in_turns(runs, given.rounds)
     middle = medians(seconds)
     for name, value in middle.items():
-        print(f"{name:32}{value:8.2f} s")
+        print(f"{name:32}{value:8.2f} s{apart(seconds[name])}")
     write_result(
         given.out,
         __file__,

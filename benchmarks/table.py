@@ -140,7 +140,10 @@ def _told(question: Question, found: dict[str, Any] | None) -> str:
     where = machine["device"]
     if where == "cpu":
         where = f"{machine['cores']} cores, {machine['processor']}"
-    told = f"{module.headline(found)} ({where})"
+    told, rounds = module.headline(found), found.get("rounds")
+    if rounds and "n = " not in told:
+        told += f"; n = {rounds}"
+    told += f" ({where})"
     return told.replace("|", r"\|")
 
 
