@@ -532,7 +532,7 @@ def test_a_source_that_is_refused_is_a_finding_with_its_remedy(
     assert [finding.code for finding in found] == [code]
     assert "; expected " in found[0].message
     assert found[0].remedy not in {"", "see the message"}
-    assert "expected" not in found[0].message
+    assert "expected" not in found[0].remedy
 
 
 def test_an_error_becomes_a_finding_without_a_word_of_it_being_read() -> None:
