@@ -49,7 +49,8 @@ def _training(found: Mapping[str, Any]) -> Iterator[Cells]:
 
 def _time_to_accuracy(found: Mapping[str, Any]) -> Iterator[Cells]:
     keras = found["in_the_end"]["keras"]
-    never = f"not in {keras['epochs']} epochs, {_minutes(keras['seconds'])}"
+    end = "was ended" if keras["ended_early"] else "stops itself"
+    never = f"never, {end} after {_minutes(keras['seconds'])}"
     for level in ("80 %", "85 %", "90 %"):
         mine = found["seconds_to"]["convlens"][level]
         theirs = found["seconds_to"]["keras"][level]
