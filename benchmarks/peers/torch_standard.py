@@ -1,11 +1,10 @@
 """The best bare PyTorch loop for the standard network: tensors in memory, nothing but steps."""
 
-from itertools import pairwise
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 from benchmarks.peers.peer import Config, answer
+from benchmarks.peers.torch_parts import standard_network, timed_epochs
 
 
 def measure(config: Config) -> dict[str, Any]:
@@ -16,7 +15,6 @@ def measure(config: Config) -> dict[str, Any]:
     a GPU all of it lies there, and networks compute in bfloat16.
     """
     import torch  # noqa: PLC0415
-    from torch import nn  # noqa: PLC0415
     from torch.nn import functional as F  # noqa: PLC0415
 
     torch.set_num_threads(config["threads"])
@@ -29,15 +27,8 @@ def measure(config: Config) -> dict[str, Any]:
     labels = {s: torch.from_numpy(arrays[f"y_{s}"]).long().to(device) for s in splits}
     samples, (side, channels) = len(pixels["train"]), pixels["train"].shape[2:]
 
-    filters = [channels, 32, 32, 64, 64, 128, 128]
-    modules: list[nn.Module] = []
-    for number, (inputs, outputs) in enumerate(pairwise(filters)):
-        modules += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)]
-        modules += [nn.BatchNorm2d(outputs)]
-        modules += [nn.MaxPool2d(2), nn.Dropout(0.25)] if number % 2 else []
-    modules += [nn.Flatten(), nn.Linear(128 * (side // 8) ** 2, 256), nn.ReLU(inplace=True)]
-    modules += [nn.BatchNorm1d(256), nn.Dropout(0.5), nn.Linear(256, config["classes"])]
-    network = nn.Sequential(*modules).to(device, memory_format=torch.channels_last)
+    network = standard_network(side, channels, config["classes"], inplace=True)
+    network = network.to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
     forward = torch.compile(network) if config.get("compile") else network
 
@@ -71,20 +62,7 @@ def measure(config: Config) -> dict[str, Any]:
             correct += (logits.argmax(1) == y).sum()
         return loss.item(), correct.item()
 
-    training, losses, ended = [], [], []
-    for _ in range(1 + config["epochs"]):
-        start = perf_counter()
-        losses.append(train())
-        training.append(perf_counter() - start)
-        validate()
-        ended.append(perf_counter())
-    return {
-        "images": samples * config["epochs"],
-        "training_seconds": sum(training[1:]),
-        "whole_seconds": ended[-1] - ended[0],
-        "losses": losses,
-        "parameters": sum(p.numel() for p in network.parameters()),
-    }
+    return timed_epochs(train, validate, epochs=config["epochs"], samples=samples, network=network)
 
 
 if __name__ == "__main__":

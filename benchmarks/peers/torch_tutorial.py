@@ -5,12 +5,11 @@ After "Training a Classifier": each image a picture of Pillow's that becomes a t
 validation in a loop of its own.
 """
 
-from itertools import pairwise
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 from benchmarks.peers.peer import Config, answer
+from benchmarks.peers.torch_parts import standard_network, timed_epochs
 from PIL import Image
 
 WORKERS = 2
@@ -19,7 +18,6 @@ WORKERS = 2
 def measure(config: Config) -> dict[str, Any]:
     """Seconds of the epochs after the first."""
     import torch  # noqa: PLC0415
-    from torch import nn  # noqa: PLC0415
     from torch.utils.data import DataLoader, Dataset  # noqa: PLC0415
 
     torch.set_num_threads(config["threads"])
@@ -43,25 +41,19 @@ def measure(config: Config) -> dict[str, Any]:
             return tensor.float().div(255), int(self.labels[index])
 
     workers: dict[str, Any] = {"num_workers": WORKERS, "multiprocessing_context": "fork"}
-    train = DataLoader(Images("train"), config["batch"], shuffle=True, **workers)
+    train_images = Images("train")
+    train = DataLoader(train_images, config["batch"], shuffle=True, **workers)
     val = DataLoader(Images("val"), config["batch"], **workers)
     side, channels = arrays["X_train"].shape[2:]
-
-    filters = [channels, 32, 32, 64, 64, 128, 128]
-    modules: list[nn.Module] = []
-    for number, (inputs, outputs) in enumerate(pairwise(filters)):
-        modules += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(outputs)]
-        modules += [nn.MaxPool2d(2), nn.Dropout(0.25)] if number % 2 else []
-    modules += [nn.Flatten(), nn.Linear(128 * (side // 8) ** 2, 256), nn.ReLU()]
-    modules += [nn.BatchNorm1d(256), nn.Dropout(0.5), nn.Linear(256, config["classes"])]
-    network = nn.Sequential(*modules).to(device)
-    criterion = nn.CrossEntropyLoss()
+    network = standard_network(side, channels, config["classes"], inplace=False).to(device)
+    criterion = torch.nn.CrossEntropyLoss()
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
 
-    training, losses, ended = [], [], []
-    for _ in range(1 + config["epochs"]):
-        start, running = perf_counter(), 0.0
+    samples = len(train_images)
+
+    def learn() -> float:
         network.train()
+        running = 0.0
         for x, y in train:
             images, labels = x.to(device), y.to(device)
             optimiser.zero_grad()
@@ -69,21 +61,17 @@ def measure(config: Config) -> dict[str, Any]:
             loss.backward()
             optimiser.step()
             running += loss.item() * len(labels)
-        training.append(perf_counter() - start)
-        losses.append(running / len(train.dataset))  # type: ignore[arg-type]
+        return running / samples
+
+    def validate() -> int:
         network.eval()
         correct = 0
         with torch.no_grad():
             for x, y in val:
                 correct += int((network(x.to(device)).argmax(1).cpu() == y).sum())
-        ended.append(perf_counter())
-    return {
-        "images": len(arrays["y_train"]) * config["epochs"],
-        "training_seconds": sum(training[1:]),
-        "whole_seconds": ended[-1] - ended[0],
-        "losses": losses,
-        "parameters": sum(p.numel() for p in network.parameters()),
-    }
+        return correct
+
+    return timed_epochs(learn, validate, epochs=config["epochs"], samples=samples, network=network)
 
 
 if __name__ == "__main__":
