@@ -31,13 +31,11 @@ from typing import Any
 
 import torch
 from benchmarks.harness import RESULTS, ROOT, cifar10, interval, write_result
+from benchmarks.quiet_run import quiet_run
 from benchmarks.sprint import operations
 
-from convlens.core.device import choose_device
-from convlens.core.reporter import Quiet
-from convlens.core.settings import apply_setting, merge, read_toml, validated
-from convlens.data import CacheSettings, DataSettings, open_source
-from convlens.recipe import carry_out, complete
+from convlens.core.settings import apply_setting, merge, read_toml
+from convlens.data import CacheSettings
 
 PEERS = ("the sprint without one of its parts",)
 MINUTES = 150
@@ -91,15 +89,10 @@ def one(source: Path, folder: Path, device: str, threads: int, asked: Any) -> di
     number, recipe, settings, seed = asked
     torch.set_num_threads(threads)
     wanted = merge(asked_for(recipe, settings), {"seed": seed, "source": str(source)})
-    opening = validated(DataSettings, wanted["data"], what="[data]")
-    images = open_source(source, seed=seed, settings=opening, reporter=Quiet())
-    said, _ = complete(wanted, images)
-    run = carry_out(
-        said,
-        images,
+    run = quiet_run(
+        wanted,
         folder / f"{number}-{seed}",
-        device=choose_device(device),
-        reporter=Quiet(),
+        device=device,
         cache=CacheSettings(folder=folder / "cache"),
     )
     return {

@@ -29,14 +29,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from benchmarks.harness import RESULTS, cifar10, interval, write_result
+from benchmarks.quiet_run import quiet_run
 from safetensors.torch import load_file, save_file
 
-from convlens.core.reporter import Quiet
-from convlens.core.settings import merge, validated
-from convlens.data import DataSettings, open_source
-from convlens.recipe import Run, carry_out, complete
+from convlens.core.settings import merge
+from convlens.recipe import Run
 
 PEERS = ("the same network from random weights",)
 MINUTES = 40
@@ -93,11 +91,7 @@ def run(source: Path, folder: Path, seed: int, asked: Mapping[str, Any]) -> Run:
         "model": {"name": "standard", "head": HEAD},
         "training": {"keep": "last"},
     }
-    whole = merge(shared, asked)
-    settings = validated(DataSettings, whole["data"], what="[data]")
-    images = open_source(source, seed=seed, settings=settings, reporter=Quiet())
-    recipe, _ = complete(whole, images)
-    return carry_out(recipe, images, folder, device=torch.device("cpu"), reporter=Quiet())
+    return quiet_run(merge(shared, asked), folder)
 
 
 def backbone(trained: Run, path: Path) -> Path:
