@@ -72,8 +72,8 @@ def compare(
         console.print(_gradients(found))
         console.print()
     for line in _notes(found):
-        console.print(line, style="dim", markup=False)
-    console.print(found.guidance, markup=False)
+        console.print(line, style="dim")
+    console.print(found.guidance)
 
 
 def _what_they_are(found: "Comparison") -> Table:

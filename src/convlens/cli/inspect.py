@@ -68,7 +68,7 @@ def inspect(
         console.print(total)
     console.print(_LEGEND, style="dim")
     for note in trace.notes:
-        console.print(f"Note: {note}.", markup=False)
+        console.print(f"Note: {note}.")
 
 
 def _totals(trace: "Trace", batch_size: int) -> "Iterator[str]":

@@ -36,9 +36,8 @@ def predict(
 
     Example: convlens predict runs/plants leaf.jpg --top 3
     """
-    from rich.markup import escape
-
     from convlens import api
+    from convlens.core.console import styled
 
     predictions = api.predict(
         run, images, top=top, views=views, trust_code=trust_code, device=device
@@ -48,17 +47,17 @@ def predict(
         return
     console = stdout()
     for prediction in predictions:
-        console.print(f"{escape(str(prediction.path))}  {_answer(prediction, top)}")
+        line = styled(str(prediction.path), "  ", *_answer(prediction, top))
+        console.print(line, soft_wrap=True)  # one image, one line
 
 
-def _answer(prediction: "Prediction", top: int) -> str:
-    from rich.markup import escape
-
+def _answer(prediction: "Prediction", top: int) -> "tuple[str | tuple[str, str], ...]":
+    """The parts of a line, those in bold with their style."""
     if prediction.candidates is None or prediction.sure:
-        return f"[bold]{escape('  '.join(_named(prediction.top)))}[/bold]"
+        return (("  ".join(_named(prediction.top)), "bold"),)
     more = len(prediction.candidates) - top
     named = ", ".join(_named(prediction.candidates[:top])) + f" and {more} more" * (more > 0)
-    return f"[bold]not sure[/bold]: {escape(named)}"
+    return (("not sure", "bold"), f": {named}")
 
 
 def _named(guesses: "Sequence[Guess]") -> list[str]:
