@@ -6,6 +6,7 @@ import typer
 
 from convlens.cli.output import JsonOption, print_json, stdout
 from convlens.cli.quantities import size
+from convlens.cli.tables import print_table
 from convlens.core.command_line import command
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def list_datasets(as_json: JsonOption = False) -> None:
         images = f"{sum(entry.images.values()):,}"
         row = (entry.name, images, str(entry.classes), entry.size, _to_fetch(entry), entry.licence)
         table.add_row(*row)
-    stdout().print(table)
+    print_table(stdout(), table)
 
 
 @data.command("fetch")
@@ -116,7 +117,7 @@ def _show_images(images: "ImageSet") -> None:
     for name in images.classes:
         table.add_row(name, *(f"{counts[split][name]:,}" for split in splits))
     table.add_row("all", *(f"{len(images.splits[split]):,}" for split in splits), style="bold")
-    console.print(table)
+    print_table(console, table)
     for file in images.skipped[:_SHOWN]:
         console.print(f"skipped {file.path}: {file.reason}", soft_wrap=True)
     if len(images.skipped) > _SHOWN:
@@ -132,7 +133,7 @@ def _show_cache(kept: "CacheInfo") -> None:
     table = _table("kept", "files", "size", "folder")
     for use in kept.usage:
         table.add_row(use.kind, f"{use.files:,}", size(use.bytes), str(use.folder))
-    console.print(table)
+    print_table(console, table)
     for entry in reversed(kept.entries):
         images, *shape = entry.shape
         what = f"pixels of {entry.name}" if entry.kind == "pixels" else entry.name

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from convlens.cli.output import stdout, with_ends
+from convlens.cli.tables import print_table
 from convlens.core.console import styled
 from convlens.core.words import percent
 
@@ -50,7 +51,7 @@ def _show_figures(console: "PlainConsole", figures: "Figures") -> None:
             write = percent if share else "{:.4f}".format
             interval = "-" if ends is None else f"{write(ends[0])} to {write(ends[1])}"
             table.add_row(name, write(value), interval)
-    console.print(table)
+    print_table(console, table)
 
 
 def _show_calibration(console: "PlainConsole", judged: "Judged") -> None:
@@ -123,7 +124,7 @@ def _show_classes(console: "PlainConsole", figures: "Figures") -> None:
             _in_a_cell(own.precision, own.precision_interval),
             _in_a_cell(own.f1, own.f1_interval),
         )
-    console.print(table)
+    print_table(console, table)
 
 
 def _in_a_cell(share: float | None, ends: "Ends") -> str:

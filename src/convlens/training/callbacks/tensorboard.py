@@ -96,7 +96,7 @@ def _as_os_error(error: Exception) -> OSError:
     """The system's error behind one of TensorFlow's, by the number of its kind."""
     if isinstance(error, OSError):
         return error
-    number = _SYSTEM_ERRORS.get(getattr(error, "error_code", None), errno.EIO)
+    number = _SYSTEM_ERRORS.get(getattr(error, "error_code", -1), errno.EIO)
     return OSError(number, os.strerror(number))
 
 
