@@ -27,6 +27,16 @@ def command(verb: str, *words: str | PurePath) -> str:
     return " ".join(["convlens", verb, *map(_quoted, written)])
 
 
+def setting(key: str, value: str) -> str:
+    """A ``--set`` option, quoted for the shell.
+
+    Example:
+        >>> setting("input.mean", "[0.5,0.5]"), setting("seed", "1")
+        ("--set 'input.mean=[0.5,0.5]'", '--set seed=1')
+    """
+    return f"--set {_quoted(f'{key}={value}')}"
+
+
 def _is_dashed_path(word: str | PurePath) -> bool:
     return isinstance(word, PurePath) and str(word).startswith("-")
 
