@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or a bundle's.")],
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="Image files, or folders.")
+        list[str], typer.Argument(metavar="IMAGE...", help="Image files, folders, or URLs.")
     ],
     top: Annotated[int, typer.Option(min=1, help="How many classes to name an image.")] = 3,
     views: ViewsOption = "",
+    allow_url: Annotated[
+        bool, typer.Option("--allow-url", help="Fetch images named by http:// or https://.")
+    ] = False,
     trust_code: TrustCodeOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -40,7 +43,13 @@ def predict(
     from convlens.core.console import styled
 
     predictions = api.predict(
-        run, images, top=top, views=views, trust_code=trust_code, device=device
+        run,
+        images,
+        top=top,
+        views=views,
+        allow_url=allow_url,
+        trust_code=trust_code,
+        device=device,
     )
     if as_json:
         print_json({"predictions": [prediction.as_json() for prediction in predictions]})
