@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+for _name in ("COLUMNS", "LINES", "TERMINAL_WIDTH", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
+    os.environ.pop(_name, None)  # what is printed must not depend on whose terminal runs the tests
+
 torch.set_num_threads(1)  # pytest-xdist runs one process a core
 
 

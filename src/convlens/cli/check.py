@@ -126,5 +126,6 @@ def _show_finding(console: "PlainConsole", finding: "Finding", *, allowed: bool)
         console.print(styled((f"    {file}", "dim")), soft_wrap=True)
     if (more := len(finding.files) - _FILES) > 0:
         console.print(styled((f"    and {more:,} more (--json lists them)", "dim")))
-    console.print(f"  → {finding.remedy}", soft_wrap=True)  # it may be a command, to be copied
+    to_be_typed = "convlens " in finding.remedy or "--" in finding.remedy
+    console.print(f"  → {finding.remedy}", soft_wrap=to_be_typed)  # a command is never broken
     console.print()
