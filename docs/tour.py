@@ -22,6 +22,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _OUTPUT = re.compile(r"\n+```output\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _PICTURE = re.compile(r"!\[[^\]]*\]\(pictures/([\w./-]+)\)")
 _GAP = "…"
+_TERMINAL = 100  # columns
 _WIDEST = 1000  # pixels of a picture on a page
 _COLOURS = 128
 
@@ -121,7 +123,7 @@ def run(step: Step, names: dict[str, Any]) -> str:
     must_fail = any(line.startswith("error ") for line in step.shown.splitlines())
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         failed = _failed(step, names)
-    out = "\n".join(line.rstrip() for line in printed.getvalue().splitlines())
+    out = "\n".join(line.rstrip() for line in _wrapped(printed.getvalue()))
     if failed != must_fail:
         raise TourError(f"{step} {'failed' if failed else 'did not fail'}:\n{out}")
     if step.shown.strip() and not _matches(step.shown, out):
@@ -153,6 +155,16 @@ def _matches(shown: str, out: str) -> bool:
     return re.search(pattern, f"{out}\n", re.MULTILINE) is not None
 
 
+def _wrapped(text: str) -> Iterator[str]:
+    """The lines of a text on a terminal of `_TERMINAL` columns."""
+    for line in text.splitlines():
+        yield from (
+            textwrap.wrap(line, _TERMINAL, break_on_hyphens=False, break_long_words=False)
+            if len(line) > _TERMINAL
+            else [line]
+        )
+
+
 def pictures(page: Path) -> list[str]:
     """The pictures that a page shows."""
     return _PICTURE.findall(page.read_text("utf-8"))
@@ -175,7 +187,7 @@ def reader(folder: Path) -> Iterator[None]:
     """In this folder, with a terminal of 100 columns."""
     before, columns = Path.cwd(), os.environ.get("COLUMNS")
     os.chdir(folder)
-    os.environ["COLUMNS"] = "100"
+    os.environ["COLUMNS"] = str(_TERMINAL)
     try:
         yield
     finally:

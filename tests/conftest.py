@@ -9,12 +9,19 @@ from pathlib import Path
 import pytest
 import torch
 
+for _name in ("COLUMNS", "LINES", "TERMINAL_WIDTH", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
+    os.environ.pop(_name, None)  # what is printed must not depend on whose terminal runs the tests
+
 torch.set_num_threads(1)  # pytest-xdist runs one process a core
 
 
 def _settled(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what pytest, torch, scikit-learn and OpenCV set by themselves."""
-    own = ("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_", "KMP_", "LD_LIBRARY_PATH")
+    """The environment without what pytest and libraries set by themselves."""
+    own = (
+        *("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_", "KMP_", "LD_LIBRARY_PATH"),
+        # TensorFlow, through which TensorBoard writes where it is installed:
+        *("TF2_BEHAVIOR", "TPU_ML_PLATFORM", "HDF5_PLUGIN_PATH", "ENABLE_RUNTIME_UPTIME_TELEMETRY"),
+    )
     return {name: value for name, value in environment.items() if not name.startswith(own)}
 
 

@@ -11,8 +11,9 @@ from convlens.data.pixel_cache import EntryWriter
 
 
 @pytest.fixture
-def run(capsys):
-    """Runs the command line; returns its exit status, stdout and stderr."""
+def run(capsys, monkeypatch):
+    """Runs the command line on 80 columns; returns its exit status, stdout and stderr."""
+    monkeypatch.setenv("COLUMNS", "80")
 
     def call(*words):
         with pytest.raises(SystemExit) as left:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet
-from convlens.data import DataSettings, k_folds, open_source, write_splits
+from convlens.data import DataSettings, k_folds, open_source, read_splits, write_splits
 from convlens.data.labelled import UNSAID, Labelled
 from convlens.data.splits import split
 
@@ -93,6 +93,19 @@ def test_a_file_of_splits_is_a_table(kept):
     assert len(rows) == 50
     assert {row["image"]: row["split"] for row in rows} == sides(images)
     assert rows[0]["label"] == "a"
+
+
+def test_names_that_are_formulas_are_text_and_read_back(tmp_path, write_image):
+    hard = ["=1+1.png", "+a.png", "-b.png", "@c.png", "'=d.png", "'e.png", "\tf.png", "g.png"]
+    for label in ("=cmd()", "'-1"):
+        for name in hard:
+            write_image(tmp_path / "plants" / label / name)
+    images = open_source(tmp_path / "plants", reporter=Quiet())
+    write_splits(images, tmp_path / "splits.csv")
+    with (tmp_path / "splits.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert not [row for row in rows if row["label"][0] in "=-" or row["image"][0] in "=-"]
+    assert set(read_splits(tmp_path / "splits.csv").items()) == set(sides(images).items())
 
 
 def test_kept_splits_stay_when_images_are_added_and_the_seed_changes(kept, write_image, listener):

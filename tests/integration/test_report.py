@@ -13,6 +13,7 @@ from PIL import Image
 
 import convlens as package
 from convlens.core import files
+from convlens.core.command_line import command
 from convlens.recipe import Run
 from tests.integration.conftest import Convlens, fill
 from tests.reporting.reading import read
@@ -179,5 +180,5 @@ def test_a_full_disk_fails_the_verb_but_not_the_training(
     assert again.status == 0
     told = " ".join(again.err.split())
     assert "the run is finished, but has no report" in told
-    assert f"convlens report {tmp_path / 'two'}" in again.err.replace("\n", "")
+    assert command("report", tmp_path / "two") in again.err
     assert not (tmp_path / "two" / "report.html").exists()

@@ -34,6 +34,7 @@ from convlens.preflight import (
     finding_of,
     look_for_faults,
     near_duplicates,
+    write_cleaned,
 )
 from convlens.preflight.image_facts import look_at
 from convlens.preflight.material import sides
@@ -540,3 +541,31 @@ def test_an_error_becomes_a_finding_without_a_word_of_it_being_read() -> None:
     assert (told.code, told.message, told.remedy) == ("x", "a; b", "c; d")
     whole = finding_of(ConvlensError("a; b", code="x"))
     assert (whole.message, whole.remedy) == ("a; b", "see the message")
+
+
+def test_a_cleaned_table_of_formulas_is_text_and_read_back(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for label in ("=1+1", "'-2", "rose"):
+        for number in range(8):
+            path = tmp_path / f"@{label}" / f"-{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(path)
+    images = open_source(tmp_path, reporter=Quiet())
+    write_cleaned(look_for_faults(images, Quiet()), tmp_path / "clean.csv")
+    lines = (tmp_path / "clean.csv").read_text("utf-8").splitlines()
+    assert len(lines) == 25
+    assert not [line for line in lines if line.startswith("@") or ",=" in line or ",-" in line]
+    again = open_source(tmp_path / "clean.csv", reporter=Quiet())
+    assert again.classes == images.classes
+    assert set(again.paths or ()) == set(images.paths or ())
+
+
+def test_a_table_of_the_users_own_is_read_as_it_stands(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = ["image,label"]
+    for number in range(12):
+        name = f"{number}.png"
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(tmp_path / name)
+        rows.append(f"{name},'-{number % 2}")
+    (tmp_path / "own.csv").write_text("\n".join(rows), "utf-8")
+    assert open_source(tmp_path / "own.csv", reporter=Quiet()).classes == ("'-0", "'-1")

@@ -73,7 +73,7 @@ def ways(remedy: str) -> list[dict[str, Any]]:
 def asked_by(options: list[tuple[str, str]]) -> dict[str, Any]:
     asked: dict[str, Any] = {}
     for name, text in options:
-        value = text.strip('",)')
+        value = text.strip("\"',)")
         if name == "set":
             asked = apply_setting(asked, value)
         elif name == "size":

@@ -104,6 +104,7 @@ def check(
         name = str(source if source is not None else asked.get("source"))
         return Preflight(name=name, images=0, findings=(finding_of(error),))
 
+    from convlens.core.command_line import command
     from convlens.core.device import choose_device
     from convlens.data import CacheSettings
     from convlens.preflight import refuse_arrays, write_cleaned
@@ -118,7 +119,7 @@ def check(
     found, material, plan = _findings(full, images, kept, reporter, device=where)
     if fix is not None:
         left = write_cleaned(material, Path(fix))
-        reporter.say(f"wrote {fix}: {left:,} images left out; next: convlens train {fix}")
+        reporter.say(f"wrote {fix}: {left:,} images left out; next: {command('train', Path(fix))}")
     try:
         measured = where if measure else None
         return _judged(plan, found, allow=tuple(allow), device=measured, cache=kept)

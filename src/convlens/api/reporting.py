@@ -65,6 +65,7 @@ def report_at_the_end(
         cache: whether decoded pixels are kept.
         reporter: told where the report cannot be written.
     """
+    from convlens.core.command_line import command
     from convlens.core.errors import ConvlensError
     from convlens.data import CacheSettings
     from convlens.reporting import write_report
@@ -81,5 +82,5 @@ def report_at_the_end(
     except ConvlensError as error:
         reporter.warn(
             f"the run is finished, but has no report: {error.message}; "
-            f"write it by convlens report {run.folder}{run.recipe.model.trust_option}"
+            "write it by " + command("report", run.folder, *run.recipe.model.trust_words)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,7 @@ def predict(
     *,
     top: int = 3,
     views: str = "",
+    allow_url: bool = False,
     trust_code: bool = False,
     device: str = "auto",
     quiet: bool = False,
@@ -91,11 +93,12 @@ def predict(
     Args:
         run: a run's folder, or a bundle's.
         images: a path, a list of paths (folders are searched), or pixels N×H×W×C or N×H×W, uint8
-            or floats in [0, 1].
+            or floats in [0, 1]. With ``allow_url``, a path may be an address on the web.
         top: how many classes to name for each image.
         views: also ask about these views of every image: ``"flip"``, ``"crops"``, or
             ``"flip,crops"``; what the network's "not sure" promises then does not hold, and it is
             not said.
+        allow_url: fetch images that are named by ``http://…`` or ``https://…``.
         trust_code: run the code that the bundle of a network of the user's own carries.
         device: where to compute.
         quiet: show nothing.
@@ -107,11 +110,22 @@ def predict(
     Raises:
         ConvlensError: there is no bundle, or none of the images can be read.
     """
+    from convlens.api.urls import fetched, require_permission, urls_among
     from convlens.prediction import Predictor, load_bundle, parse_views
 
+    urls = urls_among(images)
+    require_permission(urls, allow_url=allow_url)
     bundle = load_bundle(run, trust_code=trust_code)
     predictor = Predictor(bundle, device=device, views=parse_views(views) if views else ())
-    return predictor.predict(images, top=top, reporter=reporter_for(quiet))
+    reporter = reporter_for(quiet)
+    if not urls:
+        return predictor.predict(images, top=top, reporter=reporter)
+    with fetched(images, bundle.input_spec, reporter) as (paths, addresses):
+        predictions = predictor.predict(paths, top=top, reporter=reporter)
+    return [
+        replace(prediction, path=addresses.get(prediction.path or "", prediction.path))
+        for prediction in predictions
+    ]
 
 
 def load(bundle: str | Path, *, trust_code: bool = False, device: str = "auto") -> Predictor:

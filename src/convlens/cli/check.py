@@ -19,10 +19,11 @@ from convlens.cli.run_options import (
     SizeOption,
     WeightsOption,
 )
+from convlens.core.console import styled
+from convlens.core.errors import LAID_OUT
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from convlens.core.console import PlainConsole
     from convlens.preflight import Finding, Preflight
 
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
@@ -104,26 +105,27 @@ def _show(found: "Preflight") -> None:
     console = stdout()
     for finding in found.findings:
         _show_finding(console, finding, allowed=finding.code in found.allowed)
-    console.print(found.in_a_line(), markup=False)
+    console.print(found.in_a_line())
     if found.estimate is not None:
-        console.print(f"a run would take {found.estimate.in_words()}", markup=False)
+        console.print(f"a run would take {found.estimate.in_words()}")
     elif found.blocking:
-        console.print("errors stop training; --allow CODE lets one pass", markup=False)
+        console.print("errors stop training; --allow CODE lets one pass")
 
 
-def _show_finding(console: "Console", finding: "Finding", *, allowed: bool) -> None:
+def _show_finding(console: "PlainConsole", finding: "Finding", *, allowed: bool) -> None:
     """Severity and code, a sentence, up to three files, the remedy."""
     from rich.padding import Padding
-    from rich.text import Text
 
-    heading = Text(f"{finding.severity}", _COLOURS[finding.severity])
-    heading.append(f" {finding.code}", "bold")
-    heading.append(" (allowed)" if allowed and finding.severity == "error" else "")
-    console.print(heading)
-    console.print(Padding(Text(finding.message), (0, 0, 0, 2)))
+    note = " (allowed)" if allowed and finding.severity == "error" else ""
+    heading = (finding.severity, _COLOURS[finding.severity])
+    console.print(styled(heading, (f" {finding.code}", "bold"), note))
+    lines = finding.message.split("\n") if finding.code in LAID_OUT else [finding.message]
+    for line in lines:
+        console.print(Padding(styled(line), (0, 0, 0, 2), expand=False))
     for file in finding.files[:_FILES]:
-        console.print(Padding(Text(file, "dim", overflow="fold"), (0, 0, 0, 4)))
+        console.print(styled((f"    {file}", "dim")), soft_wrap=True)
     if (more := len(finding.files) - _FILES) > 0:
-        console.print(Padding(Text(f"and {more:,} more (--json lists them)", "dim"), (0, 0, 0, 4)))
-    console.print(Padding(Text.assemble("→ ", finding.remedy), (0, 0, 0, 2)))
+        console.print(styled((f"    and {more:,} more (--json lists them)", "dim")))
+    to_be_typed = "convlens " in finding.remedy or "--" in finding.remedy
+    console.print(f"  → {finding.remedy}", soft_wrap=to_be_typed)  # a command is never broken
     console.print()

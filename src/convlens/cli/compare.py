@@ -7,6 +7,7 @@ from rich.table import Table
 
 from convlens.cli.output import DeviceOption, JsonOption, TrustCodeOption, print_json, stdout
 from convlens.cli.quantities import short, size
+from convlens.cli.tables import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,16 +65,16 @@ def compare(
         print_json(found.as_json())
         return
     console = stdout()
-    console.print(_what_they_are(found))
+    print_table(console, _what_they_are(found))
     console.print()
-    console.print(_how_fast(found))
+    print_table(console, _how_fast(found))
     console.print()
     if gradients:
-        console.print(_gradients(found))
+        print_table(console, _gradients(found))
         console.print()
     for line in _notes(found):
-        console.print(line, style="dim", markup=False)
-    console.print(found.guidance, markup=False)
+        console.print(line, style="dim")
+    console.print(found.guidance)
 
 
 def _what_they_are(found: "Comparison") -> Table:

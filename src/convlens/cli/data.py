@@ -6,6 +6,8 @@ import typer
 
 from convlens.cli.output import JsonOption, print_json, stdout
 from convlens.cli.quantities import size
+from convlens.cli.tables import print_table
+from convlens.core.command_line import command
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,7 +40,7 @@ def list_datasets(as_json: JsonOption = False) -> None:
         images = f"{sum(entry.images.values()):,}"
         row = (entry.name, images, str(entry.classes), entry.size, _to_fetch(entry), entry.licence)
         table.add_row(*row)
-    stdout().print(table)
+    print_table(stdout(), table)
 
 
 @data.command("fetch")
@@ -57,7 +59,7 @@ def fetch_datasets(
         print_json(folders)
         return
     for name, folder in folders.items():
-        stdout().print(f"{name}  {folder}", markup=False, soft_wrap=True)
+        stdout().print(f"{name}  {folder}", soft_wrap=True)
 
 
 @data.command("info")
@@ -99,26 +101,25 @@ def show_source(
 def _show_dataset(entry: "Dataset") -> None:
     console = stdout()
     per_split = ", ".join(f"{count:,} {split}" for split, count in entry.images.items())
-    console.print(f"{entry.name}: {entry.about}", markup=False)
-    console.print(f"{per_split}; {entry.classes} classes; {entry.size}", markup=False)
-    console.print(f"licence: {entry.licence}; {entry.home}", markup=False, soft_wrap=True)
+    console.print(f"{entry.name}: {entry.about}")
+    console.print(f"{per_split}; {entry.classes} classes; {entry.size}")
+    console.print(f"licence: {entry.licence}; {entry.home}", soft_wrap=True)
     if _to_fetch(entry) not in {"-", "fetched"}:
-        console.print(f"not fetched yet ({size(entry.bytes)}): convlens data fetch {entry.name}")
+        fetching = command("data fetch", entry.name)
+        console.print(f"not fetched yet ({size(entry.bytes)}): {fetching}", soft_wrap=True)
 
 
 def _show_images(images: "ImageSet") -> None:
-    from rich.markup import escape
-
     console = stdout()
     counts = images.counts()
     splits = [split for split, numbers in images.splits.items() if len(numbers)]
     table = _table("class", *splits)
     for name in images.classes:
-        table.add_row(escape(name), *(f"{counts[split][name]:,}" for split in splits))
+        table.add_row(name, *(f"{counts[split][name]:,}" for split in splits))
     table.add_row("all", *(f"{len(images.splits[split]):,}" for split in splits), style="bold")
-    console.print(table)
+    print_table(console, table)
     for file in images.skipped[:_SHOWN]:
-        console.print(f"skipped {file.path}: {file.reason}", markup=False, soft_wrap=True)
+        console.print(f"skipped {file.path}: {file.reason}", soft_wrap=True)
     if len(images.skipped) > _SHOWN:
         console.print(f"and {len(images.skipped) - _SHOWN:,} more; --json names all of them")
     console.print(f"fingerprint {images.fingerprint()}")
@@ -132,12 +133,12 @@ def _show_cache(kept: "CacheInfo") -> None:
     table = _table("kept", "files", "size", "folder")
     for use in kept.usage:
         table.add_row(use.kind, f"{use.files:,}", size(use.bytes), str(use.folder))
-    console.print(table)
+    print_table(console, table)
     for entry in reversed(kept.entries):
         images, *shape = entry.shape
         what = f"pixels of {entry.name}" if entry.kind == "pixels" else entry.name
         about = f"{images:,} images of {'x'.join(map(str, shape))}, {size(entry.size)}"
-        console.print(f"{what}: {about}", markup=False, soft_wrap=True)
+        console.print(f"{what}: {about}", soft_wrap=True)
     console.print("All of it can be removed: it is made again when it is needed.")
 
 

@@ -69,4 +69,4 @@ def embed(
     console = stdout()
     wide = "×".join(map(str, shape))
     console.print(f"{counted(images)}, {wide} features each ({found.layer})")
-    console.print(f"written to {found.path}", markup=False, soft_wrap=True)
+    console.print(f"written to {found.path}", soft_wrap=True)

@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from convlens.cli.output import stdout, with_ends
+from convlens.cli.tables import print_table
+from convlens.core.console import styled
 from convlens.core.words import percent
 
 if TYPE_CHECKING:
+    from convlens.core.console import PlainConsole
     from convlens.evaluation import Figures
     from convlens.recipe import Evaluation, Judged
 
@@ -30,7 +31,7 @@ def show_evaluation(found: "Evaluation") -> None:
     _show_classes(console, found.figures)
 
 
-def _show_figures(console: Console, figures: "Figures") -> None:
+def _show_figures(console: "PlainConsole", figures: "Figures") -> None:
     correct = round(figures.accuracy * figures.n)
     rows = [
         ("accuracy", figures.accuracy, figures.interval, True),
@@ -50,10 +51,10 @@ def _show_figures(console: Console, figures: "Figures") -> None:
             write = percent if share else "{:.4f}".format
             interval = "-" if ends is None else f"{write(ends[0])} to {write(ends[1])}"
             table.add_row(name, write(value), interval)
-    console.print(table)
+    print_table(console, table)
 
 
-def _show_calibration(console: Console, judged: "Judged") -> None:
+def _show_calibration(console: "PlainConsole", judged: "Judged") -> None:
     calibration, before = judged.calibration, judged.before
     if not calibration.fitted_on:
         return
@@ -66,7 +67,7 @@ def _show_calibration(console: Console, judged: "Judged") -> None:
     )
 
 
-def _show_abstaining(console: Console, judged: "Judged") -> None:
+def _show_abstaining(console: "PlainConsole", judged: "Judged") -> None:
     rule, figures = judged.calibration.abstaining, judged.abstaining
     if rule is None or figures is None:
         return
@@ -81,7 +82,7 @@ def _show_abstaining(console: Console, judged: "Judged") -> None:
     console.print(f"Promised: {rule.promise}.")
 
 
-def _show_comparisons(console: Console, found: "Evaluation") -> None:
+def _show_comparisons(console: "PlainConsole", found: "Evaluation") -> None:
     if (views := found.views) is not None:
         times = views.milliseconds / views.milliseconds_without
         console.print(
@@ -92,34 +93,38 @@ def _show_comparisons(console: Console, found: "Evaluation") -> None:
     if (against := found.against) is not None:
         both = against.comparison
         console.print(
-            f"Against {escape(against.other)} on {both.n:,} images, {percent(both.first)} to "
-            f"{percent(both.second)}: [bold]{both.in_words()}[/bold]."
+            styled(
+                f"Against {against.other} on {both.n:,} images, {percent(both.first)} to "
+                f"{percent(both.second)}: ",
+                (both.in_words(), "bold"),
+                ".",
+            )
         )
 
 
-def _show_confused(console: Console, figures: "Figures") -> None:
+def _show_confused(console: "PlainConsole", figures: "Figures") -> None:
     pairs = [
         f"{pair.true} taken for {pair.predicted} {pair.count:,} times "
         f"({with_ends(pair.share, pair.share_interval)})"
         for pair in figures.confused[:_PAIRS]
     ]
     if pairs:
-        console.print(f"Confused most: {escape('; '.join(pairs))}.")
+        console.print(f"Confused most: {'; '.join(pairs)}.")
 
 
-def _show_classes(console: Console, figures: "Figures") -> None:
+def _show_classes(console: "PlainConsole", figures: "Figures") -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("class", "images", "recall, %", "precision, %", "F1, %"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
     for own in figures.classes:
         table.add_row(
-            escape(own.name),
+            own.name,
             f"{own.support:,}",
             _in_a_cell(own.recall, own.recall_interval),
             _in_a_cell(own.precision, own.precision_interval),
             _in_a_cell(own.f1, own.f1_interval),
         )
-    console.print(table)
+    print_table(console, table)
 
 
 def _in_a_cell(share: float | None, ends: "Ends") -> str:

@@ -61,14 +61,14 @@ def inspect(
         print_json({**trace.as_json(), "training_memory": memory.as_json() if memory else None})
         return
     console = stdout()
-    for line in layer_table(trace.layers):
-        console.print(line, no_wrap=True, crop=False)
+    for line in layer_table(trace.layers, width=console.width):
+        console.print(line, soft_wrap=True)
     console.print()
     for total in _totals(trace, batch_size):
         console.print(total)
     console.print(_LEGEND, style="dim")
     for note in trace.notes:
-        console.print(f"Note: {note}.", markup=False)
+        console.print(f"Note: {note}.")
 
 
 def _totals(trace: "Trace", batch_size: int) -> "Iterator[str]":

@@ -1,11 +1,13 @@
-"""A network's layers as a table for a terminal of 80 columns."""
+"""A network's layers as a table for a terminal of 80 columns, or as lines for a narrower one."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from rich.text import Text
 
 from convlens.cli.quantities import short
+from convlens.core.console import styled
 
 if TYPE_CHECKING:
     from convlens.inspection import Layer
@@ -17,11 +19,16 @@ _WIDEST = (12, 12, 22)
 Cells: TypeAlias = tuple[str, ...]
 
 
-def layer_table(layers: "Sequence[Layer]") -> Iterator[Text]:
+def layer_table(layers: "Sequence[Layer]", *, width: int = 80) -> Iterator[Text]:
     """The lines of the table: a row a layer, under the module that it stands in.
 
     Normalisation, activation and dropout are taken into the row of the layer that they follow. Text
-    too wide for its column has a line of its own.
+    too wide for its column has a line of its own. Where the table is wider than the terminal, a
+    layer takes several lines.
+
+    Args:
+        layers: as `trace` lists them.
+        width: the terminal's columns.
     """
     from convlens.inspection import with_followers
 
@@ -30,13 +37,16 @@ def layer_table(layers: "Sequence[Layer]") -> Iterator[Text]:
         max(len(cell) for cell in column if index >= _TEXTS or len(cell) <= _WIDEST[index])
         for index, column in enumerate(zip(_HEADER, *map(_first_lines, rows), strict=True))
     ]
-    yield Text(_line(_HEADER, widths), style="bold")
+    narrow = sum(widths) + len(widths) - 1 > width
+    if not narrow:
+        yield styled((_line(_HEADER, widths), "bold"))
     above = ""
     for place, cells in rows:
         if place not in {above, ""}:
-            yield Text(place, style="bold")
+            yield styled((place, "bold"))
         above = place or above
-        yield from (Text(line) for line in _lines(cells, widths))
+        lines = _stacked(cells, width) if narrow else _lines(cells, widths)
+        yield from map(styled, lines)
 
 
 def _first_lines(row: tuple[str, Cells]) -> Cells:
@@ -55,6 +65,18 @@ def _lines(cells: Cells, widths: Sequence[int]) -> Iterator[str]:
     indent = widths[0] + widths[1] + 2
     for line in others:
         yield f"{'':{indent if len(line) <= 80 - indent else widths[0] + 1}}{line}"
+
+
+def _stacked(cells: Cells, width: int) -> Iterator[str]:
+    """One layer below the other cells' headings: no number is cut off."""
+    label, output, told, *numbers = cells
+    figures = [
+        f"{name} {cell}" for name, cell in zip(_HEADER[_TEXTS:], numbers, strict=True) if cell
+    ]
+    for text, indent in ((f"{label}  {output}", " "), (told, "   "), (", ".join(figures), "   ")):
+        yield from textwrap.wrap(
+            text, width, initial_indent=indent, subsequent_indent=f"{indent}  "
+        )
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -54,5 +54,5 @@ def augment(
     console = stdout()
     for epoch, phrases in enumerate(found.drawn, start=1):
         line = f"epoch {epoch}  {', '.join(phrases) or 'unchanged'}"
-        console.print(line, markup=False, soft_wrap=True)
-    console.print(f"written to {path}", markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
+    console.print(f"written to {path}", soft_wrap=True)

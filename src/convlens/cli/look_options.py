@@ -55,9 +55,9 @@ def tell(
         return
     console = stdout()
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     for path in files:
-        console.print(f"written to {path}", markup=False, soft_wrap=True)
+        console.print(f"written to {path}", soft_wrap=True)
 
 
 def sides(shape: list[int]) -> str:

@@ -68,8 +68,8 @@ def rate(
         return
     console = stdout()
     for line in _in_words(found):
-        console.print(line, markup=False, soft_wrap=True)
-    console.print(f"written to {path}", markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
+    console.print(f"written to {path}", soft_wrap=True)
 
 
 def _as_json(found: "RateLook") -> dict[str, Any]:

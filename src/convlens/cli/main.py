@@ -1,8 +1,11 @@
 """The ``convlens`` command: its verbs, and how every failure is told."""
 
-import os
+import shutil
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import typer
 from typer.main import get_command
@@ -14,12 +17,16 @@ from convlens.cli.embed import embed
 from convlens.cli.evaluate import evaluate
 from convlens.cli.inspect import inspect
 from convlens.cli.look import app as look
-from convlens.cli.output import fail
+from convlens.cli.output import show_error
 from convlens.cli.predict import predict
 from convlens.cli.report import report
+from convlens.cli.streams import run_on_streams
 from convlens.cli.train import train
 from convlens.core.errors import ConvlensError
 from convlens.core.version import __version__
+
+_FRAMED = 72  # columns that the frames of help take
+_NARROWEST = 30
 
 app = typer.Typer(
     name="convlens",
@@ -42,35 +49,61 @@ app.command()(embed)
 app.add_typer(look)
 
 
-@app.callback()
-def _options(
-    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
-) -> None:
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         sys.stdout.write(f"convlens {__version__}\n")
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: bool = typer.Option(
+        False,
+        "--version",
+        help="Print the version.",
+        is_eager=True,
+        callback=_print_version,
+    ),
+) -> None:
+    """Take the options of no verb."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit status 0 done, 1 the work failed, 2 the request was wrong."""
     words = _with_newest_run(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run_on_streams(lambda: _run(words)))
+
+
+def _run(words: list[str]) -> int:
+    """Run a verb and print its failure; the exit status."""
     as_json = "--json" in words
     try:
-        sys.exit(get_command(app)(args=words, prog_name="convlens", standalone_mode=False) or 0)
+        return int(_command()(args=words, prog_name="convlens", standalone_mode=False) or 0)
     except ConvlensError as error:
-        fail(error.message, code=error.code, status=error.exit_status, as_json=as_json)
+        show_error(error.message, code=error.code, as_json=as_json, laid_out=error.laid_out)
+        return error.exit_status
     except typer.TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             sys.stderr.write(error.format_message() + "\n")
-            sys.exit(2)
+            return 2
         message = f"{error.format_message()} Try 'convlens {_verb(words)}--help'."
-        fail(message, code="usage", status=2, as_json=as_json)
+        show_error(message, code="usage", as_json=as_json)
+        return 2
     except (KeyboardInterrupt, typer.Abort):
-        fail("interrupted", code="interrupted", status=128 + signal.SIGINT, as_json=as_json)
-    except BrokenPipeError:
-        # The reader (head, less) left: nothing more can be told, and that is no failure.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        show_error("interrupted", code="interrupted", as_json=as_json)
+        return 128 + signal.SIGINT
+
+
+def _command() -> Callable[..., Any]:
+    """The command line; on a narrow terminal its help has no frames, which would cut words off."""
+    columns = shutil.get_terminal_size().columns
+    if columns >= _FRAMED:
+        return get_command(app)
+    app.rich_markup_mode, before = None, app.rich_markup_mode
+    try:
+        return partial(get_command(app), terminal_width=max(columns - 1, _NARROWEST))
+    finally:
+        app.rich_markup_mode = before
 
 
 def _with_newest_run(words: list[str]) -> list[str]:

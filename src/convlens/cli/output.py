@@ -3,12 +3,12 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NoReturn, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
+from convlens.core.console import PlainConsole, styled
+from convlens.core.printable import printable_json
 from convlens.core.words import percent
 
 JsonOption: TypeAlias = Annotated[
@@ -31,9 +31,9 @@ ViewsOption: TypeAlias = Annotated[
 ]
 
 
-def stdout() -> Console:
+def stdout() -> PlainConsole:
     """The console for results; it keeps to the terminal's width."""
-    return Console(highlight=False)
+    return PlainConsole()
 
 
 def with_ends(share: float | None, ends: Sequence[float] | None) -> str:
@@ -51,14 +51,26 @@ def with_ends(share: float | None, ends: Sequence[float] | None) -> str:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """One JSON object on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """One JSON object on stdout; in ASCII where stdout's encoding does not hold every character."""
+    unicode = (sys.stdout.encoding or "utf-8").lower().replace("-", "").startswith("utf")
+    text = json.dumps(value, indent=2, ensure_ascii=not unicode, allow_nan=False)
+    sys.stdout.write(printable_json(text) + "\n")
 
 
-def fail(message: str, *, code: str, status: int, as_json: bool) -> NoReturn:
-    """Say what went wrong, and leave with its exit status."""
+def show_error(message: str, *, code: str, as_json: bool, laid_out: bool = False) -> None:
+    """Say what went wrong.
+
+    Args:
+        message: what.
+        code: the error's code.
+        as_json: on stdout, as JSON.
+        laid_out: its line breaks are kept.
+    """
     if as_json:
         print_json({"error": {"code": code, "message": message}})
-    else:
-        Console(stderr=True, highlight=False).print(f"[bold red]error[/bold red] {escape(message)}")
-    sys.exit(status)
+        return
+    console = PlainConsole(stderr=True)
+    first, *others = message.split("\n") if laid_out else [message]
+    console.print(styled(("error", "bold red"), " ", first), soft_wrap=True)
+    for line in others:
+        console.print(line, soft_wrap=True)

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or a bundle's.")],
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="Image files, or folders.")
+        list[str], typer.Argument(metavar="IMAGE...", help="Image files, folders, or URLs.")
     ],
     top: Annotated[int, typer.Option(min=1, help="How many classes to name an image.")] = 3,
     views: ViewsOption = "",
+    allow_url: Annotated[
+        bool, typer.Option("--allow-url", help="Fetch images named by http:// or https://.")
+    ] = False,
     trust_code: TrustCodeOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -36,29 +39,34 @@ def predict(
 
     Example: convlens predict runs/plants leaf.jpg --top 3
     """
-    from rich.markup import escape
-
     from convlens import api
+    from convlens.core.console import styled
 
     predictions = api.predict(
-        run, images, top=top, views=views, trust_code=trust_code, device=device
+        run,
+        images,
+        top=top,
+        views=views,
+        allow_url=allow_url,
+        trust_code=trust_code,
+        device=device,
     )
     if as_json:
         print_json({"predictions": [prediction.as_json() for prediction in predictions]})
         return
     console = stdout()
     for prediction in predictions:
-        console.print(f"{escape(str(prediction.path))}  {_answer(prediction, top)}")
+        line = styled(str(prediction.path), "  ", *_answer(prediction, top))
+        console.print(line, soft_wrap=True)  # one image, one line
 
 
-def _answer(prediction: "Prediction", top: int) -> str:
-    from rich.markup import escape
-
+def _answer(prediction: "Prediction", top: int) -> "tuple[str | tuple[str, str], ...]":
+    """The parts of a line, those in bold with their style."""
     if prediction.candidates is None or prediction.sure:
-        return f"[bold]{escape('  '.join(_named(prediction.top)))}[/bold]"
+        return (("  ".join(_named(prediction.top)), "bold"),)
     more = len(prediction.candidates) - top
     named = ", ".join(_named(prediction.candidates[:top])) + f" and {more} more" * (more > 0)
-    return f"[bold]not sure[/bold]: {escape(named)}"
+    return (("not sure", "bold"), f": {named}")
 
 
 def _named(guesses: "Sequence[Guess]") -> list[str]:

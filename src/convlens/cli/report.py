@@ -36,4 +36,4 @@ def report(
     if as_json:
         print_json({"report": str(path), "bytes": path.stat().st_size})
     else:
-        stdout().print(f"written to {path}", markup=False)
+        stdout().print(f"written to {path}", soft_wrap=True)

@@ -9,7 +9,7 @@ ModelOption: TypeAlias = Annotated[
     str | None, typer.Option(help="A network by name, or your own as file.py:function.")
 ]
 LayersOption: TypeAlias = Annotated[
-    str | None, typer.Option(help='A network as text: "conv 32 3 same relu, maxpool 2, …".')
+    str | None, typer.Option(help='A network as text: "conv 32 3 same relu, maxpool 2, ...".')
 ]
 HeadOption: TypeAlias = Annotated[
     str | None,

@@ -26,6 +26,7 @@ from convlens.cli.run_options import (
     SizeOption,
     WeightsOption,
 )
+from convlens.core.command_line import command
 from convlens.core.words import percent
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def train(
     size: SizeOption = None,
     seed: SeedOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="The run's folder; default runs/DATE-TIME-SOURCE-MODEL.")
+        Path | None, typer.Option(help="The run's folder. Default: a new one in runs.")
     ] = None,
     resume: Annotated[
         str | None,
@@ -112,6 +113,8 @@ def train(
 
 
 def _show(run: "Run") -> None:
+    from convlens.core.console import styled
+
     console = stdout()
     metrics = run.metrics
     split = "test" if metrics["test"] else "val"
@@ -121,9 +124,11 @@ def _show(run: "Run") -> None:
         correct = round(figures["accuracy"] * figures["n"])
         console.print()
         console.print(
-            f"[bold]{split} accuracy {percent(figures['accuracy'])}[/bold]  "
-            f"95 % interval {percent(low)} to {percent(high)}  "
-            f"({correct:,} of {figures['n']:,} images)"
+            styled(
+                (f"{split} accuracy {percent(figures['accuracy'])}", "bold"),
+                f"  95 % interval {percent(low)} to {percent(high)}  "
+                f"({correct:,} of {figures['n']:,} images)",
+            )
         )
         shown = [own for own in figures["classes"] if own["support"]]
         weakest = min(shown, key=lambda own: float(own["recall"]))
@@ -148,9 +153,12 @@ def _show(run: "Run") -> None:
     console.print()
     report = run.folder / "report.html"
     if report.is_file():
-        console.print(f"To see it all, open {report}", markup=False, soft_wrap=True)
+        console.print(f"To see it all, open {report}", soft_wrap=True)
         console.print()
     console.print("Next, type:")
-    trust = run.recipe.model.trust_option
-    for command in (f"evaluate {run.folder}", f"predict {run.folder} IMAGE..."):
-        console.print(f"  convlens {command}{trust}", markup=False, soft_wrap=True)
+    trust = run.recipe.model.trust_words
+    for suggested in (
+        command("evaluate", run.folder, *trust),
+        command("predict", run.folder, "IMAGE...", *trust),
+    ):
+        console.print(f"  {suggested}", soft_wrap=True)

@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from convlens.core.reporter import Reporter, Task
 
 CHUNK = 1 << 20
 TIMEOUT_SECONDS = 30.0
+DEADLINE_SECONDS = 120.0  # for a file at an address that the user gives
 PAUSES_SECONDS = (1.0, 3.0, 10.0)  # before the second, third and fourth attempt
 
 _Checksum = Annotated[str, Field(pattern="^(sha256:[0-9a-f]{8,64}|md5:[0-9a-f]{32})$")]
@@ -93,6 +95,50 @@ def fetch(download: Download, folder: Path, reporter: Reporter) -> Path:
     except OSError as error:
         raise _cannot_write(folder, error) from error
     return path
+
+
+def fetch_unpublished(url: str, path: Path, *, largest: int, reporter: Reporter) -> None:
+    """Fetch a file whose checksum nobody states; what it holds is for the caller to verify.
+
+    Args:
+        url: ``http://…`` or ``https://…``.
+        path: a new file.
+        largest: bytes that it may have.
+        reporter: sees a progress bar.
+
+    Raises:
+        WorkFailedError: the server cannot be reached or refuses, or the file is large or slow.
+    """
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    try:
+        answer = _ask(urllib.parse.quote(url, safe="%/:=&?~#+!$,;'@()*[]"), path, 0)
+        if answer is None or not answer.geturl().startswith(("http://", "https://")):
+            raise _RefusedError("the server refers to an address that is neither http nor https")
+        with answer, path.open("wb") as file, reporter.task(path.name, largest) as task:
+            _copy_at_most(answer, file, largest, deadline, task)
+    except (_RefusedError, _InterruptedError, ValueError, OSError) as error:
+        problem = f"{url} could not be fetched: {error}"
+        raise WorkFailedError(problem, code="fetch-failed") from error
+
+
+def _copy_at_most(
+    answer: http.client.HTTPResponse, file: IO[bytes], largest: int, deadline: float, task: Task
+) -> None:
+    too_large = _RefusedError(f"it is larger than {largest / 1e6:,.0f} MB, the most that is taken")
+    length = answer.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) > largest:
+        raise too_large
+    have = 0
+    while chunk := answer.read1(CHUNK):
+        have += len(chunk)
+        if have > largest:
+            raise too_large
+        if time.monotonic() > deadline:
+            raise _InterruptedError(f"it took longer than {DEADLINE_SECONDS:g} s")
+        file.write(chunk)
+        task.update(have, _megabytes(have, int(length) if length.isdecimal() else 0))
+    if length.isdecimal() and have < int(length):
+        raise _InterruptedError(f"the connection ended at {_megabytes(have, int(length))}")
 
 
 def matches(path: Path, checksum: str) -> bool:

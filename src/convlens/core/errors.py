@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
 
+LAID_OUT = frozenset({"bad-layers", "shape-mismatch"})
+"""The kinds of errors that show a network in lines."""
+
 
 class ConvlensError(Exception):
     """A request that cannot be carried out as it stands: the caller can mend it.
@@ -36,6 +39,14 @@ class ConvlensError(Exception):
         self.remedy = remedy
         self.between = between
         self.code = code
+
+    @property
+    def laid_out(self) -> bool:
+        """Whether the message is laid out in lines; in any other, a line break is part of a name.
+
+        A message of these kinds quotes nothing that may hold a line break.
+        """
+        return self.code in LAID_OUT
 
 
 class WorkFailedError(ConvlensError):

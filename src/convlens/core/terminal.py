@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from convlens.core.console import PlainConsole, styled
+from convlens.core.printable import printable
 from convlens.core.reporter import Task
 
 _REDRAWN = 4
@@ -14,27 +14,31 @@ _REDRAWN = 4
 
 
 class Terminal:
-    """A reporter that draws progress bars where there is a terminal, and plain lines elsewhere."""
+    """A reporter that draws progress bars where there is a terminal, and plain lines elsewhere.
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False)
+    A message is one line, which the terminal itself wraps: a path or a command in it can be copied
+    whole.
+    """
+
+    def __init__(self, console: PlainConsole | None = None) -> None:
+        self.console = console or PlainConsole(stderr=True)
 
     def say(self, text: str) -> None:
         """Print a line."""
-        self.console.print(escape(text))
+        self.console.print(text, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Print a line that stands out."""
-        self.console.print(f"[yellow]warning[/yellow] {escape(text)}")
+        self.console.print(styled(("warning", "yellow"), " ", text), soft_wrap=True)
 
     @contextmanager
     def task(self, name: str, total: int) -> Iterator[Task]:
         """A bar that vanishes when the work is done; nothing where there is no terminal."""
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[detail]}"),
+            TextColumn("{task.fields[detail]}", markup=False),
             TimeRemainingColumn(compact=True),
         )
         with Progress(
@@ -44,7 +48,7 @@ class Terminal:
             refresh_per_second=_REDRAWN,
             disable=not self.console.is_terminal,
         ) as progress:
-            yield _Bar(progress, progress.add_task(escape(name), total=total, detail=""))
+            yield _Bar(progress, progress.add_task(printable(name), total=total, detail=""))
 
 
 class _Bar:
@@ -53,4 +57,4 @@ class _Bar:
         self._task = task
 
     def update(self, done: int, detail: str = "") -> None:
-        self._progress.update(self._task, completed=done, detail=escape(detail))
+        self._progress.update(self._task, completed=done, detail=printable(detail))

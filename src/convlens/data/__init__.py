@@ -50,9 +50,10 @@ from convlens.data.scan import Scan, scan_headers
 from convlens.data.settings import DataSettings
 from convlens.data.sources import Source, open_for_evaluation, open_images, open_source
 from convlens.data.splits_file import read_splits, write_splits
-from convlens.data.tables import LEFT_OUT
+from convlens.data.tables import CLEANED_COLUMNS, LEFT_OUT
 
 __all__ = [
+    "CLEANED_COLUMNS",
     "LEFT_OUT",
     "SPLITS",
     "CacheEntry",

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from convlens.core.csv_cells import csv_text, original
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_text
 from convlens.data.image_set import SPLITS, ImageSet, normalised
@@ -27,13 +28,12 @@ def write_splits(images: ImageSet, path: Path) -> None:
         WorkFailedError: the disk is full.
     """
     split_of = {int(n): split for split in SPLITS for n in images.splits[split]}
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(_COLUMNS)
-    for number, name in enumerate(images.names()):
-        if number in split_of:
-            table.writerow([name, images.classes[images.labels[number]], split_of[number]])
-    write_text(path, text.getvalue())
+    rows = [
+        [name, images.classes[images.labels[number]], split_of[number]]
+        for number, name in enumerate(images.names())
+        if number in split_of
+    ]
+    write_text(path, csv_text([_COLUMNS, *rows]))
 
 
 def read_splits(path: Path) -> dict[str, str]:
@@ -52,6 +52,7 @@ def read_splits(path: Path) -> dict[str, str]:
         name, split = row.get("image"), row.get("split")
         if not name or split not in SPLITS:
             raise _bad(path, f"row {number} has the image '{name}' and the split '{split}'")
+        name = original(name)
         if splits.setdefault(normalised(name), split) != split:
             raise _bad(path, f"row {number} puts '{name}' in {split}, an earlier row elsewhere")
     return splits

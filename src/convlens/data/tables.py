@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from convlens.core.csv_cells import original
 from convlens.core.errors import ConvlensError
 from convlens.core.words import counted, some
 from convlens.data.arrays import class_numbers
@@ -21,6 +22,9 @@ from convlens.data.settings import DataSettings
 
 LEFT_OUT = "left out"
 """The split, in a table, of an image that is not to be used."""
+
+CLEANED_COLUMNS = ("image", "label", "split", "reason")
+"""How the heading of a table begins that ``convlens check --fix`` has written."""
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 _DEFAULTS = DataSettings()
@@ -108,6 +112,7 @@ def _read_csv(path: Path) -> tuple[list[str], Iterable[tuple[int, Mapping[str, s
     records: list[tuple[int, Mapping[str, str]]] = []
     try:
         columns = [column.strip() for column in next(reader, [])]
+        ours = tuple(columns[: len(CLEANED_COLUMNS)]) == CLEANED_COLUMNS
         for fields in reader:
             if fields and len(fields) != len(columns):
                 raise _bad(
@@ -116,7 +121,8 @@ def _read_csv(path: Path) -> tuple[list[str], Iterable[tuple[int, Mapping[str, s
                     "put fields with commas in quotes",
                 )
             if fields:
-                records.append((reader.line_num, dict(zip(columns, fields, strict=True))))
+                cells = map(original, fields) if ours else fields
+                records.append((reader.line_num, dict(zip(columns, cells, strict=True))))
     except csv.Error as error:
         raise _bad(
             f"{path} is no table at line {reader.line_num} ({error})", "mend that line"

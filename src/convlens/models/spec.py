@@ -118,9 +118,9 @@ class ModelSpec(BaseModel):
         return self.name is not None and is_own(self.name)
 
     @property
-    def trust_option(self) -> str:
-        """What a command on a bundle of it needs besides, to be put after it: it carries code."""
-        return " --trust-code" if self.is_own else ""
+    def trust_words(self) -> tuple[str, ...]:
+        """The words that a command on a bundle of it takes: it may carry code."""
+        return ("--trust-code",) if self.is_own else ()
 
     @property
     def loads_weights(self) -> bool:

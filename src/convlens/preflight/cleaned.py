@@ -1,20 +1,17 @@
 """The table that ``--fix`` writes: every image of the source, what was left out, and why."""
 
-import csv
-import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from convlens.core.csv_cells import csv_text
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_text
-from convlens.data import LEFT_OUT, SPLITS, ImageSet
+from convlens.data import CLEANED_COLUMNS, LEFT_OUT, SPLITS, ImageSet
 from convlens.preflight.material import WORDS, Material
 from convlens.preflight.pictures import blank_images
-
-COLUMNS = ("image", "label", "split", "reason")
 
 
 def refuse_fix(path: Path) -> None:
@@ -67,20 +64,18 @@ def write_cleaned(data: Material, path: Path) -> int:
     refuse_fix(path)
     reasons = left_out(data)
     groups = _groups(data, reasons)
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow((*COLUMNS, "group") if groups else COLUMNS)
+    rows: list[list[object]] = [[*CLEANED_COLUMNS, *(["group"] if groups else [])]]
     folder = path.absolute().parent
     for number, file in enumerate(data.images.paths or ()):
         side, why = int(data.side[number]), reasons.get(number, "")
         split = LEFT_OUT if why or side < 0 else SPLITS[side]
         label = data.images.classes[data.images.labels[number]]
         own = [groups.get(number, "")] if groups else []
-        table.writerow([_name(file, folder), label, split, why, *own])
+        rows.append([_name(file, folder), label, split, why, *own])
     for skipped in data.images.skipped:
         own = [""] if groups else []
-        table.writerow([_name(skipped.path, folder), "", LEFT_OUT, skipped.reason, *own])
-    write_text(path, text.getvalue())
+        rows.append([_name(skipped.path, folder), "", LEFT_OUT, skipped.reason, *own])
+    write_text(path, csv_text(rows))
     return len(reasons) + len(data.images.skipped)
 
 

@@ -193,20 +193,20 @@ CODES: Mapping[str, Code] = {
         "recipe",
         "Pixels are scaled twice: `input.mean` or `input.std` is in units of 255. A warning where "
         "a network of your own divides by 255.",
-        "`--set input.mean=[…]` in units of [0, 1]; pixels arrive in [0, 1].",
+        "`--set 'input.mean=[…]'` in units of [0, 1]; pixels arrive in [0, 1].",
     ),
     "not-scaled": Code(
         "error",
         "recipe",
         "Pixels reach the network beyond 20 in size: `input.std` is too small.",
-        "`--set input.std=[…]` in units of [0, 1].",
+        "`--set 'input.std=[…]'` in units of [0, 1].",
     ),
     "backbone-normalisation": Code(
         "warning",
         "recipe",
         "Loaded weights get pixels that are not normalised as the published ones' were. A note "
         "where they come from a file of yours.",
-        "`--set input.mean=[0.485,0.456,0.406] --set input.std=[0.229,0.224,0.225]`",
+        "`--set 'input.mean=[0.485,0.456,0.406]' --set 'input.std=[0.229,0.224,0.225]'`",
     ),
     "tiny-batches": Code(
         "warning",

@@ -1,6 +1,5 @@
 """What the findings about data are made from: images, what was seen of them, and their names."""
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from convlens.core.command_line import command
 from convlens.core.input_spec import InputSpec
 from convlens.core.words import some
 from convlens.data import SPLITS, ImageSet
@@ -87,12 +87,12 @@ class Material:
         """The command that writes a cleaned table; for arrays, what to do instead."""
         if self.images.paths is None:
             return "leave these images out of the arrays"
-        return f"{self.fixing}, then convlens train clean.csv"
+        return f"{self.fixing}, then {command('train', 'clean.csv')}"
 
     @property
     def fixing(self) -> str:
         """The command that writes a cleaned table."""
-        return f"convlens check {shlex.quote(self.source)} --fix clean.csv"
+        return command("check", self.source, "--fix", "clean.csv")
 
 
 def sides(images: ImageSet) -> NDArray[np.int8]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_json
+from convlens.core.printable import printable
 from convlens.core.words import counted
 from convlens.preflight.estimates import Estimate
 from convlens.preflight.finding import Finding, blocking
@@ -23,12 +24,17 @@ class StoppedError(ConvlensError):
 
     def __init__(self, preflight: "Preflight") -> None:
         errors = preflight.blocking
-        told = "\n".join(f"  {e.code}: {e.message}; {_answer(e)}" for e in errors)
+        told = "\n".join(printable(f"  {e.code}: {e.message}; {_answer(e)}") for e in errors)
         super().__init__(
             f"not trained, for {counted(len(errors), 'error')} found beforehand:\n{told}",
             code=errors[0].code,
         )
         self.preflight = preflight
+
+    @property
+    def laid_out(self) -> bool:
+        """Yes: a line an error, and those are escaped."""
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)

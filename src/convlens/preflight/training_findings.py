@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from convlens.augment import default_policy
 from convlens.core.batch_norm import batch_norm_learns
+from convlens.core.command_line import setting
 from convlens.core.words import counted
 from convlens.models import expected_normalisation
 from convlens.preflight.finding import Finding, found
@@ -93,7 +94,7 @@ def scaled_twice(plan: Plan) -> Finding | None:
         "scaled-twice",
         f"input.mean is {_listed(spec.mean)} and input.std {_listed(spec.std)}, in units of 255; "
         "pixels are in [0, 1] by then, and would all look alike",
-        f"--set input.mean={mean} --set input.std={std}",
+        f"{setting('input.mean', mean)} {setting('input.std', std)}",
         mean=list(spec.mean),
         std=list(spec.std),
     )
@@ -111,8 +112,8 @@ def not_scaled(plan: Plan) -> Finding | None:
     return found(
         "not-scaled",
         f"with input.std {_listed(spec.std)} pixels reach the network as numbers up to {reach:.0f}",
-        f"--set input.mean={_listed([0.5] * spec.channels)} "
-        f"--set input.std={_listed([0.25] * spec.channels)}",
+        f"{setting('input.mean', _listed([0.5] * spec.channels))} "
+        f"{setting('input.std', _listed([0.25] * spec.channels))}",
         reach=round(reach, 1),
     )
 
@@ -131,7 +132,7 @@ def backbone_normalisation(plan: Plan) -> Finding | None:
         "backbone-normalisation",
         f"{model.name}'s published weights were trained with mean {_listed(mean)} and standard "
         f"deviation {_listed(std)}; the recipe has {_listed(spec.mean)} and {_listed(spec.std)}",
-        f"--set input.mean={_listed(mean)} --set input.std={_listed(std)}"
+        f"{setting('input.mean', _listed(mean))} {setting('input.std', _listed(std))}"
         + ", unless your weights were trained otherwise" * (not model.pretrained),
         severity=None if model.pretrained else "note",
         expected={"mean": list(mean), "std": list(std)},

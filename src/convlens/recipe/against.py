@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Reporter
 from convlens.core.words import counted
@@ -78,7 +79,7 @@ def measure_against(
         raise ConvlensError(
             f"each of the {counted(len(known), 'image')} is one that {runs[0]} or {runs[1]} has "
             "learnt from, which would flatter it; compare on a SOURCE that neither knows, or train "
-            f"both with the same splits: convlens train --splits {runs[0] / 'splits.csv'}",
+            f"both with the same splits: {command('train', '--splits', runs[0] / 'splits.csv')}",
             code="learnt-from",
         )
     if left_out:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from convlens.core.classifier import Classifier
+from convlens.core.command_line import command
 from convlens.core.device import describe_machine, library_versions, peak_memory, placed
 from convlens.core.draws import Stream, derived_seed, permutation
 from convlens.core.errors import ConvlensError
@@ -253,7 +254,7 @@ def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> Mapping[str, Any]:
     if changed:
         raise ConvlensError(
             f"{' and '.join(changed)} changed since {folder} began; bring back what was there, or "
-            f"start a new run: convlens train --recipe {folder / 'recipe.toml'}",
+            f"start a new run: {command('train', '--recipe', folder / 'recipe.toml')}",
             code="changed-since",
         )
     return before

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from convlens.core.command_line import command
 from convlens.core.device import choose_device
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Reporter
@@ -173,7 +174,7 @@ def _own_images(path: Path, bundle: Bundle, reporter: Reporter) -> ImageSet:
     if not (path / "recipe.toml").is_file():
         raise ConvlensError(
             f"{path} does not say which images it was trained on; pass a SOURCE of labelled "
-            "images: convlens evaluate RUN SOURCE",
+            "images: " + command("evaluate", "RUN", "SOURCE"),
             code="no-source",
         )
     images = run.images(reporter)

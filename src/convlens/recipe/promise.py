@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_json
 from convlens.core.reporter import Quiet, Reporter
@@ -76,6 +77,6 @@ def promise_anew(
     if (folder / "report.html").is_file():
         reporter.say(
             "its report still has the promise of before; write it again by "
-            f"convlens report {folder}{recipe.model.trust_option}"
+            + command("report", folder, *recipe.model.trust_words)
         )
     return calibration

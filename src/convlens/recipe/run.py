@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.files import read_json, write_error
 from convlens.core.reporter import Reporter
@@ -175,7 +176,7 @@ def newest_unfinished(parent: Path) -> Run:
     if not unfinished:
         raise ConvlensError(
             f"there is no unfinished run in {parent.resolve()}; name the run's folder: "
-            "convlens train --resume RUN",
+            + command("train", "--resume", "RUN"),
             code="no-run",
         )
     return Run(max(unfinished, key=lambda run: max(p.stat().st_mtime for p in run.iterdir())))

@@ -1,8 +1,9 @@
 """What a reader may type: to train the run again, and to use what it has trained."""
 
 import json
-import shlex
+from pathlib import Path
 
+from convlens.core.command_line import command
 from convlens.recipe import ARRAYS
 from convlens.reporting.facts import Facts
 from convlens.reporting.preflight import allowed_codes
@@ -30,28 +31,30 @@ def train_again(facts: Facts) -> str:
     if comes_from_arrays(facts):
         allow = f", allow={json.dumps(allowed)}" if allowed else ""
         return f'import convlens\n\nrun = convlens.train((X, y), recipe="recipe.toml"{allow})'
-    recipe = shlex.quote(f"{facts.folder}/recipe.toml")
-    return f"convlens train --recipe {recipe}" + "".join(f" --allow {code}" for code in allowed)
+    allowing = [word for code in allowed for word in ("--allow", code)]
+    return command("train", "--recipe", Path(facts.folder) / "recipe.toml", *allowing)
 
 
 def measure_it(facts: Facts) -> str:
     """The command that measures the network on labelled images."""
-    return f"convlens evaluate {shlex.quote(facts.folder)} SOURCE{facts.recipe.model.trust_option}"
+    return command("evaluate", Path(facts.folder), "SOURCE", *facts.recipe.model.trust_words)
 
 
 def use_it(facts: Facts) -> str:
     """Commands that use the network."""
-    folder, trust = shlex.quote(facts.folder), facts.recipe.model.trust_option
-    return (
-        f"convlens predict {folder} image.jpg{trust}\n"
-        f"convlens evaluate {folder} FOLDER-OF-LABELLED-IMAGES{trust}\n"
-        f"convlens look gradcam {folder} image.jpg --out looks{trust}"
+    folder, trust = Path(facts.folder), facts.recipe.model.trust_words
+    return "\n".join(
+        (
+            command("predict", folder, "image.jpg", *trust),
+            command("evaluate", folder, "FOLDER-OF-LABELLED-IMAGES", *trust),
+            command("look gradcam", folder, "image.jpg", "--out", "looks", *trust),
+        )
     )
 
 
 def use_it_in_python(facts: Facts) -> str:
     """Python that uses the network; where it has a rule for it, also says "not sure"."""
-    trust = ", trust_code=True" if facts.recipe.model.trust_option else ""
+    trust = ", trust_code=True" if facts.recipe.model.trust_words else ""
     rule = (facts.metrics.get("abstaining") or {}).get("rule")
     return (
         "import convlens\n\n"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.files import read_json
 from convlens.core.reporter import Quiet, Reporter
@@ -96,7 +97,7 @@ def finished_metrics(run: Run) -> dict[str, Any]:
     if not (run.folder / "metrics.json").is_file():
         raise ConvlensError(
             f"{run.folder} has not finished: there are no figures to report yet; go on with it by "
-            f"convlens train --resume {run.folder}",
+            + command("train", "--resume", run.folder),
             code="unfinished-run",
         )
     return run.metrics

@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from convlens.core.printable import printable
 from convlens.core.words import counted
 from convlens.reporting import words
 from convlens.reporting.abstaining import not_sure
@@ -29,7 +30,7 @@ from convlens.reporting.reliability import reliability
 from convlens.reporting.scores import scores
 from convlens.reporting.subject import subject
 
-_NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_LAYOUT = re.compile("([\t\n]+)")
 
 SECTIONS: Mapping[str, str] = {
     "result": "What to expect",
@@ -99,15 +100,16 @@ def render(facts: Facts) -> str:
 
 
 def readable(text: str) -> str:
-    r"""The text without what no page may hold: control characters, bytes that are no character.
+    r"""Escape what no page may hold; tabs and line breaks stay.
 
-    A file's name may have them; they are shown as �.
+    A file's name may have control characters, marks that reverse the direction of writing, and
+    bytes that are no character.
 
     Example:
-        >>> readable("a\x00b\udcff\n")
-        'a�b�\n'
+        >>> print(readable("a\x00b\udcff\u202e"))
+        a\x00b\xff\u202e
     """
-    return _NO_TEXT.sub("�", text)
+    return "".join(part if _LAYOUT.match(part) else printable(part) for part in _LAYOUT.split(text))
 
 
 @cache

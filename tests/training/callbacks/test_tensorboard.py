@@ -1,6 +1,7 @@
 import builtins
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -56,6 +57,27 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(ConvlensError, match="taken"):
         play(WriteTensorBoard(tmp_path / "taken"), fresh_state(), "val_loss", [0.9])
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(8, "no room left"), (7, "Permission denied"), (15, "cannot write")]
+)
+def test_errors_of_tensorflows_file_layer_are_the_systems(
+    number: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OpError(Exception):
+        error_code = number
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise OpError
+
+    fake = SimpleNamespace(errors=SimpleNamespace(OpError=OpError))
+    writer = WriteTensorBoard(tmp_path / "here")
+    monkeypatch.setitem(sys.modules, "tensorflow", fake)
+    monkeypatch.setattr(writer, "_open_writer", fails)
+    with pytest.raises(ConvlensError, match=told) as caught:
+        writer.on(Moment.PHASE_START, fresh_state())
+    assert "here" in caught.value.message
 
 
 def test_without_tensorboard_the_extra_is_named(

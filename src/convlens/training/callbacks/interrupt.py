@@ -7,6 +7,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, final
 
+from convlens.core.command_line import command
 from convlens.core.errors import WorkFailedError
 from convlens.core.ranks import Ranks
 from convlens.training.callbacks.callback import Callback, Moment
@@ -76,7 +77,7 @@ class SaveAndLeave(Callback):
     def _leaving(self, caught: int, where: str) -> WorkFailedError:
         return WorkFailedError(
             f"stopped by {_CALLED[signal.Signals(caught)]} {where}; all of it is saved, "
-            f"go on with: convlens train --resume {self._run}",
+            f"go on with: {command('train', '--resume', self._run)}",
             code="interrupted",
         )
 

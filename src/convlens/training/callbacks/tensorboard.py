@@ -1,5 +1,8 @@
 """The run's figures for TensorBoard."""
 
+import errno
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -11,6 +14,15 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
     from convlens.training.state import EpochRecord, TrainingState
+
+_SYSTEM_ERRORS = {
+    5: errno.ENOENT,  # NOT_FOUND
+    6: errno.EEXIST,  # ALREADY_EXISTS
+    7: errno.EACCES,  # PERMISSION_DENIED
+    8: errno.ENOSPC,  # RESOURCE_EXHAUSTED
+    9: errno.ENOTDIR,  # FAILED_PRECONDITION
+}
+"""Errors of the system by TensorFlow's error codes, which are those of gRPC."""
 
 
 @final
@@ -42,8 +54,8 @@ class WriteTensorBoard(Callback):
                 self._write(state.history[-1])
             elif moment is Moment.PHASE_END:
                 self.close()
-        except OSError as error:
-            raise write_error(self._folder, error) from error
+        except _file_errors() as error:
+            raise write_error(self._folder, _as_os_error(error)) from error
 
     def close(self) -> None:
         """End the files; a run that fails half-way needs this."""
@@ -72,6 +84,20 @@ class WriteTensorBoard(Callback):
                 if value is not None:
                     writer.add_scalar(name, value, record.epoch)
             writer.flush()
+
+
+def _file_errors() -> tuple[type[Exception], ...]:
+    """What a failing file raises: TensorBoard writes through TensorFlow where it is installed."""
+    tensorflow = sys.modules.get("tensorflow")
+    return (OSError,) if tensorflow is None else (OSError, tensorflow.errors.OpError)
+
+
+def _as_os_error(error: Exception) -> OSError:
+    """The system's error behind one of TensorFlow's, by the number of its kind."""
+    if isinstance(error, OSError):
+        return error
+    number = _SYSTEM_ERRORS.get(getattr(error, "error_code", -1), errno.EIO)
+    return OSError(number, os.strerror(number))
 
 
 def _writer_class() -> "type[SummaryWriter]":
