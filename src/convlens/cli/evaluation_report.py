@@ -51,6 +51,8 @@ def _show_figures(console: Console, figures: "Figures") -> None:
             interval = "-" if ends is None else f"{write(ends[0])} to {write(ends[1])}"
             table.add_row(name, write(value), interval)
     console.print(table)
+    if warning := figures.majority.warning:
+        console.print(f"[bold red]{escape(warning)}[/bold red]")
 
 
 def _show_calibration(console: Console, judged: "Judged") -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from convlens.cli.output import (
     CacheOption,
@@ -29,6 +30,8 @@ from convlens.cli.run_options import (
 from convlens.core.words import percent
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from convlens.recipe import Run
 
 
@@ -111,6 +114,14 @@ def train(
         _show(run)
 
 
+def _show_weak_result(console: "Console", found: dict[str, str] | None) -> None:
+    """Warn that the network is no better than guessing, and why that is likely."""
+    if found:
+        console.print(f"[bold red]{escape(found['warning'])}[/bold red]")
+        console.print(f"Likely reason: {found['reason']}.", markup=False)
+        console.print(f"What to do: {found['remedy']}.", markup=False)
+
+
 def _show(run: "Run") -> None:
     console = stdout()
     metrics = run.metrics
@@ -125,6 +136,7 @@ def _show(run: "Run") -> None:
             f"95 % interval {percent(low)} to {percent(high)}  "
             f"({correct:,} of {figures['n']:,} images)"
         )
+        _show_weak_result(console, metrics.get("weak_result"))
         shown = [own for own in figures["classes"] if own["support"]]
         weakest = min(shown, key=lambda own: float(own["recall"]))
         console.print(

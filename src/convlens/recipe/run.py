@@ -119,6 +119,7 @@ class Run:
             "seconds": metrics["seconds"],
             "images_per_second": metrics["images_per_second"],
             "test": test and {key: test[key] for key in ("accuracy", "interval", "n")},
+            "weak_result": metrics.get("weak_result"),
         }
 
 
