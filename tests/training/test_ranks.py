@@ -17,7 +17,7 @@ from torch import Tensor
 from convlens.core.errors import ConvlensError
 from convlens.core.ranks import Ranks
 from tests.training.quarters import QuarterBatches
-from tests.training.two_processes import LAST_BATCHES, gradients, job
+from tests.training.two_processes import LAST_BATCHES, gradients, job, measured
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,6 +97,16 @@ def test_both_have_one_network_its_normalisation_included(two: Two) -> None:
     assert any("running_var" in name for name in first)
     assert same(first, second)
     assert two[0].facts["whole"] == two[1].facts["whole"]
+
+
+def test_both_measure_statistics_as_one_process_does(two: Two) -> None:
+    with Ranks().joined("cpu") as alone:
+        expected = measured(alone).classifier.state_dict()
+    for process in two:
+        found = process.under("measured/")
+        assert found.keys() == expected.keys()
+        for name, tensor in expected.items():  # unbiased of other shares: by 1 / (shares' pixels)
+            torch.testing.assert_close(found[name], tensor, rtol=1e-2, atol=1e-5)
 
 
 def test_told_to_leave_both_leave_after_the_same_step_and_go_on_to_the_same_bits(two: Two) -> None:

@@ -39,6 +39,7 @@ from convlens.training import (
     measure_pace,
     train_step,
 )
+from convlens.training.loop import measure_statistics
 from tests.training.quarters import SPEC, QuarterBatches, small_network
 
 CLASS_WEIGHTS = torch.tensor([1.0, 2.5, 0.3, 4.0], dtype=torch.float64)
@@ -140,6 +141,14 @@ def budgeted(ranks: Ranks) -> TrainingState:
     return state
 
 
+def measured(ranks: Ranks) -> TrainingState:
+    """The state before its first step, its statistics measured."""
+    state = TrainingState.start(small_network(), SETTINGS)
+    terms = Terms(settings=SETTINGS, seed=0, ranks=ranks)
+    measure_statistics(state, shared_batches(101, 16, ranks), terms)
+    return state
+
+
 def history(state: TrainingState) -> list[dict[str, Any]]:
     timings = {"seconds", "images_per_second", "validation_seconds"}
     return [{k: v for k, v in r.as_json().items() if k not in timings} for r in state.history]
@@ -173,6 +182,7 @@ def main(folder: Path) -> None:
             job(folder / "cut", ranks, *([at_end] if ranks.rank == 1 else []))
         except WorkFailedError as error:
             facts["left at the end"] = error.message
+        tensors |= {f"measured/{n}": t for n, t in measured(ranks).classifier.state_dict().items()}
         for name, state in (("whole", whole), ("resumed", resumed)):
             facts[name] = history(state)
             tensors |= {f"{name}/{key}": t for key, t in state.classifier.state_dict().items()}

@@ -52,6 +52,8 @@ def _show_figures(console: "PlainConsole", figures: "Figures") -> None:
             interval = "-" if ends is None else f"{write(ends[0])} to {write(ends[1])}"
             table.add_row(name, write(value), interval)
     print_table(console, table)
+    if warning := figures.majority.warning:
+        console.print(styled((warning, "bold red")))
 
 
 def _show_calibration(console: "PlainConsole", judged: "Judged") -> None:

@@ -27,9 +27,11 @@ from convlens.cli.run_options import (
     WeightsOption,
 )
 from convlens.core.command_line import command
+from convlens.core.console import styled
 from convlens.core.words import percent
 
 if TYPE_CHECKING:
+    from convlens.core.console import PlainConsole
     from convlens.recipe import Run
 
 
@@ -112,9 +114,15 @@ def train(
         _show(run)
 
 
-def _show(run: "Run") -> None:
-    from convlens.core.console import styled
+def _show_weak_result(console: "PlainConsole", found: dict[str, str] | None) -> None:
+    """Warn that the network is no better than guessing, and why that is likely."""
+    if found:
+        console.print(styled((found["warning"], "bold red")))
+        console.print(f"Likely reason: {found['reason']}.", soft_wrap=True)
+        console.print(f"What to do: {found['remedy']}.", soft_wrap=True)
 
+
+def _show(run: "Run") -> None:
     console = stdout()
     metrics = run.metrics
     split = "test" if metrics["test"] else "val"
@@ -130,6 +138,7 @@ def _show(run: "Run") -> None:
                 f"({correct:,} of {figures['n']:,} images)",
             )
         )
+        _show_weak_result(console, metrics.get("weak_result"))
         shown = [own for own in figures["classes"] if own["support"]]
         weakest = min(shown, key=lambda own: float(own["recall"]))
         console.print(

@@ -37,6 +37,19 @@ def running_statistics(network: nn.Module) -> Iterator[Tensor]:
                 yield statistic
 
 
+def measurable_norms(network: nn.Module) -> list[nn.Module]:
+    """Normalization in training mode whose running statistics can be measured again.
+
+    Returns:
+        Modules that keep a mean and a variance with a ``momentum``, as torch's own do.
+    """
+    return [
+        norm
+        for norm in _keeping_statistics(network)
+        if isinstance(getattr(norm, "running_var", None), Tensor) and hasattr(norm, "momentum")
+    ]
+
+
 def copied_statistics(network: nn.Module) -> dict[Tensor, Tensor]:
     """A copy of all that normalisation in training mode keeps up, the count of batches included.
 

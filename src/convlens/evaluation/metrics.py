@@ -23,6 +23,7 @@ from convlens.evaluation.class_figures import (
     confused_pairs,
 )
 from convlens.evaluation.intervals import Interval, mean_recall_interval, wilson_interval
+from convlens.evaluation.majority import Majority, majority
 from convlens.evaluation.roc import mean_auc
 
 _SMALLEST = float(np.finfo(np.float64).eps)  # scikit-learn's; the loss of a certain mistake is 36
@@ -38,6 +39,7 @@ class Figures:
     Attributes:
         n: images.
         accuracy: share classified correctly; `interval` is its interval.
+        majority: the commonest class, and whether always naming it does as well.
         top5: share whose class is among the five most probable; None with five classes or fewer.
         balanced_accuracy: mean recall of the classes that have images.
         log_loss: mean negative log probability of the true class, in nats.
@@ -58,6 +60,7 @@ class Figures:
     n: int
     accuracy: float
     interval: Interval
+    majority: Majority
     top5: float | None
     top5_interval: Interval | None
     balanced_accuracy: float
@@ -120,11 +123,13 @@ def measure(
     hits = np.diag(confusion)
     log_loss, brier, gap = _of_probabilities(proper, true, resamples=resamples, seed=seed)
     told_apart = k > 1 and shown.all()
+    interval = wilson_interval(correct, n)
     auc = _roc_auc(proper, true, resamples=resamples, seed=seed) if told_apart else None
     return Figures(
         n=n,
         accuracy=correct / n,
-        interval=wilson_interval(correct, n),
+        interval=interval,
+        majority=majority(support, classes, interval),
         top5=None if in_top5 is None else in_top5 / n,
         top5_interval=None if in_top5 is None else wilson_interval(in_top5, n),
         balanced_accuracy=float((hits[shown] / support[shown]).mean()),

@@ -37,6 +37,7 @@ from convlens.recipe.final_figures import measure_run
 from convlens.recipe.phases import train_in_phases
 from convlens.recipe.recipe import Recipe
 from convlens.recipe.run import SPLITS_FILE, Run
+from convlens.recipe.weak_result import weak_result
 
 PARTS = ("train", "val", "calibration", "test")
 """What a run needs images for; the validation images are divided between the two in the middle."""
@@ -120,6 +121,7 @@ def carry_out(
             bundle, images, pixels, recipe.abstaining, device=device, reporter=reporter
         )
         metrics |= {**figures, "peak_memory_mb": round(peak_memory(device) / 1e6)}
+        metrics["weak_result"] = weak_result(metrics, Run(folder).history, recipe, images)
         save_bundle(replace(bundle, calibration=calibration, metrics=metrics), folder / "bundle")
         write_json(folder / "metrics.json", metrics)
     ranks.wait()

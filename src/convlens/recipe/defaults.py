@@ -1,15 +1,21 @@
 """What a recipe leaves open is chosen from the data, by rules that are stated."""
 
+import math
 from collections import Counter
 from typing import Any, TypeAlias
 
+import torch
+
 from convlens.augment import default_policy, policy
+from convlens.core.batch_norm import normalises_over_batch
 from convlens.core.errors import ConvlensError
 from convlens.core.paths import typed_path
 from convlens.core.settings import Asked, merge, validated
+from convlens.core.words import counted
 from convlens.data import ImageSet, read_header
-from convlens.models import ModelSpec, expected_normalisation, training_head
+from convlens.models import ModelSpec, build_architecture, expected_normalisation, training_head
 from convlens.recipe.recipe import Recipe
+from convlens.training import OptimiserSettings
 
 THUMBNAIL = 64
 """The longest side, in pixels, up to which images are used at the size they have."""
@@ -32,6 +38,12 @@ SMALL = ("lenet5",)
 
 TRANSFER_PATIENCE = 3
 
+FEW_STEPS = 200
+"""Steps up to which a network learns more at `SHORT_RUN_RATE`: see
+`docs/decisions/training-short-runs.md`."""
+
+SHORT_RUN_RATE = 5e-3
+
 
 def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, Reasons]:
     """Fill in what is not asked for.
@@ -51,7 +63,9 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, Reasons]:
       user's own, in the layer notation, or told to have no phases, whole, at 1e-4;
     - training images are augmented by the policy that `convlens.augment.default_policy` chooses;
     - a batch is 64 images, or as many as make 10 steps an epoch, but at least 8;
-    - the epochs are as many as show the network 600,000 images, between 12 and 40.
+    - the epochs are as many as show the network 600,000 images, between 12 and 40;
+    - where that makes fewer than 200 steps, a network with batch normalization that starts from
+      scratch learns at 5e-3, unless another optimizer is asked for.
 
     Args:
         asked: what the user has said.
@@ -76,7 +90,40 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, Reasons]:
     spec = validated(ModelSpec, asked["model"], what="[model]")
     parts["input"] |= _normalisation(spec, given["channels"], reasons)
     parts["training"] = _training(asked.get("training", {}), images, spec, reasons)
-    return validated(Recipe, merge(parts, asked), what="the recipe"), reasons
+    recipe = validated(Recipe, merge(parts, asked), what="the recipe")
+    if "learning_rate" not in asked.get("training", {}).get("optimiser", {}):
+        recipe = _with_short_run_rate(recipe, images, reasons)
+    return recipe, reasons
+
+
+def _with_short_run_rate(recipe: Recipe, images: ImageSet, reasons: Reasons) -> Recipe:
+    """The recipe with a higher rate where its steps are few; nobody has asked for another."""
+    training = recipe.training
+    an_epoch = math.ceil(len(images.splits["train"]) / training.batch_size)
+    steps = training.epochs * an_epoch
+    by_rule = not training.phases and training.budget_seconds is None
+    rated = by_rule and training.optimiser == OptimiserSettings() and not recipe.model.loads_weights
+    if not rated or steps >= FEW_STEPS or not _normalizes(recipe, images):
+        return recipe
+    reasons["training.optimiser.learning_rate"] = (
+        f"learning rate {SHORT_RUN_RATE:g}: the run has only {counted(steps, 'step')}"
+    )
+    optimiser = training.optimiser.model_copy(update={"learning_rate": SHORT_RUN_RATE})
+    return recipe.model_copy(
+        update={"training": training.model_copy(update={"optimiser": optimiser})}
+    )
+
+
+def _normalizes(recipe: Recipe, images: ImageSet) -> bool:
+    """Whether the network has batch normalization; no code of the user's own is run for that."""
+    if recipe.model.is_own:
+        return False
+    try:
+        with torch.device("meta"):
+            network = build_architecture(recipe.model, recipe.input, classes=len(images.classes))
+    except ConvlensError:
+        return False  # raised again, and explained, where the network is built
+    return normalises_over_batch(network)
 
 
 def _input(asked: Asked, images: ImageSet, reasons: Reasons) -> dict[str, Any]:

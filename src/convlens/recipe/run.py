@@ -120,6 +120,7 @@ class Run:
             "seconds": metrics["seconds"],
             "images_per_second": metrics["images_per_second"],
             "test": test and {key: test[key] for key in ("accuracy", "interval", "n")},
+            "weak_result": metrics.get("weak_result"),
         }
 
 

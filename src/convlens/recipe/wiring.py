@@ -98,6 +98,7 @@ class Wiring:
             seed=recipe.seed,
             transform=self._transform(),
             class_weights=None if weights is None else weights.to(state.device),
+            loaded=recipe.model.loads_weights,
             ranks=self.ranks,
         )
 

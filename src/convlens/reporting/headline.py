@@ -39,6 +39,8 @@ class Headline:
         new: how the images are to it.
         guessing: the accuracy of always naming the commonest class.
         commonest: which that is.
+        weak: that the network is no better than guessing, the likely reason and what to do, a
+            sentence each; empty where it is better.
         caveats: what the figure does not tell, a sentence each; one may hold a link.
     """
 
@@ -51,6 +53,7 @@ class Headline:
     new: str
     guessing: float
     commonest: str
+    weak: tuple[str, ...]
     caveats: tuple[str, ...]
 
     @property
@@ -80,6 +83,7 @@ def headline(facts: Facts) -> Headline | None:
         new=_new(facts),
         guessing=commonest["support"] / n,
         commonest=commonest["name"],
+        weak=_weak(facts.metrics.get("weak_result")),
         caveats=tuple(_caveats(facts, figures)),
     )
 
@@ -94,6 +98,13 @@ def expected(low: int, high: int) -> str:
     if low == high:
         return "all, or nearly all," if low == 100 else "about " + str(low)
     return f"{low} or {high}" if high == low + 1 else f"{low} to {high}"
+
+
+def _weak(found: Mapping[str, str] | None) -> tuple[str, ...]:
+    if not found:
+        return ()
+    reason, remedy = f"Likely reason: {found['reason']}.", f"What to do: {found['remedy']}."
+    return found["warning"], reason, remedy
 
 
 def _new(facts: Facts) -> str:

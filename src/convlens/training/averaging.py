@@ -33,7 +33,8 @@ class WeightAverage:
     training began with are soon forgotten; dividing by 1 - decay^n instead would keep giving the
     first steps' weights, when they change most, as much of a say as the last ones'.
 
-    Batch normalisation's statistics are averaged with the weights, and need not be measured anew.
+    Batch normalization's statistics are averaged with the weights, until they are measured with
+    the average in place: see `keep_buffers`.
     Counters are the module's own; so is what does not learn, which is the average of itself.
 
     Args:
@@ -86,6 +87,13 @@ class WeightAverage:
             yield
         finally:
             self._fill(own)
+
+    @torch.no_grad()
+    def keep_buffers(self) -> None:
+        """Within `swapped_in`: let the average have the module's floating buffers as they are."""
+        for name, tensor in self._live.items():
+            if not isinstance(tensor, nn.Parameter):
+                self._average[name].copy_(tensor)
 
     def tensors(self) -> dict[str, Tensor]:
         """All that `load` needs to go on from here, by name."""

@@ -7,13 +7,14 @@ is interrupted anywhere and resumed from its checkpoint goes on exactly as if it
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from time import perf_counter
 
 import torch
 from torch import Tensor, nn
 
 from convlens.core.batch import Batch, Batches, BatchTransform, batches_on
-from convlens.core.batch_norm import copied_statistics, fewest_images
+from convlens.core.batch_norm import copied_statistics, fewest_images, measurable_norms
 from convlens.core.device import kept_generators, seed_generators
 from convlens.core.draws import Stream, derived_seed
 from convlens.core.errors import WorkFailedError
@@ -24,6 +25,7 @@ from convlens.training.schedule import learning_rate
 from convlens.training.settings import TrainingSettings
 from convlens.training.shared_step import shared_step
 from convlens.training.state import EpochRecord, Running, TrainingState
+from convlens.training.statistics import images_to_measure, measure_norms
 from convlens.training.transfer import learning_mode
 
 
@@ -36,6 +38,7 @@ class Terms:
         seed: fixes dropout; the order of the samples is fixed by the batches.
         transform: what is done to each training batch, and to no other: augmentation.
         class_weights: (K,) what a sample of each class counts; None for 1.
+        loaded: whether the stages began with loaded weights, and so with statistics that count.
         ranks: the processes that share each batch.
     """
 
@@ -43,6 +46,7 @@ class Terms:
     seed: int
     transform: BatchTransform | None = None
     class_weights: Tensor | None = None
+    loaded: bool = False
     ranks: Ranks = field(default_factory=Ranks)
 
 
@@ -88,7 +92,7 @@ def fit(
                 state.samples_seen = min(state.samples_seen + train.batch_size, train.samples)
                 state.running.seconds = perf_counter() - started
                 tell(Moment.STEP_END)
-            finish_epoch(state, val, terms)
+            finish_epoch(state, train, val, terms)
             tell(Moment.EPOCH_END)
         if state.average is not None:
             state.classifier.load_state_dict(state.weights())
@@ -205,10 +209,13 @@ def in_16_bits(settings: TrainingSettings, device: torch.device) -> bool:
     return settings.precision == "bfloat16"
 
 
-def finish_epoch(state: TrainingState, val: Batches, terms: Terms) -> None:
-    """Validate, write the epoch's record, and turn the page."""
+def finish_epoch(state: TrainingState, train: Batches, val: Batches, terms: Terms) -> None:
+    """Measure the statistics, validate, write the epoch's record, and turn the page."""
     started = perf_counter()
     with state.averaged():
+        measure_statistics(state, train, terms)
+        if state.average is not None:
+            state.average.keep_buffers()
         val_loss, val_accuracy = validate(state, val, terms)
     validation_seconds = perf_counter() - started
     if val_loss is not None and not math.isfinite(val_loss):
@@ -230,6 +237,29 @@ def finish_epoch(state: TrainingState, val: Batches, terms: Terms) -> None:
     state.history.append(record)
     state.epoch, state.phase_epoch = state.epoch + 1, state.phase_epoch + 1
     state.samples_seen, state.running = 0, Running()
+
+
+def measure_statistics(state: TrainingState, train: Batches, terms: Terms) -> None:
+    """Measure what learning normalization will predict by, on some training images as they are."""
+    learning_mode(state.classifier, state.frozen)
+    norms = measurable_norms(state.network)
+    if not norms:
+        return
+    state.classifier.eval()
+    for norm in norms:
+        norm.train()
+    steps = math.ceil(images_to_measure(train.samples) / train.batch_size)
+    some = islice(train.epoch(state.epoch), steps)
+    batches = batches_on(state.device, some, ahead=terms.settings.copy_ahead)
+    parts = (part.pixels for batch in batches for part in in_parts(state, batch))
+    least = fewest_images(state.network)
+    measure_norms(
+        state.network,
+        norms,
+        (laid_out(pixels, terms.settings) for pixels in parts if len(pixels) >= least),
+        loaded={*state.classifier.stages.modules()} if terms.loaded else (),
+        ranks=terms.ranks,
+    )
 
 
 @torch.inference_mode()

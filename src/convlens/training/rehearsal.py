@@ -11,13 +11,15 @@ from time import perf_counter
 from convlens.core.batch import Batch, Batches, batches_on
 from convlens.core.device import kept_generators
 from convlens.core.modes import kept_modes
-from convlens.training.loop import Terms, train_step, validate
+from convlens.training.loop import Terms, measure_statistics, train_step, validate
 from convlens.training.state import TrainingState
+from convlens.training.statistics import images_to_measure
 from convlens.training.transfer import learning_mode
 
 _AT_MOST = 100
 _AT_LEAST = 3
 _VALIDATED = 8
+_MEASURED = 4
 
 
 @contextmanager
@@ -54,7 +56,8 @@ class Pace:
 
     Attributes:
         step: seconds for an optimiser step, the batch's way to it included.
-        validation: seconds for all validation images.
+        validation: seconds for what ends an epoch: the statistics of normalization are measured,
+            then all validation images are gone through.
     """
 
     step: float
@@ -105,6 +108,11 @@ def measure_pace(
         started = perf_counter()
         validate(trial, _First(val, few), terms)
         validation = terms.ranks.agreed(perf_counter() - started) * whole / max(1, few)
+        some = _First(train, _MEASURED)
+        started = perf_counter()
+        measure_statistics(trial, some, terms)
+        share = images_to_measure(some.samples) / images_to_measure(train.samples)
+        validation += terms.ranks.agreed(perf_counter() - started) / share
     return Pace(step=step, validation=validation)
 
 

@@ -30,7 +30,7 @@ class EpochRecord:
         val_loss: mean over the validation images; None without any.
         val_accuracy: likewise, in [0, 1].
         images_per_second: of training, validation apart.
-        validation_seconds: spent validating.
+        validation_seconds: spent measuring the statistics of normalization, and validating.
     """
 
     phase: str
