@@ -126,6 +126,8 @@ def _show_finding(console: "PlainConsole", finding: "Finding", *, allowed: bool)
         console.print(styled((f"    {file}", "dim")), soft_wrap=True)
     if (more := len(finding.files) - _FILES) > 0:
         console.print(styled((f"    and {more:,} more (--json lists them)", "dim")))
-    to_be_typed = "convlens " in finding.remedy or "--" in finding.remedy
-    console.print(f"  → {finding.remedy}", soft_wrap=to_be_typed)  # a command is never broken
+    if "convlens " in finding.remedy or "--" in finding.remedy:  # to be typed: never broken
+        console.print(f"  → {finding.remedy}", soft_wrap=True)
+    else:
+        console.print(Padding(styled(f"→ {finding.remedy}"), (0, 0, 0, 2), expand=False))
     console.print()

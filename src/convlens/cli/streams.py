@@ -28,6 +28,8 @@ class _Results:
         self._stream = stream
 
     def __getattr__(self, name: str) -> Any:
+        if name == "buffer":  # typer would write UTF-8 there where the encoding is ASCII
+            raise AttributeError(name)
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
@@ -63,6 +65,8 @@ class _Messages:
         self.lost = False
 
     def __getattr__(self, name: str) -> Any:
+        if name == "buffer":  # typer would write UTF-8 there where the encoding is ASCII
+            raise AttributeError(name)
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
