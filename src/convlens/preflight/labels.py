@@ -16,8 +16,8 @@ from convlens.recipe import PRETRAINED, THUMBNAIL
 IMBALANCE = 10
 FEW = 10
 FEW_FROM_SCRATCH = 10_000
-"""Training photographs from which a network does as well from random weights as from ImageNet's; He,
-Girshick and Dollár, arXiv 1811.08883, sections 4.4 and 5."""
+"""Training photographs from which random weights do as well as ImageNet's for a start; He, Girshick
+and Dollár, arXiv 1811.08883, sections 4.4 and 5."""
 FAR_TOO_FEW_FROM_SCRATCH = 1_000
 """Of so many it has a third of the other's precision (object detection), in the same paper."""
 ONE_CAMERA = 0.95
