@@ -19,7 +19,16 @@ def test_digits_from_the_command_line(tmp_path: Path, convlens: Convlens) -> Non
     out = tmp_path / "run"
     done = convlens("train", "digits", "--epochs", "6", "--out", out, "--json")
     assert done.status == 0
-    assert set(done.json) == {"run", "bundle", "model", "seconds", "images_per_second", "test"}
+    assert set(done.json) == {
+        "run",
+        "bundle",
+        "model",
+        "seconds",
+        "images_per_second",
+        "test",
+        "weak_result",
+    }
+    assert done.json["weak_result"] is None
     assert set(done.json["test"]) == {"accuracy", "interval", "n"}
     assert done.json["test"]["n"] == 360
     low, high = done.json["test"]["interval"]
@@ -277,3 +286,19 @@ def test_a_table_with_columns_of_its_own_names_is_evaluated(
     assert refused.status == 2
     words = ("evaluate", tmp_path / "run", table, "--set", "data.label_column=species", "--json")
     assert convlens(*words).json["n"] == 24
+
+
+def test_a_result_no_better_than_guessing_is_said_everywhere(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    out = tmp_path / "run"
+    still = ("--epochs", "1", "--set", "training.optimiser.learning_rate=1e-9")
+    done = convlens("train", "digits", *still, "--out", out)
+    said = " ".join(done.out.split())
+    assert "No better than guessing: always answering" in said
+    assert "Likely reason: training ended after 20 steps" in said
+    assert "What to do: train longer: --epochs 10 or more." in said
+    weak = json.loads((out / "metrics.json").read_text("utf-8"))["weak_result"]
+    assert weak["warning"] in (out / "report.html").read_text("utf-8").replace("&#39;", "'")
+    measured = convlens("evaluate", out)
+    assert "No better than guessing" in measured.out

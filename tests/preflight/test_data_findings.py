@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ from tests.preflight.scenes import (
 from convlens import api
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet
-from convlens.data import ImageSet, Skipped, open_source
+from convlens.data import DataSettings, ImageSet, Skipped, open_source
 from convlens.preflight import (
     Finding,
     check_data,
@@ -37,6 +39,7 @@ from convlens.preflight import (
     write_cleaned,
 )
 from convlens.preflight.image_facts import look_at
+from convlens.preflight.labels import few_from_scratch
 from convlens.preflight.material import sides
 from convlens.preflight.pictures import BLURRED
 from convlens.preflight.split_findings import half_width, images_to_tell
@@ -569,3 +572,38 @@ def test_a_table_of_the_users_own_is_read_as_it_stands(tmp_path: Path) -> None:
         rows.append(f"{name},'-{number % 2}")
     (tmp_path / "own.csv").write_text("\n".join(rows), "utf-8")
     assert open_source(tmp_path / "own.csv", reporter=Quiet()).classes == ("'-0", "'-1")
+
+
+@pytest.mark.parametrize(
+    ("n", "asked", "severity"),
+    [
+        (900, {"input": {"height": 128, "width": 128}}, "warning"),
+        (3000, {"input": {"height": 128, "width": 128}}, "note"),
+        (20_000, {"input": {"height": 128, "width": 128}}, None),
+        (900, {}, None),  # thumbnails
+        (900, {"model": {"name": "resnet18", "pretrained": True}, "input": {"height": 128}}, None),
+        (900, {"input": {"height": 128, "channels": 5}}, None),  # no published weights for these
+    ],
+)
+def test_photographs_too_few_to_start_from_scratch(
+    n: int, asked: dict[str, object], severity: str | None
+) -> None:
+    images = open_source(
+        (np.zeros((n, 4, 4, 3), np.uint8), np.arange(n) % 2),
+        settings=DataSettings(val=0, test=0),
+        reporter=Quiet(),
+    )
+    recipe, _ = complete({"source": "here", **asked}, images)
+    material: Any = SimpleNamespace(recipe=recipe, counts=np.array([[n // 2] * 2]))
+    found = few_from_scratch(material)
+    assert (found and found.severity) == severity
+    if found is not None:
+        assert f"{n:,} training images" in found.message
+        assert "--pretrained" in found.remedy
+
+
+def test_of_a_users_own_network_it_is_not_known_what_it_starts_from(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("def build(classes): ...\n", "utf-8")
+    images = open_source(source(tmp_path / "images"), reporter=Quiet())
+    asked = {"model": {"name": f"{tmp_path}/own.py:build"}, "input": {"height": 128, "width": 128}}
+    assert "few-from-scratch" not in found_with(images, **asked)

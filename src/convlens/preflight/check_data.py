@@ -26,6 +26,7 @@ _FINDINGS: tuple[Callable[[Material], Finding | None], ...] = (
     duplicates.copies,
     labels.class_absent,
     labels.few_images,
+    labels.few_from_scratch,
     labels.imbalance,
     labels.name_leakage,
     pictures.small_images,

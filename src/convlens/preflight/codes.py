@@ -53,6 +53,13 @@ CODES: Mapping[str, Code] = {
         "A class has fewer than 10 training images. A note where weights are loaded.",
         "Add images, or begin from published weights: `--pretrained`.",
     ),
+    "few-from-scratch": Code(
+        "note",
+        "data",
+        "Fewer than 10,000 training photographs (inputs above 64 pixels) for a network that starts "
+        "from random weights. A warning below 1,000.",
+        "Start from ImageNet weights: `--model resnet18 --pretrained`; or add images.",
+    ),
     "class-absent": Code(
         "warning",
         "data",

@@ -10,7 +10,7 @@ Example:
 
 from convlens.recipe.against import Against
 from convlens.recipe.build import carry_out, parts_of
-from convlens.recipe.defaults import FINE_TUNING, complete
+from convlens.recipe.defaults import FINE_TUNING, PRETRAINED, THUMBNAIL, complete
 from convlens.recipe.judgement import Judged
 from convlens.recipe.measure import Evaluation, EvaluationSettings, measure_bundle
 from convlens.recipe.pace import PhasePace, RunPace, pace_of_run
@@ -23,7 +23,9 @@ from convlens.recipe.views_gain import ViewsGain
 __all__ = [
     "ARRAYS",
     "FINE_TUNING",
+    "PRETRAINED",
     "RUNS",
+    "THUMBNAIL",
     "Against",
     "Evaluation",
     "EvaluationSettings",

@@ -23,6 +23,9 @@ THUMBNAIL = 64
 PHOTOGRAPH = 128
 """The side that larger images are brought to: a laptop then trains in minutes, not hours."""
 
+PRETRAINED = "--model resnet18 --pretrained"
+"""The options that start from ImageNet weights."""
+
 LOOKED_AT = 256
 
 Reasons: TypeAlias = dict[str, str]

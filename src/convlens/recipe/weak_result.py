@@ -5,12 +5,12 @@ from typing import Any
 
 from convlens.core.words import counted, percent
 from convlens.data import ImageSet
+from convlens.recipe.defaults import PRETRAINED
 from convlens.recipe.recipe import Recipe
 
 FEW_STEPS = 200
 """Optimizer steps that no network has learned much in: ten epochs of 1,280 images."""
 
-PRETRAINED = "--model resnet18 --pretrained"
 
 _MOSTLY_ONE_CLASS = 0.8
 _FEW_MEASURED = 100
