@@ -1,6 +1,6 @@
 """Attack convlens with hostile files, for as long as is asked, and say what came of it.
 
-    python -m tests.hostile --minutes 10 --seed 0 --out figures.json
+    python -m tests.hostile --minutes 10 --seed 0 --out figures.json --page page.md
     python -m tests.hostile --only images:jpg-xmp images:1234 --keep case
 
 Every crafted file comes first, then mutated ones until the time is over. The same seed makes the
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", metavar="KIND:NAME", help="these cases alone")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="copy the last case's files")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the figures")
+    parser.add_argument("--page", type=Path, metavar="FILE.md", help="put the table into a page")
     given = parser.parse_args(arguments)
     wanted = jobs(given.seed, given.kinds)
     if given.only:
@@ -67,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(figures.table())
     if given.out:
         figures.write(given.out)
+    if given.page:
+        figures.write_page(given.page)
     return int(figures.findings > 0)
 
 

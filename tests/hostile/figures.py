@@ -9,6 +9,9 @@ from typing import Any
 from convlens.core.version import __version__
 from tests.hostile.runner import Result
 
+_SLOWEST = 20
+_BEGIN, _END = "<!-- figures -->", "<!-- end -->"
+
 
 @dataclass
 class Row:
@@ -59,10 +62,13 @@ class Figures:
     seed: int
     rows: dict[str, Row] = field(default_factory=dict)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    slowest: list[tuple[float, str]] = field(default_factory=list)
 
     def add(self, result: Result) -> None:
         """Count a case."""
         self.rows.setdefault(result.job.kind, Row()).add(result)
+        slow = [*self.slowest, (round(result.seconds, 2), str(result.job))]
+        self.slowest = sorted(slow, reverse=True)[:_SLOWEST]
         self.problems += [(str(result.job), problem) for problem in result.problems]
 
     @property
@@ -83,14 +89,26 @@ class Figures:
         ]
         return "\n".join(lines)
 
+    def write_page(self, path: Path) -> None:
+        """Put the table, and what it was made with, in the place of the one in a page."""
+        made = f"`--seed {self.seed}`, {platform.system()}, Python {platform.python_version()}"
+        before, mark, rest = path.read_text("utf-8").partition(_BEGIN)
+        _, end, after = rest.partition(_END)
+        if not mark or not end:
+            raise ValueError(f"{path} has no place for figures: {_BEGIN} and {_END}")
+        text = f"{before}{mark}\n{self.table()}\n\nMade with {made}.\n{end}{after}"
+        path.write_text(text, "utf-8")
+
     def write(self, path: Path) -> None:
         """Write them as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         facts: dict[str, Any] = {
             "convlens": __version__,
             "python": platform.python_version(),
             "system": platform.platform(),
             "seed": self.seed,
             "kinds": {kind: vars(row) for kind, row in self.rows.items()},
+            "slowest": self.slowest,
             "problems": self.problems,
         }
         path.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")

@@ -92,7 +92,10 @@ def _encoded(name: str, image: Image.Image, how: dict[str, Any]) -> bytes:
     kinds = {"jpg": "JPEG", "tif": "TIFF", "pgm": "PPM", "pbm": "PPM"}
     suffix = name.partition("-")[0]
     file = io.BytesIO()
-    image.save(file, **({"format": kinds.get(suffix, suffix.upper())} | how))
+    options = {"format": kinds.get(suffix, suffix.upper())} | how
+    # Saving leaves settings behind in an image, which another format would take for its own.
+    options["append_images"] = [frame.copy() for frame in how.get("append_images", ())]
+    image.copy().save(file, **options)
     return file.getvalue()
 
 

@@ -1,6 +1,6 @@
 """All kinds of hostile files."""
 
-from tests.hostile import archives, arrays, images, runs, tables, weights
+from tests.hostile import archives, arrays, broken, images, runs, tables, weights
 from tests.hostile.case import Kind
 
 KINDS: dict[str, Kind] = {
@@ -11,3 +11,6 @@ KINDS: dict[str, Kind] = {
     "weights": weights.KIND,
     "runs": runs.KIND,
 }
+
+WATCHED = {**KINDS, "broken": broken.KIND}
+"""With the kind that tests what watches."""

@@ -14,9 +14,6 @@ from tests.hostile.usage import Usage
 from tests.hostile.worker import Answer, Job, chatter_file, serve
 
 SECONDS_ALLOWED = 30.0
-"""Of a core's time: how long a case takes by the clock depends on what else the machine does."""
-
-SECONDS_BY_THE_CLOCK = 120.0
 BYTES_ALLOWED = 1 << 30
 """Of memory, above what a worker has before its first case."""
 
@@ -49,12 +46,15 @@ class Runner:
     """Carries out one case after the other, in a process that is replaced when it breaks.
 
     Args:
-        folder: an empty folder; it is left with the files of the last case, in ``worker/work``.
+        folder: an empty folder.
+        seconds: of a core's time that a case may take. How long it takes by the clock depends on
+            what else the machine does: four times as long is allowed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seconds: float = SECONDS_ALLOWED) -> None:
         self._folder = folder / "worker"
         self._folder.mkdir()
+        self._seconds = seconds
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
         self._usage = Usage(0)
@@ -77,7 +77,7 @@ class Runner:
             if usage.look() > _KILLED_BEYOND:
                 return self._broken(job, began, "more memory than is allowed; killed")
             waited = time.monotonic() - began
-            if waited > SECONDS_BY_THE_CLOCK or usage.seconds() > SECONDS_ALLOWED:
+            if waited > 4 * self._seconds or usage.seconds() > self._seconds:
                 return self._broken(job, began, f"not done after {waited:.0f} s; killed")
         seconds = time.monotonic() - began
         try:
@@ -126,10 +126,10 @@ class Runner:
 
 
 @contextmanager
-def runner(folder: Path) -> Iterator[Runner]:
+def runner(folder: Path, seconds: float = SECONDS_ALLOWED) -> Iterator[Runner]:
     """A runner that is stopped at the end, and its folder removed."""
     folder.mkdir(parents=True)
-    found = Runner(folder)
+    found = Runner(folder, seconds)
     try:
         yield found
     finally:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from tests.hostile.case import Case, Ground, Outcome, Words
 from tests.hostile.fixture import make_fixture
-from tests.hostile.kinds import KINDS
+from tests.hostile.kinds import WATCHED
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _WARNING = re.compile(r"\b\w+Warning: .*")
@@ -29,7 +29,7 @@ class Job(NamedTuple):
     """A case by name.
 
     Attributes:
-        kind: a key of `tests.hostile.kinds.KINDS`.
+        kind: a key of `tests.hostile.kinds.WATCHED`.
         name: of a crafted case; or the number of a mutated one.
         seed: of what mutates.
     """
@@ -108,7 +108,7 @@ def attempt(job: Job, folder: Path) -> Answer:
 
 def make(job: Job, ground: Ground) -> Case:
     """The case that a job names."""
-    kind = KINDS[job.kind]
+    kind = WATCHED[job.kind]
     if isinstance(job.name, str):
         return kind.crafted[job.name](ground)
     return kind.mutated(ground, random.Random(f"{job.seed} {job.kind} {job.name}"))
