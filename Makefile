@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
 
-.PHONY: install demo test test-all test-browser check docs format clean
+.PHONY: install demo test test-all test-hostile test-browser check docs format clean
 
 install: .venv/installed
 
@@ -18,6 +18,12 @@ demo: install
 
 test: install
 	$(BIN)/pytest -q -n $(WORKERS) -m 'not slow'
+
+# Hostile files of every kind, for MINUTES; the figures go to the guide.
+MINUTES ?= 10
+test-hostile: install
+	$(BIN)/python -m tests.hostile --minutes $(MINUTES) --seed 0 --out tests/hostile/figures.json \
+		--page docs/guide/hostile-files.md
 
 test-all: install
 	$(BIN)/pytest -q -n $(WORKERS)
