@@ -15,18 +15,22 @@ from convlens.core.reporter import Reporter
 from convlens.data.archive_members import archive_name, members
 from convlens.data.class_folders import read_class_folders
 from convlens.data.image_files import entries, is_folder
-from convlens.data.labelled import SPLIT_NAMES, Labelled
+from convlens.data.labelled import Labelled
+from convlens.data.split_names import split_named
 
 _UNPACKING = ".unpacking-"
 _ABANDONED_SECONDS = 24 * 3600.0
 
 
-def read_archive(path: Path, *, for_training: bool, reporter: Reporter) -> Labelled:
+def read_archive(
+    path: Path, *, for_training: bool, class_level: int | None = None, reporter: Reporter
+) -> Labelled:
     """Read a zip or tar archive of class folders.
 
     Args:
         path: the archive; see `convlens.data.archive_members.members` for what is refused.
         for_training: as in `read_class_folders`.
+        class_level: as in `read_class_folders`, from the folder on that wraps the others.
         reporter: sees the unpacking.
 
     Raises:
@@ -36,10 +40,10 @@ def read_archive(path: Path, *, for_training: bool, reporter: Reporter) -> Label
     folder = unpack(path, reporter)
     inner = _inner(folder)
     try:
-        labelled = read_class_folders(inner, for_training=for_training)
+        labelled = read_class_folders(inner, for_training=for_training, class_level=class_level)
     except ConvlensError as error:
         problem, remedy = (
-            text.replace(str(folder), str(path)) for text in (error.problem, error.remedy)
+            _of_archive(text, folder, path) for text in (error.problem, error.remedy)
         )
         raise ConvlensError(
             problem, remedy=remedy, between=error.between, code=error.code
@@ -50,6 +54,12 @@ def read_archive(path: Path, *, for_training: bool, reporter: Reporter) -> Label
         name=archive_name(path) or path.stem,
         notes=labelled.notes if inner == folder else (*labelled.notes, note),
     )
+
+
+def _of_archive(text: str, folder: Path, path: Path) -> str:
+    """An error's text with the archive for the folder it is unpacked in, which nobody knows."""
+    text = text.replace(f"pass {folder}{os.sep}", "unpack the archive and pass ")
+    return text.replace(str(folder), str(path))
 
 
 def unpack(path: Path, reporter: Reporter) -> Path:
@@ -121,7 +131,7 @@ def _inner(folder: Path) -> Path:
     while len(listing) == 1 and is_folder(listing[0]):
         only = Path(listing[0].path)
         below = entries(only)
-        if only.name.casefold() in SPLIT_NAMES or not any(is_folder(entry) for entry in below):
+        if split_named(only.name) or not any(is_folder(entry) for entry in below):
             break
         folder, listing = only, below
     return folder

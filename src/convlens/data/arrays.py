@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from convlens.core.errors import ConvlensError
 from convlens.data.archive_members import DAMAGE
 from convlens.data.image_set import SPLITS, normalised
-from convlens.data.labelled import SPLIT_NAMES, UNSAID, Labelled, refuse_case_twins
+from convlens.data.labelled import UNSAID, Labelled, refuse_case_twins
+from convlens.data.split_names import SPLIT_WORDS
 
 _CHUNK = 1024
 _SMALLEST = 8  # pixels: no image is 3 wide and so many high, and no other axis is of channels
@@ -278,8 +279,8 @@ def _names(path: Path, files: list[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for name in files:
         words = set(re.split(r"[_\-. ]", name.casefold()))
-        split = next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), "")
-        rest = words - set(SPLIT_NAMES)
+        split = next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), "")
+        rest = words - set(SPLIT_WORDS)
         kind = "X" if rest and rest <= _PIXELS else "y" if rest and rest <= _LABELS else ""
         if kind:
             found.setdefault(split, {})[kind] = name

@@ -13,16 +13,6 @@ from convlens.data.image_set import SPLITS, Skipped, image_names
 
 UNSAID = -1
 
-SPLIT_NAMES: Mapping[str, str] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Labelled:

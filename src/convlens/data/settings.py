@@ -27,6 +27,10 @@ class DataSettings(BaseModel):
         split_column: the column with the split; used where the table has it.
         group_column: the column with what must not straddle splits (a patient, a plant, a camera);
             used where the table has it.
+        class_level: how many folders below the source the class folders are: 1 makes every folder
+            of the source a class, whatever its name; 2 takes the classes from the folders inside
+            those. Folders above the classes that are named like splits are splits. None to find
+            out.
 
     Raises:
         pydantic.ValidationError: a share is out of range, or they leave nothing to train on.
@@ -46,6 +50,7 @@ class DataSettings(BaseModel):
     label_column: str = "label"
     split_column: str = "split"
     group_column: str = "group"
+    class_level: Annotated[int, Field(ge=1, le=8)] | None = None
 
     @model_validator(mode="after")
     def _something_to_train_on(self) -> Self:

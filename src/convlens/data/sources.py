@@ -62,6 +62,12 @@ def open_source(
     return images
 
 
+_WITHOUT_CLASSES = frozenset(
+    {"no-class-folders", "ambiguous-classes", "one-class", "unknown-source"}
+)
+"""Why a source cannot be trained on whose images can be used all the same."""
+
+
 def open_images(source: Source, *, seed: int = 0, reporter: Reporter) -> ImageSet:
     """Open what the user points at, for work that needs no classes.
 
@@ -80,7 +86,7 @@ def open_images(source: Source, *, seed: int = 0, reporter: Reporter) -> ImageSe
     try:
         return open_source(source, seed=seed, reporter=reporter)
     except ConvlensError as error:
-        if error.code not in {"no-class-folders", "one-class", "unknown-source"}:
+        if error.code not in _WITHOUT_CLASSES:
             raise
         found = _of_one_class(source, reporter) if error.code == "one-class" else None
         if found is None and isinstance(source, str | Path):
@@ -172,7 +178,7 @@ def _read(
         note = f"'{source}' is the dataset of that name; write ./{source} for the folder"
         return replace(labelled, notes=(*labelled.notes, note)) if exists(path) else labelled
     if is_dir(path):
-        return read_class_folders(path, for_training=for_training)
+        return read_class_folders(path, for_training=for_training, class_level=settings.class_level)
     if is_file(path):
         suffix = path.suffix.lower()
         if suffix in {".npz", ".npy"}:
@@ -180,7 +186,12 @@ def _read(
         if suffix in TABLE_SUFFIXES:
             return read_table(path, settings)
         if archive_name(path) is not None:
-            return read_archive(path, for_training=for_training, reporter=reporter)
+            return read_archive(
+                path,
+                for_training=for_training,
+                class_level=settings.class_level,
+                reporter=reporter,
+            )
     if exists(path):
         raise ConvlensError(f"{source} is a file; expected {_forms()}", code="unknown-source")
     nearest = get_close_matches(str(source), known_datasets(), n=1)

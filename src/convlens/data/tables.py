@@ -16,8 +16,9 @@ from convlens.core.words import counted, some
 from convlens.data.arrays import class_numbers
 from convlens.data.image_files import no_images
 from convlens.data.image_set import SPLITS, Skipped
-from convlens.data.labelled import SPLIT_NAMES, UNSAID, Labelled, refuse_case_twins
+from convlens.data.labelled import UNSAID, Labelled, refuse_case_twins
 from convlens.data.settings import DataSettings
+from convlens.data.split_names import split_named
 
 LEFT_OUT = "left out"
 """The split, in a table, of an image that is not to be used."""
@@ -179,9 +180,9 @@ def _row(path: Path, number: int, record: Mapping[str, str], skipped: list[Skipp
         skipped.append(Skipped(image or "(no file name)", f"row {number}: {reason}", gone))
         return None
     split = record.get("split", "").strip()
-    if split and split.casefold() not in SPLIT_NAMES:
+    if split and split_named(split) is None:
         raise _bad(f"row {number} of {path} has the split '{split}'", "use train, val and test")
-    side = SPLITS.index(SPLIT_NAMES[split.casefold()]) if split else UNSAID
+    side = SPLITS.index(split_named(split) or "") if split else UNSAID
     # An image without a group is a group of its own.
     return _Row(number, file, label, side, record.get("group", "").strip() or f"\0{file}")
 
