@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from convlens.core.errors import ConvlensError
+from convlens.data import DataSettings
 from convlens.data.archives import read_archive
 from convlens.data.class_folders import read_class_folders
 from convlens.data.image_set import SPLITS
@@ -400,7 +401,7 @@ def test_classes_that_hold_the_same_folders_are_a_question(tmp_path, write_class
     assert str(tmp_path / "cams.zip") in caught.value.message
     assert f"unpack the archive and pass cams/{first.name}" in caught.value.message
     read = read_archive(
-        tmp_path / "cams.zip", for_training=True, class_level=level, reporter=listener
+        tmp_path / "cams.zip", DataSettings(class_level=level), for_training=True, reporter=listener
     )
     assert read.classes == inner.classes
 

@@ -128,7 +128,7 @@ def test_of_a_table_a_file_that_is_missing_cannot_be_read_and_a_row_without_a_la
     odd = ["gone.png,rose,", "unlabelled.png,,", "unwanted.png,rose,left out"]
     table.write_text("\n".join(["image,label,split", *(f"{row}," for row in rows), *odd]))
     found = found_in(table)["unreadable"]
-    assert found.files == ("gone.png",)
+    assert found.files == (str(tmp_path / "gone.png"),)
     assert "no such file" in found.message
 
 
@@ -540,3 +540,50 @@ def test_an_error_becomes_a_finding_without_a_word_of_it_being_read() -> None:
     assert (told.code, told.message, told.remedy) == ("x", "a; b", "c; d")
     whole = finding_of(ConvlensError("a; b", code="x"))
     assert (whole.message, whole.remedy) == ("a; b", "see the message")
+
+
+def test_a_table_s_missing_labels_and_unused_splits_are_findings(tmp_path: Path) -> None:
+    rows = ["image,label,fold"]
+    for number in range(30):
+        scene(number).save(tmp_path / f"{number}.png")
+        label = ("", "nan", "daisy")[number] if number < 3 else ("daisy", "rose")[number % 2]
+        rows.append(f"{number}.png,{label},{number % 5}")
+    (tmp_path / "plants.csv").write_text("\n".join(rows))
+    found = found_in(tmp_path / "plants.csv")
+    assert found["labels-missing"].evidence == {"count": 2}
+    assert "row 2 (no label)" in found["labels-missing"].message
+    assert found["labels-missing"].files[1] == str(tmp_path / "1.png")
+    assert "the column 'fold' holds 0, 1, 2, 3 and 1 more" in found["split-unused"].message
+    assert "data.group_column" in found["split-unused"].remedy
+    assert "unreadable" not in found
+
+
+@pytest.mark.parametrize(
+    ("labels", "code"),
+    [
+        (["cat", "dog", "cat,dog"], "several-labels"),
+        (["None", "cat", "dog"], "unclear-labels"),
+        ([f"{0.1 * number:.2f}" for number in range(30)], "real-valued-labels"),
+    ],
+)
+def test_labels_that_are_no_classes_are_findings(
+    tmp_path: Path, labels: list[str], code: str
+) -> None:
+    rows = ["image;label"]
+    for number, label in enumerate(labels):
+        scene(number).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png;{label}")
+    (tmp_path / "plants.csv").write_text("\n".join(rows))
+    (finding,) = api.check(tmp_path / "plants.csv", quiet=True).findings
+    assert (finding.code, finding.severity) == (code, "error")
+    assert finding.remedy
+
+
+def test_folders_that_hold_the_same_folders_are_a_finding(tmp_path: Path) -> None:
+    for batch in ("batch1", "batch2"):
+        for name in ("daisy", "rose"):
+            (tmp_path / batch / name).mkdir(parents=True)
+            scene(0).save(tmp_path / batch / name / "1.png")
+    (finding,) = api.check(tmp_path, quiet=True).findings
+    assert finding.code == "ambiguous-classes"
+    assert "data.class_level=2" in finding.remedy

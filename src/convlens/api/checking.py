@@ -136,7 +136,10 @@ _OF_THE_SOURCE = frozenset(
         "classes-differ",
         "conflicting-rows",
         "one-class",
+        "real-valued-labels",
+        "several-labels",
         "split-twice",
+        "unclear-labels",
     }
 )
 """What a source may be refused for that is a finding about it, not a slip in the request."""

@@ -31,6 +31,7 @@ class Labelled:
         skipped: what was left out.
         notes: what was done that the user should know.
         axis_added: whether arrays came without a channel axis, and were given one.
+        doubts: what may have been meant otherwise, by the code of the finding that says so.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Labelled:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     axis_added: bool = False
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -16,9 +16,9 @@ from convlens.data.archive_members import archive_name
 from convlens.data.archives import read_archive
 from convlens.data.arrays import read_arrays, read_npz
 from convlens.data.catalogue import known_datasets
-from convlens.data.class_folders import read_class_folders
 from convlens.data.datasets import read_dataset
 from convlens.data.duplicates import copy_notes, joined, same_arrays, same_files
+from convlens.data.folders import read_folder
 from convlens.data.image_files import find_images, no_images, tell_skipped
 from convlens.data.image_set import SPLITS, ImageSet, Skipped, normalised
 from convlens.data.labelled import Labelled, refuse_one_class
@@ -178,20 +178,15 @@ def _read(
         note = f"'{source}' is the dataset of that name; write ./{source} for the folder"
         return replace(labelled, notes=(*labelled.notes, note)) if exists(path) else labelled
     if is_dir(path):
-        return read_class_folders(path, for_training=for_training, class_level=settings.class_level)
+        return read_folder(path, settings, for_training=for_training)
     if is_file(path):
         suffix = path.suffix.lower()
         if suffix in {".npz", ".npy"}:
             return read_npz(path)
         if suffix in TABLE_SUFFIXES:
-            return read_table(path, settings)
+            return read_table(path, settings, for_training=for_training)
         if archive_name(path) is not None:
-            return read_archive(
-                path,
-                for_training=for_training,
-                class_level=settings.class_level,
-                reporter=reporter,
-            )
+            return read_archive(path, settings, for_training=for_training, reporter=reporter)
     if exists(path):
         raise ConvlensError(f"{source} is a file; expected {_forms()}", code="unknown-source")
     nearest = get_close_matches(str(source), known_datasets(), n=1)
@@ -204,7 +199,7 @@ def _read(
 def _forms() -> str:
     return (
         "a folder of class folders, an archive of one (.zip, .tar.gz, .tar.xz), an .npz file with "
-        "X and y, a table (.csv, .parquet) with the columns image and label, or a dataset: "
+        "X and y, a table (.csv, .jsonl, .parquet) with the columns image and label, or a dataset: "
         + ", ".join(sorted(known_datasets()))
     )
 
