@@ -28,6 +28,7 @@ from convlens.data.datasets import fetch_dataset
 from convlens.data.decode import decode
 from convlens.data.duplicates import same_files
 from convlens.data.folds import k_folds
+from convlens.data.given_images import Given, list_images, picture_file
 from convlens.data.headers import Header, read_header
 from convlens.data.image_files import find_images
 from convlens.data.image_set import SPLITS, ImageSet, Skipped
@@ -62,6 +63,7 @@ __all__ = [
     "DataSettings",
     "Dataset",
     "Features",
+    "Given",
     "Header",
     "ImageLimits",
     "ImageSet",
@@ -90,6 +92,7 @@ __all__ = [
     "kept_shape",
     "known_datasets",
     "list_entries",
+    "list_images",
     "margin_in_force",
     "memory_room",
     "one_opencv_thread",
@@ -97,6 +100,7 @@ __all__ = [
     "open_images",
     "open_source",
     "ordered_map",
+    "picture_file",
     "pixels_of",
     "read_header",
     "read_pixels",

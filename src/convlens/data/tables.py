@@ -8,7 +8,7 @@ import numpy as np
 
 from convlens.core.errors import ConvlensError
 from convlens.core.words import counted, some
-from convlens.data.arrays import class_numbers
+from convlens.data.array_labels import class_numbers
 from convlens.data.image_files import no_images
 from convlens.data.image_set import SPLITS, Skipped
 from convlens.data.labelled import UNSAID, Labelled, refuse_case_twins
