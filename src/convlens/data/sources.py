@@ -62,6 +62,7 @@ def open_source(
     return images
 
 
+_SPREADSHEETS = frozenset({".xlsx", ".xls", ".xlsm", ".ods"})
 _WITHOUT_CLASSES = frozenset(
     {"no-class-folders", "ambiguous-classes", "one-class", "unknown-source"}
 )
@@ -187,6 +188,12 @@ def _read(
             return read_table(path, settings, for_training=for_training)
         if archive_name(path) is not None:
             return read_archive(path, settings, for_training=for_training, reporter=reporter)
+    if path.suffix.lower() in _SPREADSHEETS and exists(path):
+        raise ConvlensError(
+            f"{source} is a spreadsheet; expected a table as text",
+            remedy="save it as CSV UTF-8, and pass that",
+            code="unknown-source",
+        )
     if exists(path):
         raise ConvlensError(f"{source} is a file; expected {_forms()}", code="unknown-source")
     nearest = get_close_matches(str(source), known_datasets(), n=1)
