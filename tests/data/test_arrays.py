@@ -119,6 +119,8 @@ def test_torch_tensors_and_lists_are_arrays():
         (np.ma.array([0, 1, 0], mask=[0, 1, 0]), 3, ["1 label of 3 hidden", "getmaskarray(y)"]),
         (np.array([[1, 1, 0], [0, 1, 0]]), 2, ["several labels an image"]),
         (np.array([b"a", b"b"]), 2, ["y.astype(str)"]),
+        (np.array(["None", "a", "None"]), 3, ["'None' for 2 images of 3", "missing_labels=[]"]),
+        (np.array(["na", "a"]), 2, ["'na' for 1 image of 2"]),
         (3, 1, ["shape ()"]),
     ],
 )
@@ -169,6 +171,19 @@ def test_tensors_of_every_kind():
         assert pixels_of(other)[0].tolist() == np.full((2, 8, 8, 3), 255).tolist()
     assert pixels_of((images * 255).byte())[0].max() == 255
     assert labels_of(torch.tensor([1, 0]), 2)[0].tolist() == [1, 0]
+
+
+def test_texts_that_mean_no_label_are_classes_where_the_user_says_so():
+    source = np.zeros((3, 2, 2), np.uint8), np.array(["nan", "None", "a"])
+    assert read_arrays(source, missing=()).classes == ("None", "a", "nan")
+    assert "1 missing label of 3" in refusal(read_arrays, source, ["None"])
+
+
+def test_two_arrays_for_one_part_of_a_split_are_refused(tmp_path):
+    images = np.zeros((2, 2, 2), np.uint8)
+    names = {"X_test": images, "y_test": [0, 1], "X_eval": images, "y_eval": [0, 1]}
+    np.savez(tmp_path / "a.npz", X_train=images, y_train=[0, 1], **names)
+    assert "X_test and X_eval, both X of the test split" in refusal(read_npz, tmp_path / "a.npz")
 
 
 def test_labels_of_python_objects():

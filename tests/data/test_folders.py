@@ -81,6 +81,14 @@ def test_a_table_without_labels_leaves_the_class_folders(tmp_path, write_classes
     assert read_folder(tmp_path, DataSettings(class_level=1)).classes == ("cat", "dog")
 
 
+def test_a_file_that_is_no_table_leaves_the_class_folders(tmp_path, write_classes):
+    write_classes(tmp_path, cat=1, dog=1)
+    (tmp_path / "metadata.csv").write_text("a,b\n1,2,3\n")
+    assert read_folder(tmp_path, DataSettings()).classes == ("cat", "dog")
+    (tmp_path / "metadata.csv").write_bytes(b"\xff\xfe\xff")
+    assert read_folder(tmp_path, DataSettings()).classes == ("cat", "dog")
+
+
 def test_a_table_with_labels_of_another_name(tmp_path, write_image):
     root = images(write_image, tmp_path / "photos")
     (root / "metadata.csv").write_text("file_name,species\n0.png,x\n1.png,y\n")

@@ -1,5 +1,6 @@
 """Labels from Python, one an image."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,18 +9,21 @@ from numpy.typing import NDArray
 from convlens.core.words import counted, some
 from convlens.data.array_images import as_array, bad_arrays, shape_of
 from convlens.data.image_set import normalised
-from convlens.data.table_labels import is_missing
+from convlens.data.table_labels import UNCLEAR, is_missing
 
 _NOTHING = frozenset({"NAType", "NaTType", "NoneType"})
 
 
-def labels_of(labels: Any, n: int, name: str = "y") -> tuple[NDArray[Any], list[str]]:
+def labels_of(
+    labels: Any, n: int, name: str = "y", missing: Sequence[str] | None = None
+) -> tuple[NDArray[Any], list[str]]:
     """Make labels (N,) integers or strings, and say what was done.
 
     Args:
         labels: N, or N×1 as Keras ships them; integers, booleans or strings.
         n: how many images there are.
         name: what to call them in messages.
+        missing: the texts that mean that there is no label, as in `is_missing`.
 
     Raises:
         ConvlensError: anything else, and labels that are missing, hidden by a mask or several an
@@ -41,7 +45,7 @@ def labels_of(labels: Any, n: int, name: str = "y") -> tuple[NDArray[Any], list[
     if array.dtype == object:
         array = _of_one_kind(array, name)
     if array.dtype.kind == "U":
-        _refuse_missing(array, [is_missing(str(label).strip()) for label in array], name)
+        _refuse_texts_without_label(array, name, missing)
     if array.dtype.kind == "f":
         _refuse_floats(array, name)
     if array.dtype.kind == "i":
@@ -94,8 +98,23 @@ def _refuse_missing(array: NDArray[Any], missing: list[bool], name: str) -> None
         raise bad_arrays(
             f"{name} has dtype {array.dtype} and {counted(sum(missing), 'missing label')} of "
             f"{len(array):,}, the first {first!s:.20} at {missing.index(True)}",
-            "a label for each image: leave those images out, or, where that is a class, give it "
-            "another name",
+            "a label for each image: leave those images out; where such a text is a class, pass "
+            "settings=['data.missing_labels=[]']",
+        )
+
+
+def _refuse_texts_without_label(
+    array: NDArray[Any], name: str, missing: Sequence[str] | None
+) -> None:
+    absent = {text for text in set(array.tolist()) if is_missing(text.strip(), missing)}
+    _refuse_missing(array, np.isin(array, list(absent)).tolist(), name)
+    unclear = sorted(text for text in set(array.tolist()) if text.strip().casefold() in UNCLEAR)
+    if unclear and missing is None:
+        raise bad_arrays(
+            f"{name} has the label '{unclear[0]}' for "
+            f"{counted(int((array == unclear[0]).sum()))} of {len(array):,}",
+            "to know whether that is a class or a missing label: leave those images out, or pass "
+            "settings=['data.missing_labels=[]'] where it is a class",
         )
 
 

@@ -1,7 +1,7 @@
 """Arrays of pixels and labels, from Python or from an ``.npz`` file."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,12 @@ _PIXELS = {"x", "images", "image", "pixels"}
 _LABELS = {"y", "labels", "label"}
 
 
-def read_arrays(source: object) -> Labelled:
+def read_arrays(source: object, missing: Sequence[str] | None = None) -> Labelled:
     """Read what was passed from Python: ``(X, y)``, or ``((X, y), (X_test, y_test))``.
+
+    Args:
+        source: the arrays.
+        missing: as in `labels_of`.
 
     Raises:
         ConvlensError: see `pixels_of` and `labels_of`.
@@ -35,15 +39,19 @@ def read_arrays(source: object) -> Labelled:
             code="bad-arrays",
         )
     if all(isinstance(part, tuple) and len(part) == 2 for part in source):
-        return _labelled("arrays", {"train": source[0], "test": source[1]})
-    return _labelled("arrays", {"": source})
+        return _labelled("arrays", {"train": source[0], "test": source[1]}, missing)
+    return _labelled("arrays", {"": source}, missing)
 
 
-def read_npz(path: Path) -> Labelled:
+def read_npz(path: Path, missing: Sequence[str] | None = None) -> Labelled:
     """Read an ``.npz`` file with ``X`` and ``y``, or ``X_train``, ``y_train`` and so on.
 
     Names may be upper or lower case, ``images`` and ``labels`` instead of ``X`` and ``y``, and the
     split may come first (``train_images``). Pickled content is never loaded.
+
+    Args:
+        path: the file.
+        missing: as in `labels_of`.
 
     Raises:
         ConvlensError: the file cannot be read, arrays are missing, or do not fit together.
@@ -72,7 +80,7 @@ def read_npz(path: Path) -> Labelled:
             "as numpy.savez_compressed(path, X=X, y=y) writes it",
             code="bad-npz",
         ) from error
-    return _labelled(path.stem, parts, where=str(path))
+    return _labelled(path.stem, parts, missing, where=str(path))
 
 
 def _refuse_other_content(path: Path, start: bytes) -> None:
@@ -109,7 +117,10 @@ def pixels_of(images: Any, name: str = "X") -> tuple[NDArray[np.uint8], list[str
 
 
 def _labelled(
-    name: str, parts: Mapping[str, tuple[Any, ...]], where: str = "the arrays"
+    name: str,
+    parts: Mapping[str, tuple[Any, ...]],
+    missing: Sequence[str] | None,
+    where: str = "the arrays",
 ) -> Labelled:
     images, labels, given, notes = [], [], [], []
     axis_added = False
@@ -118,7 +129,7 @@ def _labelled(
         converted = stack_images(x, f"X{suffix}", count=_length(y))
         pixels = converted.pixels
         axis_added |= converted.axis_added
-        numbers, said = labels_of(y, len(pixels), f"y{suffix}")
+        numbers, said = labels_of(y, len(pixels), f"y{suffix}", missing)
         images.append(pixels)
         labels.append(numbers)
         given.append(np.full(len(pixels), SPLITS.index(split) if split else UNSAID, np.int8))
@@ -153,8 +164,12 @@ def _names(path: Path, files: list[str]) -> dict[str, dict[str, str]]:
         split = next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), "")
         rest = words - set(SPLIT_WORDS)
         kind = "X" if rest and rest <= _PIXELS else "y" if rest and rest <= _LABELS else ""
-        if kind:
-            found.setdefault(split, {})[kind] = name
+        if kind and found.setdefault(split, {}).setdefault(kind, name) != name:
+            raise ConvlensError(
+                f"{path} holds {found[split][kind]} and {name}, both {kind} of the "
+                f"{split or 'same'} split; expected one array each: rename or remove one",
+                code="bad-npz",
+            )
     whole = {split: pair for split, pair in found.items() if len(pair) == 2}
     if not whole or found.keys() != whole.keys() or ("" in whole and len(whole) > 1):
         raise ConvlensError(

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from convlens.core.errors import ConvlensError
 from convlens.core.words import counted
 from convlens.data.class_folders import read_class_folders
 from convlens.data.folder_layout import subfolders
@@ -65,7 +66,12 @@ def _table_in(folder: Path, settings: DataSettings) -> Path | None:
     for name in METADATA_NAMES:
         path = folder / name
         if path.is_file():
-            columns, _ = read_records(path, (settings.image_column, settings.label_column))
+            try:
+                columns, _ = read_records(path, (settings.image_column, settings.label_column))
+            except ConvlensError:
+                if subfolders(folder):  # these may be the classes, and the file may be anything
+                    continue
+                raise
             same = {column.casefold() for column in columns}
             images = has_image_column(columns) or settings.image_column in columns
             if images and settings.label_column.casefold() in same:

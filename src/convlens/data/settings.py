@@ -27,7 +27,7 @@ class DataSettings(BaseModel):
         split_column: the column with the split; used where the table has it.
         group_column: the column with what must not straddle splits (a patient, a plant, a camera);
             used where the table has it.
-        missing_labels: the texts in a table's label column that mean that there is no label; None
+        missing_labels: the texts among labels that mean that there is no label; None
             for what programs write for an absent value (``nan``, ``null``, ``N/A``); an empty list
             makes all of these classes. An empty cell is never a label.
         class_level: how many folders below the source the class folders are: 1 makes every folder

@@ -172,7 +172,7 @@ def _read(
     source: Source, settings: DataSettings, *, for_training: bool, reporter: Reporter
 ) -> Labelled:
     if not isinstance(source, str | Path):
-        return read_arrays(source)
+        return read_arrays(source, settings.missing_labels)
     path = typed_path(source)
     if isinstance(source, str) and source in known_datasets():
         labelled = read_dataset(source, for_training=for_training, reporter=reporter)
@@ -183,7 +183,7 @@ def _read(
     if is_file(path):
         suffix = path.suffix.lower()
         if suffix in {".npz", ".npy"}:
-            return read_npz(path)
+            return read_npz(path, settings.missing_labels)
         if suffix in TABLE_SUFFIXES:
             return read_table(path, settings, for_training=for_training)
         if archive_name(path) is not None:

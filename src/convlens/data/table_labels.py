@@ -8,7 +8,8 @@ from convlens.core.errors import ConvlensError
 from convlens.core.words import counted, some
 
 _NO_LABEL = frozenset({"nan", "-nan", "<na>", "null", "#n/a", "n/a", "nat"})
-_PERHAPS = frozenset({"none", "na"})
+UNCLEAR = frozenset({"none", "na"})
+"""Texts, in any case, that mean a class as often as a missing label."""
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 _WHOLE_AS_FLOAT = re.compile(r"([+-]?\d+)\.0+")
 _CERTAIN_SEPARATORS = ",;|"
@@ -45,7 +46,7 @@ def refuse_unclear_labels(where: str, labels: Sequence[str]) -> None:
     Raises:
         ConvlensError: there are some.
     """
-    unclear = Counter(label for label in labels if label.casefold() in _PERHAPS)
+    unclear = Counter(label for label in labels if label.casefold() in UNCLEAR)
     if unclear:
         label, count = unclear.most_common(1)[0]
         listed = ", ".join(f"'{name}'" for name in sorted(unclear))
