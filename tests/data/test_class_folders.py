@@ -238,6 +238,21 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, write_classes, monkeypa
     ]
 
 
+def test_a_class_folder_that_cannot_be_read_is_named(tmp_path, write_classes, monkeypatch):
+    write_classes(tmp_path, a=1, b=1, locked=1)
+    scandir = os.scandir
+
+    def guarded(folder):
+        if Path(folder) == tmp_path / "locked":
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    found = read_class_folders(tmp_path)
+    assert found.classes == ("a", "b")
+    assert found.skipped[0].reason.startswith("the folder cannot be read")
+
+
 def test_a_root_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
     def refuse(folder):
         raise PermissionError(13, "Permission denied")
@@ -404,6 +419,22 @@ def test_classes_that_hold_the_same_folders_are_a_question(tmp_path, write_class
         tmp_path / "cams.zip", DataSettings(class_level=level), for_training=True, reporter=listener
     )
     assert read.classes == inner.classes
+
+
+def test_most_folders_that_hold_the_same_folders_are_enough_for_a_question(
+    tmp_path, write_classes, write_image
+):
+    for batch in ("batch1", "batch2"):
+        write_classes(tmp_path / batch, Cat=1, dog=1)
+    write_classes(tmp_path / "rest", owl=1)
+    write_image(tmp_path / "batch1" / "overview.png")
+    error = refusal(tmp_path)
+    assert error.code == "ambiguous-classes"
+    assert "batch1/, batch2/ in" in error.message
+    assert "(Cat, dog)" in error.message
+    for number in range(5):
+        write_image(tmp_path / "batch1" / f"{number}.png")
+    assert read_class_folders(tmp_path).classes == ("batch1", "batch2", "rest")
 
 
 def test_splits_below_the_classes_are_a_question(tmp_path, write_classes):

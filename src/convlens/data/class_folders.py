@@ -142,4 +142,4 @@ def _hint(parents: Sequence[Parent]) -> str:
     """What to pass instead where the only folder holds folders itself."""
     inner = [folder for parent in parents for folder in subfolders(parent.path)]
     wrapped = len(inner) == 1 and subfolders(inner[0])
-    return f". If its folders are the classes, pass {inner[0]}" if wrapped else ""
+    return f". If its folders are the classes or the splits, pass {inner[0]}" if wrapped else ""

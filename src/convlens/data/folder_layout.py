@@ -1,17 +1,20 @@
 """Which folders of a source hold the class folders, and of which split."""
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from convlens.core.errors import ConvlensError
 from convlens.core.words import counted, some
-from convlens.data.image_files import IMAGE_SUFFIXES, Walk, entries, is_folder, no_images
+from convlens.data.image_files import IMAGE_SUFFIXES, Walk, entries, is_folder, is_hidden, no_images
 from convlens.data.image_set import SPLITS, normalised
 from convlens.data.labelled import UNSAID
 from convlens.data.split_names import is_filler, split_named
 
+_STRAY = 3  # images beside folders of images that do not make their folder a class
 _TABLES = frozenset({".csv", ".tsv", ".parquet", ".jsonl"})
 
 
@@ -143,14 +146,17 @@ def _folder_of_splits(folders: Sequence[Path]) -> Path | None:
 
 
 def _holds_splits_only(folder: Path) -> bool:
-    inner = subfolders(folder)
+    inner = [] if _holds_images(folder) else subfolders(folder)
     return len(inner) > 1 and all(split_named(path.name) for path in inner)
 
 
 def _has_image(folder: Path) -> bool:
     waiting = [folder]
     while waiting:
-        listing = entries(waiting.pop())
+        try:
+            listing = entries(waiting.pop())
+        except OSError:
+            continue
         if any(_is_image_name(entry.name) and not is_folder(entry) for entry in listing):
             return True
         waiting += [Path(e.path) for e in listing if is_folder(e) and not e.is_symlink()]
@@ -158,7 +164,7 @@ def _has_image(folder: Path) -> bool:
 
 
 def _is_image_name(name: str) -> bool:
-    return Path(name).suffix.lower() in IMAGE_SUFFIXES
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not is_hidden(name)  # noqa: PTH122
 
 
 def _split_of(folder: Path, split: str) -> _Split:
@@ -227,43 +233,60 @@ def _loose_images(folder: Path, reason: str) -> list[tuple[str, str]]:
 
 
 def _refuse_shared_folders(root: Path, folders: Sequence[Path]) -> None:
-    """Refuse "classes" without images of their own that hold the same folders: batches, folds."""
-    inside: dict[str, set[str]] = {}
-    for folder in folders:
-        inner = _without_wrappers(folder)
-        listing = entries(inner)
-        names = {normalised(entry.name).casefold() for entry in listing if is_folder(entry)}
-        if any(_is_image_name(e.name) and not is_folder(e) for e in listing):
-            return
-        if names:
-            inside[folder.name] = names
+    """Refuse "classes" most of which hold the same folders and no images: batches, folds."""
+    inside = {folder: _folders_inside(folder) for folder in folders}
     counts = Counter(name for names in inside.values() for name in names)
     shared = {name for name, count in counts.items() if count > 1}
-    each_shares = all(names & shared for names in inside.values())
-    if len(counts) < 2 or 2 * len(shared) < len(counts) or not each_shares:
+    sharing = [folder for folder, names in inside.items() if names.keys() & shared]
+    if len(counts) < 2 or 2 * len(shared) < len(counts) or 2 * len(sharing) <= len(folders):
         return
-    tops, inner_names = some(f"{name}/" for name in inside), some(sorted(shared))
+    tops = some(f"{folder.name}/" for folder in sharing)
+    inner = some(inside[folder][name] for name in sorted(shared) for folder in _with(inside, name))
     if all(split_named(name) for name in counts):
         raise ConvlensError(
-            f"the class folders {tops} hold the splits {inner_names}; expected the splits above "
+            f"the class folders {tops} hold the splits {inner}; expected the splits above "
             f"the classes: {root}/train/<class>/<image>",
             remedy="move them, or pass --set data.class_level=1 to ignore these splits",
             between=": ",
             code="ambiguous-classes",
         )
+    level = len(_without_wrappers(sharing[0]).relative_to(root).parts) + 1
     raise ConvlensError(
-        f"the folders {tops} in {root} hold no images themselves and the same folders "
-        f"({inner_names}); expected classes in one place: which of them are the classes?",
-        remedy=f"pass {folders[0]} to use one folder alone, --set data.class_level="
-        f"{_level_of_shared(root, folders[0])} if the classes are {inner_names}, or "
-        f"--set data.class_level=1 if the classes are {tops}",
-        between=" ",
+        f"the folders {tops} in {root} hold the same folders ({inner}) and no images of their own; "
+        "expected to know which of them are the classes",
+        remedy=f"pass {sharing[0]} to use one folder alone, --set data.class_level={level} if the "
+        f"classes are {inner}, or --set data.class_level=1 if the classes are {tops}",
+        between=": ",
         code="ambiguous-classes",
     )
 
 
-def _level_of_shared(root: Path, folder: Path) -> int:
-    return len(_without_wrappers(folder).relative_to(root).parts) + 1
+def _with(inside: Mapping[Path, Mapping[str, str]], name: str) -> list[Path]:
+    """The first folder that holds a folder of this name."""
+    return [folder for folder, names in inside.items() if name in names][:1]
+
+
+def _folders_inside(folder: Path) -> dict[str, str]:
+    """The names of the folders in a folder, by how they compare; none where it holds images."""
+    if _holds_images(folder):
+        return {}
+    inner = _without_wrappers(folder)
+    if inner != folder and _holds_images(inner):
+        return {}
+    return {normalised(path.name).casefold(): path.name for path in subfolders(inner)}
+
+
+def _holds_images(folder: Path) -> bool:
+    """Whether more than a few images lie directly in a folder, or it cannot be read.
+
+    It stops at the first few: a class folder may hold many thousands.
+    """
+    try:
+        with os.scandir(folder) as listing:
+            images = (e for e in listing if _is_image_name(e.name) and not is_folder(e))
+            return len(list(islice(images, _STRAY + 1))) > _STRAY
+    except OSError:
+        return True
 
 
 def _layout_of_level(root: Path, level: int) -> Layout:
