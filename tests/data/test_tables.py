@@ -200,7 +200,9 @@ def test_json_lines_equal_csv(table):
     assert refusal(table(lists, name="plants.jsonl")).code == "several-labels"
 
 
-@pytest.mark.parametrize("line", ["[1]", "{", "[" * 100_000, "7", '"a"'])
+@pytest.mark.parametrize(
+    "line", ["[1]", "{", "[" * 100_000, "7", '"a"', r'{"image": "a.png", "label": "\ud800"}']
+)
 def test_lines_that_are_no_objects(table, line):
     assert "line 1 of" in refusal(table(line, name="plants.jsonl")).message
 

@@ -129,12 +129,25 @@ def _read_json_lines(path: Path, text: str) -> tuple[list[str], Records]:
             raise bad_table(
                 f"line {number} of {path} is not JSON ({error})", "write one object a line"
             ) from error
+        if "\\u" in line and not _is_text(row):
+            raise bad_table(
+                f"line {number} of {path} holds half a character (a lone surrogate)",
+                "write it as UTF-8",
+            )
         if not isinstance(row, dict):
             raise bad_table(f"line {number} of {path} is not an object", "write one object a line")
         columns |= dict.fromkeys(row)
         rows.append((number, row))
     flat = [name for name in columns if not any(isinstance(row.get(name), dict) for _, row in rows)]
     return flat, [(number, {name: _cell(row.get(name)) for name in flat}) for number, row in rows]
+
+
+def _is_text(row: object) -> bool:
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_parquet(path: Path) -> tuple[list[str], Records]:
