@@ -118,7 +118,7 @@ def test_a_column_that_may_hold_splits_and_cannot_be_read_is_said(table, tmp_pat
     )
     found = read(table(text))
     assert (found.given == -1).all()
-    assert f"the column '{column}' holds" in found.doubts["split-unused"]
+    assert f"the column '{column}' holds" in found.doubts["split-unused"].seen
     assert read(tmp_path / "plants.csv", group_column=column).doubts == {}
 
 
@@ -136,7 +136,7 @@ def test_files_in_folders_of_splits_are_said(table, tmp_path, write_image):
     for split in ("train", "test"):
         write_image(tmp_path / split / "1.png")
     found = read(table("image,label\ntrain/1.png,x\ntest/1.png,y\n"))
-    assert "lie in folders of splits (test, train)" in found.doubts["split-unused"].replace(
+    assert "lie in folders of splits (test, train)" in found.doubts["split-unused"].seen.replace(
         "train, test", "test, train"
     )
 

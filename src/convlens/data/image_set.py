@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,18 @@ class Skipped:
     reason: str
     unreadable: bool = False
     unlabeled: bool = False
+
+
+class Doubt(NamedTuple):
+    """Something in a source that may have been meant otherwise.
+
+    Attributes:
+        seen: what was seen.
+        remedy: what to pass or to write, to have it otherwise.
+    """
+
+    seen: str
+    remedy: str
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,7 +82,7 @@ class ImageSet:
     axis_added: bool = False
     groups: NDArray[np.int64] | None = None
     root: str = ""
-    doubts: Mapping[str, str] = field(default_factory=dict)
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         images = self.paths if self.arrays is None else self.arrays

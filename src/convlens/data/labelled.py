@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from convlens.core.errors import ConvlensError
 from convlens.core.words import some
-from convlens.data.image_set import SPLITS, Skipped, image_names
+from convlens.data.image_set import SPLITS, Doubt, Skipped, image_names
 
 UNSAID = -1
 
@@ -46,7 +46,7 @@ class Labelled:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     axis_added: bool = False
-    doubts: Mapping[str, str] = field(default_factory=dict)
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)

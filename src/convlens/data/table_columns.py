@@ -7,6 +7,7 @@ from pathlib import Path
 from convlens.core.errors import ConvlensError
 from convlens.core.words import some
 from convlens.data.image_files import IMAGE_SUFFIXES
+from convlens.data.image_set import Doubt
 from convlens.data.settings import DataSettings
 from convlens.data.split_names import split_named
 from convlens.data.table_files import Records, bad_table
@@ -28,12 +29,12 @@ class Columns:
     Attributes:
         names: ``{"image": "file", "label": "species", …}``.
         notes: what was read from columns of other names.
-        unused_split: a column that may be meant as the split and is not used; empty without one.
+        unused_split: a column that may be meant as the split and is not used; None without one.
     """
 
     names: Mapping[str, str]
     notes: tuple[str, ...] = ()
-    unused_split: str = ""
+    unused_split: Doubt | None = None
 
 
 def find_columns(
@@ -48,7 +49,7 @@ def find_columns(
         ConvlensError: there is no column for images or labels, or a column that the settings name
             is not there.
     """
-    names, notes, unused = {}, [], ""
+    names, notes, unused = {}, [], None
     for kind in ("image", "label", "split", "group"):
         key = f"{kind}_column"
         wanted = getattr(settings, key)
@@ -106,9 +107,11 @@ def _column(columns: Sequence[str], name: str) -> str | None:
     return same[0] if len(same) == 1 else None
 
 
-def _other_split_column(columns: Sequence[str], records: Records) -> tuple[str | None, str]:
+def _other_split_column(
+    columns: Sequence[str], records: Records
+) -> tuple[str | None, Doubt | None]:
     """A column of another usual name that holds splits; or what one holds that does not."""
-    unused = ""
+    unused = None
     for name in _SPLIT_COLUMNS:
         column = _column(columns, name)
         if column is None:
@@ -116,9 +119,17 @@ def _other_split_column(columns: Sequence[str], records: Records) -> tuple[str |
         cells = dict.fromkeys(record[column].strip() for _, record in records)
         splits = {split_in(column, cell) for cell in cells if cell.casefold() != LEFT_OUT}
         if splits and None not in splits and "" not in cells:
-            return column, ""
-        unused = unused or f"the column '{column}' holds {some(cells, 4)}"
+            return column, None
+        unused = unused or Doubt(
+            f"the column '{column}' holds {some(cells, 4)}",
+            "write train, val and test into a column split; or, to keep images with one value on "
+            f"one side, --set data.group_column={_quoted(column)}",
+        )
     return None, unused
+
+
+def _quoted(name: str) -> str:
+    return name if name.isidentifier() else f'"{name}"'
 
 
 def _no_such_column(path: Path, columns: Sequence[str], kind: str, wanted: str) -> ConvlensError:

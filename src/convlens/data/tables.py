@@ -10,7 +10,7 @@ from convlens.core.errors import ConvlensError
 from convlens.core.words import counted, some
 from convlens.data.array_labels import class_numbers
 from convlens.data.image_files import no_images
-from convlens.data.image_set import SPLITS, Skipped
+from convlens.data.image_set import SPLITS, Doubt, Skipped
 from convlens.data.labelled import UNSAID, Labelled, refuse_case_twins
 from convlens.data.settings import DataSettings
 from convlens.data.split_names import split_named
@@ -45,7 +45,7 @@ class _Rows:
     skipped: list[Skipped] = field(default_factory=list)
     conflicts: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    unused_splits: list[str] = field(default_factory=list)
+    unused_splits: list[Doubt] = field(default_factory=list)
     grouped: bool = False
 
 
@@ -127,7 +127,7 @@ def _read_rows(path: Path, split: int, settings: DataSettings, found: _Rows) -> 
     columns, records = read_records(path, (settings.image_column, *IMAGE_COLUMNS))
     named = find_columns(path, columns, records, settings)
     found.notes += named.notes
-    found.unused_splits += [named.unused_split] * bool(named.unused_split)
+    found.unused_splits += [named.unused_split] if named.unused_split else []
     found.grouped |= "group" in named.names
     finder = FileFinder(path.parent)
     reader = _RowReader(path, named.names, split, settings, finder)
@@ -269,9 +269,9 @@ def _labels(
 
 def _with_splits_of_folders(
     path: Path, rows: list[_Row], found: _Rows, *, use: bool
-) -> tuple[list[_Row], dict[str, str]]:
+) -> tuple[list[_Row], dict[str, Doubt]]:
     """The rows, in the splits of their folders where that is wanted; and what is in doubt."""
-    doubts: dict[str, str] = {}
+    doubts: dict[str, Doubt] = {}
     if any(row.split != UNSAID for row in rows):
         return rows, doubts
     if found.unused_splits:
@@ -281,7 +281,10 @@ def _with_splits_of_folders(
         return rows, doubts
     names = some({SPLITS[side]: None for side in sides})
     if not use:
-        doubts["split-unused"] = f"the files of {path.name} lie in folders of splits ({names})"
+        doubts["split-unused"] = Doubt(
+            f"the files of {path.name} lie in folders of splits ({names})",
+            "write train, val and test into a column split",
+        )
         return rows, doubts
     found.notes.append(f"splits read from the folders that {path.name} names ({names})")
     moved = [

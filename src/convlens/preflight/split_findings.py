@@ -44,14 +44,13 @@ def group_straddles(data: Material) -> Finding | None:
 
 def split_unused(data: Material) -> Finding | None:
     """What looks like splits in a table and is not used."""
-    told = data.images.doubts.get("split-unused")
-    if told is None:
+    doubt = data.images.doubts.get("split-unused")
+    if doubt is None:
         return None
     return found(
         "split-unused",
-        f"{told}, and it is not used: splits are cut anew",
-        "write train, val and test into a column split; or --set data.group_column=NAME keeps all "
-        "images with one value of that column on one side",
+        f"{doubt.seen}, and that is not used: splits are cut anew",
+        doubt.remedy,
     )
 
 
