@@ -27,8 +27,8 @@ def test_bytes_are_not_copied():
 
 
 def test_a_missing_channel_axis_is_added_and_said():
-    pixels, notes = pixels_of(np.zeros((3, 28, 20), np.uint8))
-    assert pixels.shape == (3, 28, 20, 1)
+    pixels, notes = pixels_of(np.zeros((5, 28, 20), np.uint8))
+    assert pixels.shape == (5, 28, 20, 1)
     assert notes == ["channel axis added: 28x20 -> 28x20x1"]
 
 
@@ -57,18 +57,35 @@ def test_floats_are_rounded_in_every_chunk():
         (np.full((2, 4, 4), np.inf), ["infinite"]),
         (np.zeros((32, 24, 3), np.uint8), ["looks like one image", "X[None]"]),
         (np.zeros((32, 24, 1)), ["looks like one image", "X[None]"]),
-        (np.zeros((2, 3, 32, 32), np.uint8), ["channels first", "X.transpose(0, 2, 3, 1)"]),
-        (np.zeros((2, 1, 28, 28)), ["channels first"]),
+        (np.zeros((2, 4, 32, 32), np.uint8), ["32 channels", "X[:, :3]"]),
+        (np.zeros((3, 32, 32), np.uint8), ["may be one image", "X.transpose(1, 2, 0)"]),
+        (np.zeros((4, 32, 32), np.uint8), ["or 4 grey images", "X[..., None]"]),
         (np.zeros((2, 28, 28, 4), np.uint8), ["4 channels", "X[..., :3]"]),
         (np.zeros((2, 28, 28, 7), np.uint8), ["7 channels", "1 (grey) or 3 (RGB)"]),
         (np.zeros((2, 784)), ["shape 2 x 784", "height x width"]),
         (np.zeros((0, 28, 28)), ["no images"]),
         (np.zeros((2, 28, 28), np.int64), ["int64", "X.astype('uint8')"]),
-        (np.zeros((2, 28, 28), bool), ["dtype bool"]),
+        (np.full((2, 28, 28), 255, np.int64), ["int64", "X.astype('uint8')"]),
+        (np.ones((2, 28, 28), np.int64), ["X.astype(bool)"]),
+        (np.full((2, 28, 28), 4095, np.uint16), ["reach 4,095", "(X / 4095).astype('float32')"]),
+        (np.full((2, 28, 28), 4096, np.uint16), ["(X / 65535).astype('float32')"]),
+        (np.full((2, 28, 28), -3, np.int16), ["undo the normalisation"]),
+        (np.full((2, 4, 4), 1.04), ["reach 1.04", "numpy.clip(X, 0, 1)"]),
+        (np.linspace(-0.04, 1.03, 32).reshape(2, 4, 4), ["numpy.clip(X, 0, 1)"]),
+        (np.linspace(-0.4, 0.4, 32).reshape(2, 4, 4), ["undo the normalisation"]),
+        (np.full((2, 4, 4), 4000.0), ["value of white (4,095?)"]),
+        (np.ma.masked_equal(np.arange(32, dtype=np.uint8).reshape(2, 4, 4), 3), ["1 value of 32"]),
         (np.zeros((2, 28, 28), complex), ["complex"]),
-        (np.array([np.zeros((2, 2)), np.zeros((3, 3))], dtype=object), ["object", "sizes"]),
+        (np.array([np.zeros((2, 2)), np.zeros((3, 3))], dtype=object), ["different sizes"]),
         ([[[0.0, 1.0]], [[0.0]]], ["not an array"]),
-        ("pictures", ["dtype <U8"]),
+        ("pictures", ["is a single image"]),
+        (["a.png", "b.png"], ["X[0] is a file name ('a.png')", "a folder of class folders"]),
+        (np.array(["a.png"]), ["is a file name"]),
+        ([], ["X is empty"]),
+        ({"a": 1}, ["X is a dict"]),
+        (None, ["X is a NoneType"]),
+        ([np.zeros((8, 8)), np.zeros((9, 8))], ["different sizes (8x8, 9x8)"]),
+        ([np.zeros((2, 8, 8, 3))], ["X[0] has shape 2 x 8 x 8 x 3"]),
     ],
 )
 def test_other_pixels_are_named(images, words):
@@ -89,7 +106,21 @@ def test_torch_tensors_and_lists_are_arrays():
         (np.eye(10)[:4], 4, ["one-hot", "y.argmax(axis=1)"]),
         (np.arange(5), 4, ["shape 5 beside 4 images", "4 labels"]),
         (np.zeros(4), 4, ["float64", "y.astype(int)"]),
-        (np.array([None, "a"]), 2, ["object"]),
+        (np.array([None, "a"]), 2, ["object", "1 missing label of 2", "None at 0"]),
+        (np.array(["a", np.nan], dtype=object), 2, ["1 missing label", "nan at 1"]),
+        (np.array(["a", np.nan]), 2, ["1 missing label of 2", "nan at 1"]),
+        (np.array(["", "b", " "]), 3, ["2 missing labels of 3"]),
+        (np.array([1.0, np.nan, 0.0]), 3, ["1 label of 3", "numpy.isfinite(y)", "X[keep]"]),
+        (np.array([1.0, np.inf]), 2, ["NaN or infinite"]),
+        (np.array([1, np.iinfo(np.int64).min]), 2, ["-9223372036854775808", "NaN becomes"]),
+        (np.array([0.5, 1.0]), 2, ["0.5", "regression", "numpy.digitize"]),
+        (np.array(["a", 1], dtype=object), 2, ["several kinds (int, str)", "y.astype(str)"]),
+        (np.array([1, None], dtype=object), 2, ["1 missing label"]),
+        (np.ma.array([0, 1, 0], mask=[0, 1, 0]), 3, ["1 label of 3 hidden", "getmaskarray(y)"]),
+        (np.array([[1, 1, 0], [0, 1, 0]]), 2, ["several labels an image"]),
+        (np.array([b"a", b"b"]), 2, ["y.astype(str)"]),
+        (np.array(["None", "a", "None"]), 3, ["'None' for 2 images of 3", "missing_labels=[]"]),
+        (np.array(["na", "a"]), 2, ["'na' for 1 image of 2"]),
         (3, 1, ["shape ()"]),
     ],
 )
@@ -98,6 +129,66 @@ def test_other_labels_are_named(labels, n, words):
     assert "expected" in message
     for word in words:
         assert word in message
+
+
+def test_booleans_are_black_and_white():
+    pixels, notes = pixels_of(np.array([[[True, False]]]))
+    assert pixels.tolist() == [[[[255], [0]]]]
+    assert "False is black" in notes[1]
+
+
+def test_rounding_beyond_one_is_no_mistake():
+    pixels, _ = pixels_of(np.array([[[1.0000001, -1e-7, 1.0019, -0.0019]]]))
+    assert pixels.ravel().tolist() == [255, 0, 255, 0]
+
+
+def test_channels_first_are_moved_where_nothing_else_can_be_meant():
+    last = np.random.default_rng(0).integers(0, 256, (5, 12, 10, 3), dtype=np.uint8)
+    first = last.transpose(0, 3, 1, 2)
+    for images in (first, torch.from_numpy(first.copy()), list(first), list(last)):
+        assert (pixels_of(images)[0] == last).all()
+    assert pixels_of(first)[1] == ["channels moved last: 3x12x10 -> 12x10x3"]
+    grey = np.zeros((5, 1, 28, 28), np.uint8)
+    assert pixels_of(grey)[0].shape == (5, 28, 28, 1)
+    assert pixels_of(np.zeros((1, 28, 28), np.uint8))[0].shape == (1, 28, 28, 1)
+
+
+def test_as_many_labels_as_images_decide_what_three_planes_are():
+    found = read_arrays((np.zeros((3, 28, 28), np.uint8), [0, 1, 0]))
+    assert found.arrays.shape == (3, 28, 28, 1)
+    assert found.axis_added
+
+
+def test_masks_that_hide_nothing_are_ignored():
+    images = np.ma.array(np.zeros((2, 4, 4), np.uint8))
+    labels = np.ma.array([0, 1], mask=[0, 0])
+    assert read_arrays((images, labels)).labels.tolist() == [0, 1]
+
+
+def test_tensors_of_every_kind():
+    images = torch.ones(2, 3, 8, 8, requires_grad=True)
+    for other in (images, images.bool(), images.half(), images.bfloat16(), images * 255 / 255):
+        assert pixels_of(other)[0].tolist() == np.full((2, 8, 8, 3), 255).tolist()
+    assert pixels_of((images * 255).byte())[0].max() == 255
+    assert labels_of(torch.tensor([1, 0]), 2)[0].tolist() == [1, 0]
+
+
+def test_texts_that_mean_no_label_are_classes_where_the_user_says_so():
+    source = np.zeros((3, 2, 2), np.uint8), np.array(["nan", "None", "a"])
+    assert read_arrays(source, missing=()).classes == ("None", "a", "nan")
+    assert "1 missing label of 3" in refusal(read_arrays, source, ["None"])
+
+
+def test_two_arrays_for_one_part_of_a_split_are_refused(tmp_path):
+    images = np.zeros((2, 2, 2), np.uint8)
+    names = {"X_test": images, "y_test": [0, 1], "X_eval": images, "y_eval": [0, 1]}
+    np.savez(tmp_path / "a.npz", X_train=images, y_train=[0, 1], **names)
+    assert "X_test and X_eval, both X of the test split" in refusal(read_npz, tmp_path / "a.npz")
+
+
+def test_labels_of_python_objects():
+    assert labels_of(np.array([1, 0], dtype=object), 2)[0].dtype == np.int64
+    assert "y.astype(int)" in refusal(labels_of, np.array([1.0, 0], dtype=object), 2)
 
 
 def test_labels_of_every_kind():

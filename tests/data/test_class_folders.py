@@ -1,4 +1,5 @@
 import os
+import shutil
 import sys
 import unicodedata
 from pathlib import Path
@@ -6,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from convlens.core.errors import ConvlensError
+from convlens.data import DataSettings
+from convlens.data.archives import read_archive
 from convlens.data.class_folders import read_class_folders
 from convlens.data.image_set import SPLITS
+from convlens.data.split_names import split_named
 
 TEST = SPLITS.index("test")
 
@@ -18,6 +22,11 @@ def names(labelled):
 
 def by_split(labelled):
     return {name: len(labelled.in_split(name)) for name in SPLITS}
+
+
+def archive_of(root):
+    """The same folder, wrapped in one more, as a zip."""
+    return Path(shutil.make_archive(str(root), "zip", root.parent, root.name))
 
 
 def refusal(root, **options):
@@ -35,9 +44,23 @@ def test_flat_folder_has_sorted_classes_and_no_splits(tmp_path, write_classes):
     assert names(found)[0] == str(Path("daisy", "000.png"))
 
 
-@pytest.mark.parametrize("val", ["val", "valid", "validation", "Val", "VALIDATION"])
-def test_splits_above_class_folders(tmp_path, write_classes, val):
-    for split, count in (("train", 4), (val, 2), ("test", 1)):
+@pytest.mark.parametrize(
+    ("train", "val", "test"),
+    [
+        ("train", "val", "test"),
+        ("Training", "VALIDATION", "Testing"),
+        ("training_set", "valid", "test_set"),
+        ("TrainSet", "dev_set", "testset"),
+        ("seg_train", "seg_dev", "seg_test"),
+        ("train-images", "val images", "test.images"),
+        ("trn", "Validation Data", "evaluation"),
+        ("data_train", "development", "holdout"),
+        ("train_split", "valset", "hold-out"),
+        ("TRAIN", "dev", "eval"),
+    ],
+)
+def test_splits_above_class_folders(tmp_path, write_classes, train, val, test):
+    for split, count in ((train, 4), (val, 2), (test, 1)):
         write_classes(tmp_path / split, a=count, b=count)
     found = read_class_folders(tmp_path)
     assert found.classes == ("a", "b")
@@ -215,6 +238,21 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, write_classes, monkeypa
     ]
 
 
+def test_a_class_folder_that_cannot_be_read_is_named(tmp_path, write_classes, monkeypatch):
+    write_classes(tmp_path, a=1, b=1, locked=1)
+    scandir = os.scandir
+
+    def guarded(folder):
+        if Path(folder) == tmp_path / "locked":
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    found = read_class_folders(tmp_path)
+    assert found.classes == ("a", "b")
+    assert found.skipped[0].reason.startswith("the folder cannot be read")
+
+
 def test_a_root_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
     def refuse(folder):
         raise PermissionError(13, "Permission denied")
@@ -268,7 +306,8 @@ def test_a_link_to_itself_beside_classes(tmp_path, write_classes):
 def test_split_folders_with_images_directly_inside_are_refused(tmp_path, write_classes):
     error = refusal(write_classes(tmp_path, train=2, test=2))
     assert error.code == "no-class-folders"
-    assert "rename" in error.message
+    assert "--set data.class_level=1" in error.message
+    assert read_class_folders(tmp_path, class_level=1).classes == ("test", "train")
 
 
 def test_a_class_called_train_among_others_is_a_class(tmp_path, write_classes):
@@ -301,6 +340,148 @@ def test_a_split_with_folders_beside_classes_is_ambiguous(tmp_path, write_classe
     error = refusal(tmp_path)
     assert error.code == "ambiguous-layout"
     assert f"{name}/ with folders inside, beside plane" in error.message
+
+
+@pytest.mark.parametrize("name", ["crash test", "testimony", "blood_test", "valley", "train_car"])
+def test_a_name_with_another_word_in_it_is_no_split(name):
+    assert split_named(name) is None
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("seg_train/seg_train", "seg_test/seg_test"),
+        ("train/images", "test/images"),
+        ("train/train/train", "test"),
+        ("images/train", "images/test"),
+        ("data/seg_train/seg_train", "data/seg_test/seg_test"),
+    ],
+)
+def test_nested_roots_of_splits_are_entered_in_folders_and_archives(
+    tmp_path, write_classes, listener, train, test
+):
+    root = tmp_path / "intel"
+    write_classes(root / train, forest=3, sea=3)
+    write_classes(root / test, forest=1, sea=1)
+    (root / "labels" / "train").mkdir(parents=True)
+    (root / "labels" / "train" / "1.txt").write_text("0 0.5 0.5 1 1")
+    if not (root / "images").exists():
+        shutil.rmtree(root / "labels")
+    archive = read_archive(archive_of(root), for_training=True, reporter=listener)
+    for found in (read_class_folders(root), archive):
+        assert found.classes == ("forest", "sea")
+        assert by_split(found) == {"train": 6, "val": 0, "test": 2}
+
+
+def test_images_without_labels_in_a_nested_test_folder_are_not_used(
+    tmp_path, write_classes, write_image
+):
+    write_classes(tmp_path / "train", a=1, b=1)
+    write_image(tmp_path / "test" / "test" / "1.png")
+    found = read_class_folders(tmp_path)
+    assert found.classes == ("a", "b")
+    assert [s.path for s in found.skipped] == [str(tmp_path / "test")]
+
+
+@pytest.mark.parametrize(
+    "tops",
+    [
+        ("batch1", "batch2"),
+        ("fold_0", "fold_1", "fold_2"),
+        ("2023", "2024"),
+        ("first/first", "second/second"),
+        ("camera a/images", "camera b/images"),
+    ],
+)
+def test_classes_that_hold_the_same_folders_are_a_question(tmp_path, write_classes, listener, tops):
+    root = tmp_path / "cams"
+    for number, top in enumerate(tops):
+        write_classes(root / top, cat=1, dog=1, **({"owl": 1} if number == 0 else {}))
+    (root / "README.txt").write_text("x")
+    level = len(Path(tops[0]).parts) + 1
+    error = refusal(root)
+    assert error.code == "ambiguous-classes"
+    first = root / Path(tops[0]).parts[0]
+    for word in ("cat, dog", f"pass {first}", f"class_level={level} if", "class_level=1 if"):
+        assert word in error.message
+    inner = read_class_folders(root, class_level=level)
+    assert inner.classes == ("cat", "dog", "owl")
+    assert len(inner) == 2 * len(tops) + 1
+    assert (inner.given == -1).all()
+    outer = read_class_folders(root, class_level=1)
+    assert outer.classes == tuple(sorted(Path(top).parts[0] for top in tops))
+    with pytest.raises(ConvlensError) as caught:
+        read_archive(archive_of(root), for_training=True, reporter=listener)
+    assert caught.value.code == "ambiguous-classes"
+    assert str(tmp_path / "cams.zip") in caught.value.message
+    assert f"unpack the archive and pass cams/{first.name}" in caught.value.message
+    read = read_archive(
+        tmp_path / "cams.zip", DataSettings(class_level=level), for_training=True, reporter=listener
+    )
+    assert read.classes == inner.classes
+
+
+def test_most_folders_that_hold_the_same_folders_are_enough_for_a_question(
+    tmp_path, write_classes, write_image
+):
+    for batch in ("batch1", "batch2"):
+        write_classes(tmp_path / batch, Cat=1, dog=1)
+    write_classes(tmp_path / "rest", owl=1)
+    write_image(tmp_path / "batch1" / "overview.png")
+    error = refusal(tmp_path)
+    assert error.code == "ambiguous-classes"
+    assert "batch1/, batch2/ in" in error.message
+    assert "(Cat, dog)" in error.message
+    for number in range(5):
+        write_image(tmp_path / "batch1" / f"{number}.png")
+    assert read_class_folders(tmp_path).classes == ("batch1", "batch2", "rest")
+
+
+def test_splits_below_the_classes_are_a_question(tmp_path, write_classes):
+    for name in ("cat", "dog"):
+        write_classes(tmp_path / name, train=2, test=1)
+    error = refusal(tmp_path)
+    assert error.code == "ambiguous-classes"
+    assert f"{tmp_path}/train/<class>/<image>" in error.message
+    assert read_class_folders(tmp_path, class_level=1).classes == ("cat", "dog")
+
+
+def test_folders_inside_a_class_that_others_lack_are_no_question(tmp_path, write_classes):
+    write_classes(tmp_path / "cat", indoors=1, outdoors=1)
+    write_classes(tmp_path / "dog", meadow=1, street=1)
+    assert read_class_folders(tmp_path).classes == ("cat", "dog")
+    for name in ("owl", "fox"):
+        write_classes(tmp_path / "wild" / name, images=1)
+    assert read_class_folders(tmp_path / "wild").classes == ("fox", "owl")
+
+
+@pytest.mark.parametrize("inside", ["", "2021"])
+def test_a_class_called_test_can_be_used(tmp_path, write_classes, write_image, inside):
+    write_classes(tmp_path, engine=2, brake=2)
+    write_image(tmp_path / "test" / inside / "x.png")
+    if inside:
+        assert "--set data.class_level=1" in refusal(tmp_path).message
+    found = read_class_folders(tmp_path, class_level=1)
+    assert found.classes == ("brake", "engine", "test")
+    assert (found.given == -1).all()
+
+
+def test_a_class_level_names_what_it_does_not_read(tmp_path, write_classes, write_image):
+    write_classes(tmp_path / "train", a=1, b=1)
+    write_classes(tmp_path / "test", a=1, b=1)
+    write_image(tmp_path / "loose.png")
+    found = read_class_folders(tmp_path, class_level=2)
+    assert by_split(found) == {"train": 2, "val": 0, "test": 2}
+    assert [Path(s.path).name for s in found.skipped] == ["loose.png"]
+    assert refusal(tmp_path, class_level=4).code == "no-class-folders"
+    write_classes(tmp_path / "batch2", a=1, b=1)
+    assert "which is a split, beside batch2" in refusal(tmp_path, class_level=2).message
+
+
+def test_a_table_beside_loose_images_is_named(tmp_path, write_image):
+    write_image(tmp_path / "x.png")
+    (tmp_path / "labels.csv").write_text("image,label\nx.png,a\n")
+    assert f"pass {tmp_path / 'labels.csv'}" in refusal(tmp_path).message
 
 
 def test_evaluation_reads_the_test_split_alone(tmp_path, write_classes):

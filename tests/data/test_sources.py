@@ -107,6 +107,13 @@ def test_arrays_of_one_class(listener):
     assert len(open_for_evaluation(arrays, classes=["1", "0"], reporter=listener)) == 4
 
 
+def test_a_spreadsheet_is_called_one(tmp_path, listener):
+    (tmp_path / "plants.xlsx").write_bytes(b"PK")
+    error = refusal(open_source, tmp_path / "plants.xlsx", reporter=listener)
+    assert error.code == "unknown-source"
+    assert "save it as CSV UTF-8" in error.message
+
+
 def test_evaluation_matches_classes_by_name(tmp_path, write_classes, listener):
     write_classes(tmp_path, b=2, c=1)
     images = open_for_evaluation(tmp_path, classes=["c", "a", "b"], reporter=listener)

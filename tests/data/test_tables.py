@@ -53,6 +53,175 @@ def test_every_common_dialect(table, separator, encoding, ending):
     assert read(table(text, encoding=encoding)).classes == ("two words", "élan")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"image";"label";"size, w, h, d"\nimages/a.png;x;"1,2"\nimages/b.png;y;"3"\n',
+        "image;label;size, w, h, d\nimages/a.png;x;1,2\nimages/b.png;y;3\n",
+        "sep=;\nimage;label\nimages/a.png;x\nimages/b.png;y\n",
+        "sep=|\nimage|label\nimages/a.png|x\nimages/b.png|y\n",
+        '"sep=\t"\r\nimage\tlabel\r\nimages/a.png\tx\r\nimages/b.png\ty\r\n',
+        "image|label\nimages/a.png|x\nimages/b.png|y\n",
+        'image, label\n"images/a.png", "x"\nimages/b.png, y\n',
+        "image,label\nimages/a.png,x,,\nimages/b.png,y\n,\n,,,\n",
+        "Image,LABEL\nimages/a.png,x\nimages/b.png,y\n",
+        "filename,label\nimages/a.png,x\nimages/b.png,y\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_what_spreadsheets_write(table, text, encoding):
+    found = read(table(text, encoding=encoding))
+    assert found.classes == ("x", "y")
+    assert found.names() == ["images/a.png", "images/b.png"]
+    assert found.skipped == ()
+
+
+def test_the_number_of_a_row_counts_the_separator_line(table):
+    error = refusal(table("sep=;\nimage;label\nimages/gone.png;x\n"))
+    assert "row 3: no such file" in error.message
+
+
+def test_a_table_without_a_heading_is_called_so(table):
+    message = refusal(table("images/a.png,x\nimages/b.png,y\n")).message
+    assert "names an image ('images/a.png')" in message
+    assert "image,label" in message
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [
+        ("is_valid", ("False", "True")),
+        ("is_valid", ("0", "1")),
+        ("Is_Valid", ("no", "yes")),
+        ("set", ("train", "valid")),
+        ("subset", ("Training", "dev")),
+        ("partition", ("train_set", "validation")),
+    ],
+)
+def test_a_column_of_splits_with_another_name_is_used_and_said(table, column, cells):
+    text = f"image,label,{column}\n" + "".join(
+        f"images/{name}.png,{'xy'[n % 2]},{cells[n > 3]}\n" for n, name in enumerate("abcdef")
+    )
+    found = read(table(text))
+    assert [SPLITS[i] for i in found.given] == ["train"] * 4 + ["val"] * 2
+    assert found.notes == (f"splits read from the column '{column}' of plants.csv",)
+    assert found.doubts == {}
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [("fold", "012345"), ("partition", "001122"), ("set", "xyxyxy"), ("is_valid", "010 10")],
+)
+def test_a_column_that_may_hold_splits_and_cannot_be_read_is_said(table, tmp_path, column, cells):
+    text = f"image,label,{column}\n" + "".join(
+        f"images/{name}.png,{'xy'[n % 2]},{cells[n].strip()}\n" for n, name in enumerate("abcdef")
+    )
+    found = read(table(text))
+    assert (found.given == -1).all()
+    assert f"the column '{column}' holds" in found.doubts["split-unused"].seen
+    assert read(tmp_path / "plants.csv", group_column=column).doubts == {}
+
+
+def test_the_column_split_comes_before_others(table):
+    found = read(table("image,label,split,is_valid\nimages/a.png,x,train,True\n"))
+    assert [SPLITS[i] for i in found.given] == ["train"]
+    named = read(
+        table("image,label,is_test\nimages/a.png,x,no\nimages/b.png,y,yes\n"),
+        split_column="is_test",
+    )
+    assert [SPLITS[i] for i in named.given] == ["train", "test"]
+
+
+def test_files_in_folders_of_splits_are_said(table, tmp_path, write_image):
+    for split in ("train", "test"):
+        write_image(tmp_path / split / "1.png")
+    found = read(table("image,label\ntrain/1.png,x\ntest/1.png,y\n"))
+    assert "lie in folders of splits (test, train)" in found.doubts["split-unused"].seen.replace(
+        "train, test", "test, train"
+    )
+
+
+def test_names_without_a_suffix_are_completed_where_one_file_fits(table, tmp_path, write_image):
+    write_image(tmp_path / "images" / "twice.png")
+    write_image(tmp_path / "images" / "twice.jpg")
+    write_image(tmp_path / "images" / "v1.2.png")
+    found = read(table("image,label\nimages/a,x\nimages/b,y\nimages/v1.2,y\nimages/twice,x\n"))
+    assert found.names() == ["images/a.png", "images/b.png", "images/v1.2.png"]
+    assert found.notes[0] == (
+        "3 names without a suffix in plants.csv completed, the first 'images/a' to a.png"
+    )
+    (skipped,) = found.skipped
+    assert "several with a suffix (twice.jpg, twice.png)" in skipped.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("images/a.jpg", ["there is a.png in that folder"]),
+        ("a.png", ["there is images/a.png"]),
+        ("a", ["there is images/a.png"]),
+        ("IMAGES/A.PNG", ["there is images/a.png"]),
+        ("D:\\photos\\a.png", ["D:\\photos\\a.png", "there is images/a.png"]),
+        ("elsewhere/z.png", ["names are relative to the table's folder"]),
+        ("https://example.org/images/a.png", ["web address", "download the images"]),
+        ("s3://bucket/a.png", ["web address"]),
+    ],
+)
+def test_where_no_file_is_found_the_path_and_what_is_near_are_said(table, tmp_path, name, words):
+    error = refusal(table(f"image,label\n{name},x\n{name},y\n"))
+    assert error.code == "no-images"
+    if ":" not in name:
+        assert str(tmp_path / name) in error.message
+    for word in words:
+        assert word in error.message
+
+
+def test_some_files_that_are_missing_are_counted_with_a_hint(table, tmp_path):
+    found = read(table("image,label\nimages/a.png,x\nb.png,y\nhttps://x.org/c.png,x\n"))
+    assert [s.path for s in found.skipped] == [str(tmp_path / "b.png"), "https://x.org/c.png"]
+    (note,) = found.notes
+    assert note.startswith("2 files of plants.csv not found, the first in row 3; there is images/b")
+    assert note.endswith(f"write names from {tmp_path} on")
+
+
+def test_json_lines_equal_csv(table):
+    as_csv = read(table("image,label,split\nimages/a.png,1,train\nimages/b.png,2,test\n"))
+    lines = (
+        '{"image": "images/a.png", "label": 1, "split": "train", "box": {"x": 1}}\n\n'
+        '{"split": "test", "image": "images/b.png", "label": 2.0}\n'
+        '{"split": "test", "image": "images/c.png", "label": null}\n'
+    )
+    found = read(table(lines, name="plants.jsonl"))
+    assert found.paths == as_csv.paths
+    assert found.classes == as_csv.classes
+    assert (found.given == as_csv.given).all()
+    assert [s.reason for s in found.skipped] == ["row 4: no label"]
+    lists = '{"image": "images/a.png", "label": ["x", "y"]}\n'
+    assert refusal(table(lists, name="plants.jsonl")).code == "several-labels"
+
+
+@pytest.mark.parametrize(
+    "line", ["[1]", "{", "[" * 100_000, "7", '"a"', r'{"image": "a.png", "label": "\ud800"}']
+)
+def test_lines_that_are_no_objects(table, line):
+    assert "line 1 of" in refusal(table(line, name="plants.jsonl")).message
+
+
+def test_parquet_without_a_value_has_no_label(table, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    names = [f"images/{name}.png" for name in "abcd"]
+    rows = {"image": names, "label": [1.0, None, float("nan"), 2.0]}
+    parquet.write_table(pa.table(rows), tmp_path / "t.parquet")
+    found = read(tmp_path / "t.parquet")
+    assert found.classes == ("1", "2")
+    assert [s.unlabeled for s in found.skipped] == [True, True]
+    lists = {"image": names[:1], "label": [["x", "y"]], "other": [{"a": 1}]}
+    parquet.write_table(pa.table(lists), tmp_path / "t.parquet")
+    assert refusal(tmp_path / "t.parquet").code == "several-labels"
+
+
 def test_splits_and_groups(table):
     found = read(
         table(
@@ -96,11 +265,11 @@ def test_rows_without_a_file_or_a_label_are_named(table, tmp_path):
     )
     assert len(found) == 2
     assert [(s.path, s.reason) for s in found.skipped] == [
-        ("images/gone.png", "row 3: no such file"),
-        ("images/b.png", "row 4: no label"),
+        (str(tmp_path / "images" / "gone.png"), "row 3: no such file"),
+        (str(tmp_path / "images" / "b.png"), "row 4: no label"),
         ("(no file name)", "row 5: no such file"),
-        ("folder.png", "row 6: no such file"),
-        ("a\0b.png", "row 8: no such file"),
+        (str(tmp_path / "folder.png"), "row 6: no such file"),
+        (str(tmp_path / "a\0b.png"), "row 8: no such file"),
     ]
     assert [s.unreadable for s in found.skipped] == [True, False, False, True, True]
 

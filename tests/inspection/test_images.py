@@ -97,3 +97,13 @@ def test_a_grey_image_keeps_its_shape(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_grey(tmp_path / "g.png", longest=9), levels)
     with pytest.raises(ConvlensError, match=r"nope\.png"):
         read_grey(tmp_path / "nope.png", longest=9)
+
+
+def test_pictures_and_single_images_are_read() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    spec = InputSpec(height=8, width=8)
+    picture = Image.fromarray(pixels)
+    for given in (picture, pixels, [picture], pixels[None].transpose(0, 3, 1, 2)):
+        found = read_images(given, spec, Quiet())
+        assert (found.pixels == pixels).all()
+        assert found.names == ("image 0",)

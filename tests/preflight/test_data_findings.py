@@ -119,7 +119,7 @@ def test_what_was_left_out_for_another_reason_can_be_read(tmp_path: Path) -> Non
     rows = [f"{path},{path.parent.name}" for path in sorted(folder.glob("t*/*/0*.png"))]
     table = tmp_path / "table.csv"
     table.write_text("\n".join(["image,label", *rows, f"{folder / 'val/rose/000.png'},"]))
-    assert found_in(table).keys() == CLEAN
+    assert found_in(table).keys() == CLEAN | {"labels-missing", "split-unused"}
 
 
 def test_of_a_table_a_file_that_is_missing_cannot_be_read_and_a_row_without_a_label_can(
@@ -132,7 +132,7 @@ def test_of_a_table_a_file_that_is_missing_cannot_be_read_and_a_row_without_a_la
     odd = ["gone.png,rose,", "unlabelled.png,,", "unwanted.png,rose,left out"]
     table.write_text("\n".join(["image,label,split", *(f"{row}," for row in rows), *odd]))
     found = found_in(table)["unreadable"]
-    assert found.files == ("gone.png",)
+    assert found.files == (str(tmp_path / "gone.png"),)
     assert "no such file" in found.message
 
 
@@ -607,3 +607,50 @@ def test_of_a_users_own_network_it_is_not_known_what_it_starts_from(tmp_path: Pa
     images = open_source(source(tmp_path / "images"), reporter=Quiet())
     asked = {"model": {"name": f"{tmp_path}/own.py:build"}, "input": {"height": 128, "width": 128}}
     assert "few-from-scratch" not in found_with(images, **asked)
+
+
+def test_a_table_s_missing_labels_and_unused_splits_are_findings(tmp_path: Path) -> None:
+    rows = ["image,label,fold"]
+    for number in range(30):
+        scene(number).save(tmp_path / f"{number}.png")
+        label = ("", "nan", "daisy")[number] if number < 3 else ("daisy", "rose")[number % 2]
+        rows.append(f"{number}.png,{label},{number % 5}")
+    (tmp_path / "plants.csv").write_text("\n".join(rows))
+    found = found_in(tmp_path / "plants.csv")
+    assert found["labels-missing"].evidence == {"count": 2}
+    assert "row 2 (no label)" in found["labels-missing"].message
+    assert found["labels-missing"].files[1] == str(tmp_path / "1.png")
+    assert "the column 'fold' holds 0, 1, 2, 3 and 1 more" in found["split-unused"].message
+    assert "data.group_column" in found["split-unused"].remedy
+    assert "unreadable" not in found
+
+
+@pytest.mark.parametrize(
+    ("labels", "code"),
+    [
+        (["cat", "dog", "cat,dog"], "several-labels"),
+        (["None", "cat", "dog"], "unclear-labels"),
+        ([f"{0.1 * number:.2f}" for number in range(30)], "real-valued-labels"),
+    ],
+)
+def test_labels_that_are_no_classes_are_findings(
+    tmp_path: Path, labels: list[str], code: str
+) -> None:
+    rows = ["image;label"]
+    for number, label in enumerate(labels):
+        scene(number).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png;{label}")
+    (tmp_path / "plants.csv").write_text("\n".join(rows))
+    (finding,) = api.check(tmp_path / "plants.csv", quiet=True).findings
+    assert (finding.code, finding.severity) == (code, "error")
+    assert finding.remedy
+
+
+def test_folders_that_hold_the_same_folders_are_a_finding(tmp_path: Path) -> None:
+    for batch in ("batch1", "batch2"):
+        for name in ("daisy", "rose"):
+            (tmp_path / batch / name).mkdir(parents=True)
+            scene(0).save(tmp_path / batch / name / "1.png")
+    (finding,) = api.check(tmp_path, quiet=True).findings
+    assert finding.code == "ambiguous-classes"
+    assert "data.class_level=2" in finding.remedy

@@ -57,6 +57,24 @@ def files_some_grey(folder: Path) -> Path:
     return photos
 
 
+def table_of(folder: Path, column: str, cells: list[str]) -> Path:
+    """Sixty files in three classes, the last of which is called nan, with one more column."""
+    rows = [f"image,label,{column}"]
+    for number, cell in enumerate(cells):
+        scene(number).save(folder / f"{number}.png")
+        rows.append(f"{number}.png,{('daisy', 'rose', 'nan')[number % 3]},{cell}")
+    (folder / "plants.csv").write_text("\n".join(rows))
+    return folder / "plants.csv"
+
+
+def files_without_labels(folder: Path) -> Path:
+    return table_of(folder, "camera", ["x"] * 60)
+
+
+def files_in_folds(folder: Path) -> Path:
+    return table_of(folder, "fold", [str(number % 20) for number in range(60)])
+
+
 def found_in(asked: dict[str, Any], given: Source) -> dict[str, Finding]:
     settings = validated(DataSettings, asked.get("data", {}), what="[data]")
     images = open_source(given, settings=settings, reporter=Quiet())
@@ -88,6 +106,8 @@ def asked_by(options: list[tuple[str, str]]) -> dict[str, Any]:
 VGG = {"name": "vgg11", "weights": "weights.safetensors"}
 FAULTS: list[tuple[str, dict[str, Any], Callable[..., Any]]] = [
     ("imbalance", {}, few_of_a_class),
+    ("labels-missing", {}, files_without_labels),
+    ("split-unused", {}, files_in_folds),
     ("validation-small", {}, lambda: noise(18_000, 8, 1)),
     ("validation-small", {"data": {"test": 0.05}}, lambda: noise(18_000, 8, 1)),
     ("mixed-colour", {}, some_grey),
@@ -180,7 +200,7 @@ def test_what_a_remedy_proposes_answers_the_finding(
 ) -> None:
     if code == "memory":
         monkeypatch.setattr(network_findings, "available_memory", lambda: 400_000_000)
-    shown = given(tmp_path) if given in {files_in_colour, files_some_grey} else given()
+    shown = given(tmp_path) if given.__name__.startswith("files") else given()
     before = found_in(asked, shown)
     remedy = before[code].remedy
     assert ways(remedy), remedy

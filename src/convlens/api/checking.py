@@ -128,7 +128,21 @@ def check(
         return _judged(plan, found, allow=tuple(allow), device=None, cache=kept)
 
 
-_OF_THE_SOURCE = frozenset({"conflicting-rows", "class-without-images", "case-twins", "one-class"})
+_OF_THE_SOURCE = frozenset(
+    {
+        "ambiguous-classes",
+        "ambiguous-layout",
+        "case-twins",
+        "class-without-images",
+        "classes-differ",
+        "conflicting-rows",
+        "one-class",
+        "real-valued-labels",
+        "several-labels",
+        "split-twice",
+        "unclear-labels",
+    }
+)
 """What a source may be refused for that is a finding about it, not a slip in the request."""
 
 

@@ -57,7 +57,8 @@ def train(
 
     Args:
         source: a folder of class folders, an archive, an ``.npz`` file, a table, a catalogue name,
-            or arrays ``(X, y)``: X of N×H×W×C or N×H×W, uint8 or floats in [0, 1]; y of N labels.
+            or arrays ``(X, y)``: X of N×H×W×C, N×C×H×W or N×H×W, uint8, booleans or floats in
+            [0, 1], or Pillow images of one size; y of N labels.
         model: a network by name, or your own as ``"file.py:function"``.
         layers: a network in the layer notation, in place of ``model``.
         head: what follows the stages, in the layer notation: ``"globalavgpool, dense 256 relu,

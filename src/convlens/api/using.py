@@ -92,8 +92,10 @@ def predict(
 
     Args:
         run: a run's folder, or a bundle's.
-        images: a path, a list of paths (folders are searched), or pixels N×H×W×C or N×H×W, uint8
-            or floats in [0, 1]. With ``allow_url``, a path may be an address on the web.
+        images: a path, the bytes of an image file, an open file, a Pillow image, or pixels (one
+            image H×W or H×W×C, or several N×H×W×C, N×C×H×W or N×H×W; uint8, booleans or floats in
+            [0, 1]); or an iterable of any of these. Folders are searched.
+            With ``allow_url``, a path may be an address on the web.
         top: how many classes to name for each image.
         views: also ask about these views of every image: ``"flip"``, ``"crops"``, or
             ``"flip,crops"``; what the network's "not sure" promises then does not hold, and it is

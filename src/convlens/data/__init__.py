@@ -28,6 +28,7 @@ from convlens.data.datasets import fetch_dataset
 from convlens.data.decode import decode
 from convlens.data.duplicates import same_files
 from convlens.data.folds import k_folds
+from convlens.data.given_images import Given, list_images, picture_file
 from convlens.data.headers import Header, read_header
 from convlens.data.image_files import find_images
 from convlens.data.image_set import SPLITS, ImageSet, Skipped
@@ -50,7 +51,8 @@ from convlens.data.scan import Scan, scan_headers
 from convlens.data.settings import DataSettings
 from convlens.data.sources import Source, open_for_evaluation, open_images, open_source
 from convlens.data.splits_file import read_splits, write_splits
-from convlens.data.tables import CLEANED_COLUMNS, LEFT_OUT
+from convlens.data.table_files import CLEANED_COLUMNS
+from convlens.data.tables import LEFT_OUT
 
 __all__ = [
     "CLEANED_COLUMNS",
@@ -63,6 +65,7 @@ __all__ = [
     "DataSettings",
     "Dataset",
     "Features",
+    "Given",
     "Header",
     "ImageLimits",
     "ImageSet",
@@ -91,6 +94,7 @@ __all__ = [
     "kept_shape",
     "known_datasets",
     "list_entries",
+    "list_images",
     "margin_in_force",
     "memory_room",
     "one_opencv_thread",
@@ -98,6 +102,7 @@ __all__ = [
     "open_images",
     "open_source",
     "ordered_map",
+    "picture_file",
     "pixels_of",
     "read_header",
     "read_pixels",

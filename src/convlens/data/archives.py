@@ -13,20 +13,29 @@ from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError, WorkFailedError
 from convlens.core.reporter import Reporter
 from convlens.data.archive_members import archive_name, members
-from convlens.data.class_folders import read_class_folders
+from convlens.data.folders import METADATA_NAMES, read_folder
 from convlens.data.image_files import entries, is_folder
-from convlens.data.labelled import SPLIT_NAMES, Labelled
+from convlens.data.labelled import Labelled
+from convlens.data.settings import DataSettings
+from convlens.data.split_names import split_named
 
 _UNPACKING = ".unpacking-"
 _ABANDONED_SECONDS = 24 * 3600.0
 
 
-def read_archive(path: Path, *, for_training: bool, reporter: Reporter) -> Labelled:
+def read_archive(
+    path: Path,
+    settings: DataSettings | None = None,
+    *,
+    for_training: bool,
+    reporter: Reporter,
+) -> Labelled:
     """Read a zip or tar archive of class folders.
 
     Args:
         path: the archive; see `convlens.data.archive_members.members` for what is refused.
-        for_training: as in `read_class_folders`.
+        settings: how to read the folder in it.
+        for_training: as in `read_folder`.
         reporter: sees the unpacking.
 
     Raises:
@@ -36,10 +45,10 @@ def read_archive(path: Path, *, for_training: bool, reporter: Reporter) -> Label
     folder = unpack(path, reporter)
     inner = _inner(folder)
     try:
-        labelled = read_class_folders(inner, for_training=for_training)
+        labelled = read_folder(inner, settings or DataSettings(), for_training=for_training)
     except ConvlensError as error:
         problem, remedy = (
-            text.replace(str(folder), str(path)) for text in (error.problem, error.remedy)
+            _of_archive(text, folder, path) for text in (error.problem, error.remedy)
         )
         raise ConvlensError(
             problem, remedy=remedy, between=error.between, code=error.code
@@ -50,6 +59,12 @@ def read_archive(path: Path, *, for_training: bool, reporter: Reporter) -> Label
         name=archive_name(path) or path.stem,
         notes=labelled.notes if inner == folder else (*labelled.notes, note),
     )
+
+
+def _of_archive(text: str, folder: Path, path: Path) -> str:
+    """An error's text with the archive for the folder it is unpacked in, which nobody knows."""
+    text = text.replace(f"pass {folder}{os.sep}", "unpack the archive and pass ")
+    return text.replace(str(folder), str(path))
 
 
 def unpack(path: Path, reporter: Reporter) -> Path:
@@ -121,7 +136,8 @@ def _inner(folder: Path) -> Path:
     while len(listing) == 1 and is_folder(listing[0]):
         only = Path(listing[0].path)
         below = entries(only)
-        if only.name.casefold() in SPLIT_NAMES or not any(is_folder(entry) for entry in below):
+        holds_more = any(is_folder(e) or e.name in METADATA_NAMES for e in below)
+        if split_named(only.name) or not holds_more:
             break
         folder, listing = only, below
     return folder

@@ -2,32 +2,18 @@
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from convlens.core.errors import ConvlensError
-from convlens.core.words import counted, some
+from convlens.core.words import some
+from convlens.data.folder_layout import Parent, expected_layout, find_layout, subfolders
 from convlens.data.image_files import Walk, entries, is_folder, no_images
 from convlens.data.image_set import SPLITS, normalised
-from convlens.data.labelled import (
-    SPLIT_NAMES,
-    UNSAID,
-    Labelled,
-    refuse_case_twins,
-    refuse_one_class,
-)
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Which folder holds the class folders of which split; of UNSAID where there are no splits."""
-
-    folders: Mapping[int, Path]
-    notes: tuple[str, ...] = ()
-    unused: tuple[tuple[str, str], ...] = ()
+from convlens.data.labelled import Labelled, refuse_case_twins, refuse_one_class
 
 
 @dataclass(frozen=True)
@@ -40,28 +26,31 @@ class _Found:
     spoiled: bool
 
 
-def read_class_folders(root: Path, *, for_training: bool = True) -> Labelled:
+def read_class_folders(
+    root: Path, *, for_training: bool = True, class_level: int | None = None
+) -> Labelled:
     """Read a folder of class folders.
 
-    Images in folders inside a class folder belong to the class. ``train``, ``val`` (also
-    ``valid``, ``validation``) and ``test`` are splits where they hold class folders themselves.
+    Images in folders inside a class folder belong to the class. Folders named like splits (see
+    `convlens.data.split_names.split_named`) are splits where they hold class folders themselves.
 
     Args:
         root: the folder.
         for_training: whether classes must be the same in all splits and at least two; else only
             the test split is read, where there is one.
+        class_level: how many folders below ``root`` the class folders are; None to find out.
 
     Raises:
         ConvlensError: there are no class folders or no images, or the classes do not fit together.
     """
     walk = Walk(root)
-    layout = _find_layout(root)
-    folders = layout.folders
-    if not for_training and SPLITS.index("test") in folders:
-        folders = {SPLITS.index("test"): folders[SPLITS.index("test")]}
+    layout = find_layout(root, class_level)
+    parents = layout.parents
+    if not for_training:
+        parents = tuple(p for p in parents if p.split == SPLITS.index("test")) or parents
     for path, reason in layout.unused:
         walk.skip(path, reason)
-    found = [f for split, folder in folders.items() for f in _read_classes(folder, split, walk)]
+    found = [f for parent in parents for f in _read_classes(parent, walk)]
     used = {f.name for f in found if f.paths}
     unused = sorted({f.name for f in found if f.spoiled} - used)
     if not used:
@@ -69,8 +58,9 @@ def read_class_folders(root: Path, *, for_training: bool = True) -> Labelled:
     classes = tuple(sorted(used))
     refuse_case_twins(str(root), classes)
     if for_training:
-        _refuse_classes_that_differ([f for f in found if f.name in used], folders)
-        expected = _expected(root) + _hint(folders) + "".join(f" ({n})" for n in _unused(unused))
+        _refuse_classes_that_differ([f for f in found if f.name in used], parents)
+        notes = "".join(f" ({note})" for note in _unused(unused))
+        expected = expected_layout(root) + _hint(parents) + notes
         refuse_one_class(str(root), classes, expected)
     sizes = [len(f.paths) for f in found]
     return Labelled(
@@ -87,86 +77,9 @@ def read_class_folders(root: Path, *, for_training: bool = True) -> Labelled:
     )
 
 
-def _find_layout(root: Path) -> _Layout:
-    folders = _subfolders(root)
-    if not folders:
-        loose = Walk(root)
-        count = len(loose.images(root))
-        if not count:
-            raise no_images(str(root), loose.skipped)
-        raise ConvlensError(
-            f"{root} holds {counted(count)} but no class folders; expected {_expected(root)}",
-            code="no-class-folders",
-        )
-    splits = _split_folders(root, folders)
-    others = [f.name for f in folders if f.name not in {s.name for s in splits.values()}]
-    with_classes = {split: f for split, f in splits.items() if _subfolders(f)}
-    if with_classes:
-        return _split_layout(root, splits, with_classes, others)
-    if splits and not others:
-        names = some(f"{f.name}/" for f in splits.values())
-        raise ConvlensError(
-            f"{root} has {names} with images directly inside, and no class folders; "
-            f"expected {root}/train/<class>/<image>. If these words really are your classes, "
-            "rename the folders",
-            code="no-class-folders",
-        )
-    notes = tuple(
-        f"{f.name}/ holds no class folders: read as a class, not as a split"
-        for f in splits.values()
-    )
-    return _Layout({UNSAID: root}, notes)
-
-
-def _split_layout(
-    root: Path, splits: Mapping[str, Path], with_classes: Mapping[str, Path], others: Sequence[str]
-) -> _Layout:
-    if others and len(splits) == 1:
-        (only,) = splits.values()
-        raise ConvlensError(
-            f"{root} has {only.name}/ with folders inside, beside {some(others)}: is it a split or "
-            f"a class? Expected one or the other: pass {only} to use its class folders, or move "
-            f"its images directly into {only.name}/ to make it a class",
-            code="ambiguous-layout",
-        )
-    unused = [(str(root / name), "a folder beside the splits") for name in others]
-    unused += [
-        (str(folder), "a split without class folders: its images have no class")
-        for split, folder in splits.items()
-        if split not in with_classes
-    ]
-    return _Layout({SPLITS.index(s): f for s, f in with_classes.items()}, (), tuple(unused))
-
-
-def _split_folders(root: Path, folders: Sequence[Path]) -> dict[str, Path]:
-    splits: dict[str, Path] = {}
-    for folder in folders:
-        split = SPLIT_NAMES.get(folder.name.casefold())
-        if split in splits:
-            raise ConvlensError(
-                f"{root} has both {splits[split].name}/ and {folder.name}/ for its {split} split; "
-                "expected one: merge or remove one of them",
-                code="split-twice",
-            )
-        if split:
-            splits[split] = folder
-    return splits
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    try:
-        return [Path(entry.path) for entry in entries(folder) if is_folder(entry)]
-    except OSError as error:
-        raise ConvlensError(
-            f"cannot read the folder {folder} ({error.strerror}); "
-            "expected one that you may read: check its permissions",
-            code="unreadable-folder",
-        ) from error
-
-
-def _read_classes(folder: Path, split: int, walk: Walk) -> list[_Found]:
+def _read_classes(parent: Parent, walk: Walk) -> list[_Found]:
     found = []
-    for entry in entries(folder):
+    for entry in entries(parent.path):
         if not is_folder(entry):
             if walk.accepts(entry):
                 walk.skip(entry.path, "an image outside any class folder")
@@ -177,7 +90,7 @@ def _read_classes(folder: Path, split: int, walk: Walk) -> list[_Found]:
         spoiled = not paths and len(walk.skipped) > skipped
         if not paths and not spoiled:
             walk.skip(entry.path, "a class folder without images")
-        found.append(_Found(name, split, paths, spoiled))
+        found.append(_Found(name, parent.split, paths, spoiled))
     return found
 
 
@@ -198,35 +111,35 @@ def _class_name(entry: os.DirEntry[str]) -> str:
     return normalised(entry.name)
 
 
-def _refuse_classes_that_differ(found: Sequence[_Found], folders: Mapping[int, Path]) -> None:
+def _refuse_classes_that_differ(found: Sequence[_Found], parents: Sequence[Parent]) -> None:
     """Refuse splits with other class folders, or with a class of which train has no image."""
+    folders: dict[int, str] = {}
+    for parent in parents:
+        folders.setdefault(parent.split, parent.name)
     classes = {split: {f.name for f in found if f.split == split} for split in folders}
     splits_with = Counter(name for names in classes.values() for name in names)
     differing = [name for name in sorted(splits_with) if splits_with[name] < len(folders)]
     lines = [
-        f"'{name}' is only in {some(folders[s].name for s in folders if name in classes[s])}"
+        f"'{name}' is only in {some(folders[s] for s in folders if name in classes[s])}"
         for name in differing
     ]
     train = {f.name for f in found if f.split == SPLITS.index("train") and f.paths}
     if SPLITS.index("train") in folders:
         lines += [
-            f"'{name}' has no image in {folders[SPLITS.index('train')].name}"
+            f"'{name}' has no image in {folders[SPLITS.index('train')]}"
             for name in sorted(set(splits_with) - train - set(differing))
         ]
     if lines:
         raise ConvlensError(
             f"the class folders differ between the splits: {some(lines, 8)}; "
-            "expected the same names in each: rename, add or remove folders",
+            "expected the same names in each: rename, add or remove folders; a split whose images "
+            "have no classes belongs outside the source",
             code="classes-differ",
         )
 
 
-def _expected(root: Path) -> str:
-    return f"{root}/<class>/<image>, or {root}/train/<class>/<image>"
-
-
-def _hint(folders: Mapping[int, Path]) -> str:
+def _hint(parents: Sequence[Parent]) -> str:
     """What to pass instead where the only folder holds folders itself."""
-    inner = [folder for top in folders.values() for folder in _subfolders(top)]
-    wrapped = len(inner) == 1 and _subfolders(inner[0])
-    return f". If its folders are the classes, pass {inner[0]}" if wrapped else ""
+    inner = [folder for parent in parents for folder in subfolders(parent.path)]
+    wrapped = len(inner) == 1 and subfolders(inner[0])
+    return f". If its folders are the classes or the splits, pass {inner[0]}" if wrapped else ""

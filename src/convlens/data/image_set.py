@@ -4,8 +4,9 @@ import hashlib
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +23,25 @@ class Skipped:
         reason: why, in a few words.
         unreadable: whether it is meant for an image and cannot be read; False for what was left
             out for another reason.
+        unlabeled: whether a table names it without a label.
     """
 
     path: str
     reason: str
     unreadable: bool = False
+    unlabeled: bool = False
+
+
+class Doubt(NamedTuple):
+    """Something in a source that may have been meant otherwise.
+
+    Attributes:
+        seen: what was seen.
+        remedy: what to pass or to write, to have it otherwise.
+    """
+
+    seen: str
+    remedy: str
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,6 +64,7 @@ class ImageSet:
         groups: (N,) int64, equal where images must not be on different sides; None where no groups
             were given.
         root: the folder that names of files are relative to.
+        doubts: what may have been meant otherwise, by the code of the finding that says so.
 
     Raises:
         ValueError: not exactly one of ``paths`` and ``arrays`` is given, or a length differs.
@@ -66,6 +82,7 @@ class ImageSet:
     axis_added: bool = False
     groups: NDArray[np.int64] | None = None
     root: str = ""
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         images = self.paths if self.arrays is None else self.arrays

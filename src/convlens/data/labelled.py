@@ -9,19 +9,9 @@ from numpy.typing import NDArray
 
 from convlens.core.errors import ConvlensError
 from convlens.core.words import some
-from convlens.data.image_set import SPLITS, Skipped, image_names
+from convlens.data.image_set import SPLITS, Doubt, Skipped, image_names
 
 UNSAID = -1
-
-SPLIT_NAMES: Mapping[str, str] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,6 +31,7 @@ class Labelled:
         skipped: what was left out.
         notes: what was done that the user should know.
         axis_added: whether arrays came without a channel axis, and were given one.
+        doubts: what may have been meant otherwise, by the code of the finding that says so.
     """
 
     name: str
@@ -55,6 +46,7 @@ class Labelled:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     axis_added: bool = False
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -27,6 +27,13 @@ class DataSettings(BaseModel):
         split_column: the column with the split; used where the table has it.
         group_column: the column with what must not straddle splits (a patient, a plant, a camera);
             used where the table has it.
+        missing_labels: the texts among labels that mean that there is no label; None
+            for what programs write for an absent value (``nan``, ``null``, ``N/A``); an empty list
+            makes all of these classes. An empty cell is never a label.
+        class_level: how many folders below the source the class folders are: 1 makes every folder
+            of the source a class, whatever its name; 2 takes the classes from the folders inside
+            those. Folders above the classes that are named like splits are splits. None to find
+            out.
 
     Raises:
         pydantic.ValidationError: a share is out of range, or they leave nothing to train on.
@@ -46,6 +53,8 @@ class DataSettings(BaseModel):
     label_column: str = "label"
     split_column: str = "split"
     group_column: str = "group"
+    missing_labels: tuple[str, ...] | None = None
+    class_level: Annotated[int, Field(ge=1, le=8)] | None = None
 
     @model_validator(mode="after")
     def _something_to_train_on(self) -> Self:

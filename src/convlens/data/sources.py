@@ -16,9 +16,9 @@ from convlens.data.archive_members import archive_name
 from convlens.data.archives import read_archive
 from convlens.data.arrays import read_arrays, read_npz
 from convlens.data.catalogue import known_datasets
-from convlens.data.class_folders import read_class_folders
 from convlens.data.datasets import read_dataset
 from convlens.data.duplicates import copy_notes, joined, same_arrays, same_files
+from convlens.data.folders import read_folder
 from convlens.data.image_files import find_images, no_images, tell_skipped
 from convlens.data.image_set import SPLITS, ImageSet, Skipped, normalised
 from convlens.data.labelled import Labelled, refuse_one_class
@@ -62,6 +62,13 @@ def open_source(
     return images
 
 
+_SPREADSHEETS = frozenset({".xlsx", ".xls", ".xlsm", ".ods"})
+_WITHOUT_CLASSES = frozenset(
+    {"no-class-folders", "ambiguous-classes", "one-class", "unknown-source"}
+)
+"""Why a source cannot be trained on whose images can be used all the same."""
+
+
 def open_images(source: Source, *, seed: int = 0, reporter: Reporter) -> ImageSet:
     """Open what the user points at, for work that needs no classes.
 
@@ -80,7 +87,7 @@ def open_images(source: Source, *, seed: int = 0, reporter: Reporter) -> ImageSe
     try:
         return open_source(source, seed=seed, reporter=reporter)
     except ConvlensError as error:
-        if error.code not in {"no-class-folders", "one-class", "unknown-source"}:
+        if error.code not in _WITHOUT_CLASSES:
             raise
         found = _of_one_class(source, reporter) if error.code == "one-class" else None
         if found is None and isinstance(source, str | Path):
@@ -165,22 +172,28 @@ def _read(
     source: Source, settings: DataSettings, *, for_training: bool, reporter: Reporter
 ) -> Labelled:
     if not isinstance(source, str | Path):
-        return read_arrays(source)
+        return read_arrays(source, settings.missing_labels)
     path = typed_path(source)
     if isinstance(source, str) and source in known_datasets():
         labelled = read_dataset(source, for_training=for_training, reporter=reporter)
         note = f"'{source}' is the dataset of that name; write ./{source} for the folder"
         return replace(labelled, notes=(*labelled.notes, note)) if exists(path) else labelled
     if is_dir(path):
-        return read_class_folders(path, for_training=for_training)
+        return read_folder(path, settings, for_training=for_training)
     if is_file(path):
         suffix = path.suffix.lower()
         if suffix in {".npz", ".npy"}:
-            return read_npz(path)
+            return read_npz(path, settings.missing_labels)
         if suffix in TABLE_SUFFIXES:
-            return read_table(path, settings)
+            return read_table(path, settings, for_training=for_training)
         if archive_name(path) is not None:
-            return read_archive(path, for_training=for_training, reporter=reporter)
+            return read_archive(path, settings, for_training=for_training, reporter=reporter)
+    if path.suffix.lower() in _SPREADSHEETS and exists(path):
+        raise ConvlensError(
+            f"{source} is a spreadsheet; expected a table as text",
+            remedy="save it as CSV UTF-8, and pass that",
+            code="unknown-source",
+        )
     if exists(path):
         raise ConvlensError(f"{source} is a file; expected {_forms()}", code="unknown-source")
     nearest = get_close_matches(str(source), known_datasets(), n=1)
@@ -193,7 +206,7 @@ def _read(
 def _forms() -> str:
     return (
         "a folder of class folders, an archive of one (.zip, .tar.gz, .tar.xz), an .npz file with "
-        "X and y, a table (.csv, .parquet) with the columns image and label, or a dataset: "
+        "X and y, a table (.csv, .jsonl, .parquet) with the columns image and label, or a dataset: "
         + ", ".join(sorted(known_datasets()))
     )
 

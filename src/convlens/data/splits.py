@@ -93,6 +93,7 @@ def image_set(
         axis_added=labelled.axis_added,
         groups=labelled.groups,
         root=labelled.root,
+        doubts=labelled.doubts,
     )
 
 

@@ -1,33 +1,31 @@
-"""Tables that name image files: CSV with the standard library, Parquet with pyarrow."""
+"""Tables that name image files, with a row an image."""
 
-import csv
-import os
-import stat
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import import_module
-from io import StringIO
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from convlens.core.csv_cells import original
 from convlens.core.errors import ConvlensError
 from convlens.core.words import counted, some
-from convlens.data.arrays import class_numbers
+from convlens.data.array_labels import class_numbers
 from convlens.data.image_files import no_images
-from convlens.data.image_set import SPLITS, Skipped
-from convlens.data.labelled import SPLIT_NAMES, UNSAID, Labelled, refuse_case_twins
+from convlens.data.image_set import SPLITS, Doubt, Skipped
+from convlens.data.labelled import UNSAID, Labelled, refuse_case_twins
 from convlens.data.settings import DataSettings
+from convlens.data.split_names import split_named
+from convlens.data.table_columns import IMAGE_COLUMNS, LEFT_OUT, find_columns, split_in
+from convlens.data.table_files import TABLE_SUFFIXES, bad_table, read_records
+from convlens.data.table_labels import (
+    is_missing,
+    refuse_numbers_to_predict,
+    refuse_several_labels,
+    refuse_unclear_labels,
+    without_decimals,
+)
+from convlens.data.table_paths import FileFinder, is_address
 
-LEFT_OUT = "left out"
-"""The split, in a table, of an image that is not to be used."""
-
-CLEANED_COLUMNS = ("image", "label", "split", "reason")
-"""How the heading of a table begins that ``convlens check --fix`` has written."""
-
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
-_DEFAULTS = DataSettings()
+__all__ = ["LEFT_OUT", "TABLE_SUFFIXES", "read_table", "read_tables"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,169 +37,268 @@ class _Row:
     group: str
 
 
-def read_table(path: Path, settings: DataSettings) -> Labelled:
+@dataclass
+class _Rows:
+    """The rows of one or more tables, by file, and what was left out."""
+
+    rows: dict[str, _Row] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+    conflicts: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    unused_splits: list[Doubt] = field(default_factory=list)
+    grouped: bool = False
+
+
+def read_table(path: Path, settings: DataSettings, *, for_training: bool = True) -> Labelled:
     """Read a table with a row an image.
 
     File names are relative to the table's folder. A row whose file is missing, whose label is
-    empty or whose split is ``left out`` is skipped and named; a file that stands there twice with
+    missing or whose split is ``left out`` is skipped and named; a file that stands there twice with
     the same label counts once. Groups are read as they stand: one that is torn between splits is
     found before training, beside all else.
 
     Args:
-        path: a ``.csv``, ``.tsv`` or ``.parquet`` file.
-        settings: what the columns are called.
+        path: a ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file.
+        settings: what the columns are called, and which labels mean that there is none.
+        for_training: whether labels must be classes to train on.
 
     Raises:
-        ConvlensError: the table cannot be read, a column is missing, or a file has two labels,
-            splits or groups.
+        ConvlensError: the table cannot be read, a column is missing, a file has two labels, splits
+            or groups, or the labels are no classes.
     """
-    read = _read_parquet if path.suffix.lower() == ".parquet" else _read_csv
-    columns, records = read(path)
-    named = _columns(path, columns, settings)
-    skipped: list[Skipped] = []
-    rows: dict[str, _Row] = {}
-    conflicts: dict[str, str] = {}
-    repeated = 0
-    for number, record in records:
-        row = _row(path, number, {key: record[column] for key, column in named.items()}, skipped)
-        if row is None:
-            continue
-        first = rows.setdefault(row.path, row)
-        if first is not row:
-            repeated += 1
-            if told := _conflict(first, row):
-                conflicts.setdefault(row.path, told)
-    if conflicts:
+    return read_tables([(path, UNSAID)], settings, for_training=for_training)
+
+
+def read_tables(
+    parts: Sequence[tuple[Path, int]],
+    settings: DataSettings,
+    *,
+    for_training: bool = True,
+    splits_from_folders: bool = False,
+) -> Labelled:
+    """Read several tables as one.
+
+    Args:
+        parts: each table, and the split of its images where it has no column that says so.
+        settings: as for `read_table`.
+        for_training: as for `read_table`.
+        splits_from_folders: whether files in folders named like splits are in these splits, where
+            no column says so.
+
+    Raises:
+        ConvlensError: as `read_table`.
+    """
+    where = str(parts[0][0])
+    found = _Rows()
+    for path, split in parts:
+        _read_rows(path, split, settings, found)
+    if found.conflicts:
         raise ConvlensError(
-            f"{path} says two things of {counted(len(conflicts), 'file')}: "
-            f"{some(conflicts.values(), 3)}; expected one label, split and group an image",
+            f"{where} says two things of {counted(len(found.conflicts), 'file')}: "
+            f"{some(found.conflicts.values(), 3)}; expected one label, split and group an image",
             remedy="mend or remove the rows",
             between=": ",
             code="conflicting-rows",
         )
-    if not rows:
-        raise no_images(str(path), skipped)
-    _refuse_partial_splits(path, rows.values())
-    classes, labels = class_numbers(np.array([row.label for row in rows.values()]))
-    refuse_case_twins(str(path), classes)
-    groups = np.unique([row.group for row in rows.values()], return_inverse=True)[1]
-    note = f"{counted(repeated, 'row')} of {path.name} named a file that an earlier row names"
+    if not found.rows:
+        raise no_images(where, found.skipped)
+    rows = [*found.rows.values()]
+    _refuse_partial_splits(where, rows)
+    rows, doubts = _with_splits_of_folders(parts[0][0], rows, found, use=splits_from_folders)
+    labels = _labels(where, rows, found, settings, for_training=for_training)
+    classes, numbers = class_numbers(np.array(labels))
+    refuse_case_twins(where, classes)
+    groups = np.unique([row.group for row in rows], return_inverse=True)[1]
     return Labelled(
-        name=path.stem,
+        name=parts[0][0].stem,
         classes=classes,
-        labels=labels,
-        given=np.array([row.split for row in rows.values()], np.int8),
-        paths=list(rows),
-        groups=groups.astype(np.int64) if "group" in named else None,
-        root=str(path.parent),
-        skipped=tuple(skipped),
-        notes=(note,) if repeated else (),
+        labels=numbers,
+        given=np.array([row.split for row in rows], np.int8),
+        paths=[row.path for row in rows],
+        groups=groups.astype(np.int64) if found.grouped else None,
+        root=str(parts[0][0].parent),
+        skipped=tuple(found.skipped),
+        notes=tuple(found.notes),
+        doubts=doubts,
     )
 
 
-def _read_csv(path: Path) -> tuple[list[str], Iterable[tuple[int, Mapping[str, str]]]]:
-    try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _bad(f"{path} is not UTF-8 text ({error.reason})", "save it as CSV UTF-8") from error
-    except OSError as error:
-        raise _bad(f"cannot read {path} ({error.strerror})", "check its permissions") from error
-    heading = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=heading.count)
-    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    records: list[tuple[int, Mapping[str, str]]] = []
-    try:
-        columns = [column.strip() for column in next(reader, [])]
-        ours = tuple(columns[: len(CLEANED_COLUMNS)]) == CLEANED_COLUMNS
-        for fields in reader:
-            if fields and len(fields) != len(columns):
-                raise _bad(
-                    f"line {reader.line_num} of {path} has {len(fields)} fields and the heading "
-                    f"has {len(columns)}",
-                    "put fields with commas in quotes",
-                )
-            if fields:
-                cells = map(original, fields) if ours else fields
-                records.append((reader.line_num, dict(zip(columns, cells, strict=True))))
-    except csv.Error as error:
-        raise _bad(
-            f"{path} is no table at line {reader.line_num} ({error})", "mend that line"
-        ) from error
-    return columns, records
-
-
-def _read_parquet(path: Path) -> tuple[list[str], Iterable[tuple[int, Mapping[str, str]]]]:
-    try:
-        parquet, arrow = import_module("pyarrow.parquet"), import_module("pyarrow")
-    except ImportError as error:
-        raise ConvlensError(
-            f"reading {path.name} needs pyarrow, which is not installed; "
-            "pip install 'convlens[parquet]', or save the table as CSV",
-            code="missing-extra",
-        ) from error
-    try:
-        table = parquet.read_table(path)
-    except (OSError, arrow.ArrowException) as error:
-        raise _bad(f"cannot read {path} ({error})", "write it again") from error
-    nested = [f.name for f in table.schema if arrow.types.is_nested(f.type)]
-    names = [name for name in table.column_names if name not in nested]
-    values = [["" if v is None else str(v) for v in table[name].to_pylist()] for name in names]
-    records = (dict(zip(names, row, strict=True)) for row in zip(*values, strict=True))
-    return names, enumerate(records, start=1)
-
-
-def _columns(path: Path, columns: Sequence[str], settings: DataSettings) -> dict[str, str]:
-    """What each column is for: ``{"image": "file", "label": "species", …}``."""
-    named = {}
-    for kind in ("image", "label", "split", "group"):
-        key = f"{kind}_column"
-        column = getattr(settings, key)
-        if columns.count(column) == 1:
-            named[kind] = column
-        elif kind in {"image", "label"} or column in columns or column != getattr(_DEFAULTS, key):
-            times = "twice" if column in columns else "not"
-            raise ConvlensError(
-                f"{kind} column '{column}' is {times} in {path} "
-                f"(columns: {', '.join(columns) or 'none'}); name it with --set data.{key}=NAME",
-                code="no-such-column",
-            )
-    if columns.count("reason") == 1:
-        named["reason"] = "reason"
-    return named
-
-
-def _row(path: Path, number: int, record: Mapping[str, str], skipped: list[Skipped]) -> _Row | None:
-    image, label = record["image"].strip(), record["label"].strip()
-    if record.get("split", "").strip().casefold() == LEFT_OUT:
-        why = record.get("reason", "").strip()
-        skipped.append(
-            Skipped(image or "(no file name)", f"row {number}: left out" + f" ({why})" * bool(why))
-        )
-        return None
-    file = _file(path.parent, image)
-    reason = "no label" if not label else "" if file else "no such file"
-    if reason or not file:
-        gone = bool(label and image)
-        skipped.append(Skipped(image or "(no file name)", f"row {number}: {reason}", gone))
-        return None
-    split = record.get("split", "").strip()
-    if split and split.casefold() not in SPLIT_NAMES:
-        raise _bad(f"row {number} of {path} has the split '{split}'", "use train, val and test")
-    side = SPLITS.index(SPLIT_NAMES[split.casefold()]) if split else UNSAID
-    # An image without a group is a group of its own.
-    return _Row(number, file, label, side, record.get("group", "").strip() or f"\0{file}")
-
-
-def _file(folder: Path, image: str) -> str:
-    """The path of an image file; empty where there is none."""
-    for name in dict.fromkeys((image, image.replace("\\", "/"))):
-        path = os.path.normpath(folder / name)
-        try:
-            if image and stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - once a row
-                return path
-        except (OSError, ValueError):
+def _read_rows(path: Path, split: int, settings: DataSettings, found: _Rows) -> None:
+    columns, records = read_records(path, (settings.image_column, *IMAGE_COLUMNS))
+    named = find_columns(path, columns, records, settings)
+    found.notes += named.notes
+    found.unused_splits += [named.unused_split] if named.unused_split else []
+    found.grouped |= "group" in named.names
+    finder = FileFinder(path.parent)
+    reader = _RowReader(path, named.names, split, settings, finder)
+    before, repeated = len(found.rows), 0
+    for number, record in records:
+        row = reader.read(number, record, found.skipped)
+        if row is None:
             continue
-    return ""
+        first = found.rows.setdefault(row.path, row)
+        if first is not row:
+            repeated += 1
+            if told := _conflict(first, row):
+                found.conflicts.setdefault(row.path, told)
+    if reader.lost and len(found.rows) == before:
+        raise _none_found(path, reader.lost, finder, records)
+    found.notes += _notes(path, reader, finder, repeated)
+
+
+class _RowReader:
+    """Reads the rows of one table.
+
+    Attributes:
+        lost: row numbers and names of the files that are not there.
+        unlabeled: how often each text stood for no label; "" for an empty cell.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        names: Mapping[str, str],
+        split: int,
+        settings: DataSettings,
+        finder: FileFinder,
+    ) -> None:
+        self.lost: list[tuple[int, str]] = []
+        self.unlabeled: dict[str, int] = {}
+        self._path = path
+        self._names = names
+        self._split = split
+        self._missing = settings.missing_labels
+        self._finder = finder
+
+    def read(self, number: int, record: Mapping[str, str], skipped: list[Skipped]) -> _Row | None:
+        cells = {kind: record[column].strip() for kind, column in self._names.items()}
+        image, label = cells["image"], cells["label"]
+        shown = self._finder.tried(image) or "(no file name)"
+        if cells.get("split", "").casefold() == LEFT_OUT:
+            why = cells.get("reason", "")
+            skipped.append(Skipped(shown, f"row {number}: left out" + f" ({why})" * bool(why)))
+            return None
+        if is_missing(label, self._missing):
+            self.unlabeled[label] = self.unlabeled.get(label, 0) + 1
+            reason = f"row {number}: no label" + f" ('{label}')" * bool(label)
+            skipped.append(Skipped(shown, reason, unlabeled=True))
+            return None
+        file = self._finder.find(image)
+        if not file:
+            self.lost.append((number, image))
+            reason = f"row {number}: {self._finder.why_not(image)}"
+            skipped.append(Skipped(shown, reason, unreadable=bool(image)))
+            return None
+        # An image without a group is a group of its own.
+        group = cells.get("group", "") or f"\0{file}"
+        return _Row(number, file, label, self._side(number, cells.get("split", "")), group)
+
+    def _side(self, number: int, cell: str) -> int:
+        if not cell:
+            return UNSAID if "split" in self._names else self._split
+        split = split_in(self._names["split"], cell)
+        if split is None:
+            raise bad_table(
+                f"row {number} of {self._path} has the split '{cell}'", "use train, val and test"
+            )
+        return SPLITS.index(split)
+
+
+def _notes(path: Path, reader: _RowReader, finder: FileFinder, repeated: int) -> list[str]:
+    notes = []
+    if repeated:
+        rows = counted(repeated, "row")
+        notes.append(f"{rows} of {path.name} named a file that an earlier row names")
+    if finder.completed:
+        short, whole = finder.completed
+        notes.append(
+            f"{counted(finder.completions, 'name')} without a suffix in {path.name} completed, "
+            f"the first '{short}' to {whole}"
+        )
+    if reader.unlabeled:
+        texts = some((f"'{text}'" if text else "empty" for text in reader.unlabeled), 3)
+        notes.append(
+            f"{counted(sum(reader.unlabeled.values()), 'row')} of {path.name} without a label "
+            f"({texts}) left out"
+        )
+    if reader.lost:
+        number, name = reader.lost[0]
+        hint = finder.hint(name)
+        notes.append(
+            f"{counted(len(reader.lost), 'file')} of {path.name} not found, the first in row "
+            f"{number}" + f"; {hint}" * bool(hint)
+        )
+    return notes
+
+
+def _none_found(
+    path: Path, lost: Sequence[tuple[int, str]], finder: FileFinder, records: Sequence[object]
+) -> ConvlensError:
+    number, name = next((row for row in lost if row[1]), lost[0])
+    first = f"row {number}: {finder.why_not(name)}: {finder.tried(name) or '(no file name)'}"
+    addresses = sum(is_address(name) for _, name in lost)
+    what = f" ({addresses:,} are web addresses)" if addresses else ""
+    return ConvlensError(
+        f"no images in {path}: of {counted(len(records), 'row')} none names a file that is "
+        f"there{what}; the first is {first}",
+        remedy=finder.hint(name) or "write the path of an image file in each row",
+        code="no-images",
+    )
+
+
+def _labels(
+    where: str,
+    rows: Sequence[_Row],
+    found: _Rows,
+    settings: DataSettings,
+    *,
+    for_training: bool,
+) -> list[str]:
+    """The labels of the rows, where they are classes."""
+    labels = [row.label for row in rows]
+    if settings.missing_labels is None:
+        refuse_unclear_labels(where, labels)
+    if for_training:
+        refuse_numbers_to_predict(where, labels)
+        refuse_several_labels(where, {row.number: row.label for row in rows})
+    whole = without_decimals(labels)
+    if whole is not None:
+        found.notes.append(f"labels read as whole numbers: {labels[0]} -> {whole[0]}")
+    return whole or labels
+
+
+def _with_splits_of_folders(
+    path: Path, rows: list[_Row], found: _Rows, *, use: bool
+) -> tuple[list[_Row], dict[str, Doubt]]:
+    """The rows, in the splits of their folders where that is wanted; and what is in doubt."""
+    doubts: dict[str, Doubt] = {}
+    if any(row.split != UNSAID for row in rows):
+        return rows, doubts
+    if found.unused_splits:
+        doubts["split-unused"] = found.unused_splits[0]
+    sides = [_split_of_folder(path.parent, row.path) for row in rows]
+    if UNSAID in sides or len(set(sides)) < 2:
+        return rows, doubts
+    names = some({SPLITS[side]: None for side in sides})
+    if not use:
+        doubts["split-unused"] = Doubt(
+            f"the files of {path.name} lie in folders of splits ({names})",
+            "write train, val and test into a column split",
+        )
+        return rows, doubts
+    found.notes.append(f"splits read from the folders that {path.name} names ({names})")
+    moved = [
+        _Row(row.number, row.path, row.label, side, row.group)
+        for row, side in zip(rows, sides, strict=True)
+    ]
+    return moved, doubts
+
+
+def _split_of_folder(root: Path, file: str) -> int:
+    path = Path(file)
+    parts = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else path.parts[:-1]
+    split = next((split for part in parts if (split := split_named(part))), None)
+    return SPLITS.index(split) if split else UNSAID
 
 
 def _conflict(first: _Row, second: _Row) -> str:
@@ -216,22 +313,15 @@ def _conflict(first: _Row, second: _Row) -> str:
     return f"{where} has {', '.join(told)}" if told else ""
 
 
-def _refuse_partial_splits(path: Path, rows: Iterable[_Row]) -> None:
+def _refuse_partial_splits(where: str, rows: Iterable[_Row]) -> None:
     given = [row.split != UNSAID for row in rows]
     if any(given) and not all(given):
         missing = len(given) - sum(given)
-        raise _bad(
-            f"{path} gives no split in {counted(missing, 'row')} and one in {sum(given):,}",
+        raise bad_table(
+            f"{where} gives no split in {counted(missing, 'row')} and one in {sum(given):,}",
             "fill the column in, or remove it",
         )
 
 
 def _split_name(split: int) -> str:
     return "no split" if split == UNSAID else SPLITS[split]
-
-
-def _bad(found: str, remedy: str) -> ConvlensError:
-    return ConvlensError(
-        f"{found}; expected a table with a heading and the columns image and label: {remedy}",
-        code="bad-table",
-    )

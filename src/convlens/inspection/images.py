@@ -6,11 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Reporter
-from convlens.data import UnreadableImageError, decode, find_images, pixels_of, read_header
+from convlens.data import (
+    UnreadableImageError,
+    decode,
+    find_images,
+    list_images,
+    picture_file,
+    read_header,
+)
 from convlens.inspection.recording import Pixels
 from convlens.inspection.sliding import Matrix, as_matrix
 
@@ -34,7 +42,7 @@ def read_images(images: Any, spec: InputSpec, reporter: Reporter) -> Images:
     """Decode images as the network is fed them.
 
     Args:
-        images: a path, a list of paths (folders are searched), or pixels N×H×W×C or N×H×W.
+        images: as for `convlens.data.list_images`; of paths alone folders are searched.
         spec: what the network is fed.
         reporter: told which files could not be read.
 
@@ -42,13 +50,18 @@ def read_images(images: Any, spec: InputSpec, reporter: Reporter) -> Images:
         ConvlensError: a path does not exist, nothing can be read, or there are too many images to
             show side by side.
     """
-    if isinstance(images, str | Path):
-        images = [images]
-    if isinstance(images, Sequence) and images and isinstance(images[0], str | Path):
-        return _read_files(images, spec, reporter)
-    arrays, _ = pixels_of(images, "images")
-    _refuse_too_many(len(arrays))
-    pixels = np.stack([decode(array, spec) for array in arrays])
+    given, notes = list_images(images, flat=spec.height * spec.width * spec.channels)
+    for note in notes:
+        reporter.say(note)
+    paths = [image for image in given if isinstance(image, str)]
+    if len(paths) == len(given):
+        return _read_files(paths, spec, reporter)
+    _refuse_too_many(len(given))
+    contents = [
+        picture_file(image, f"image {number}") if isinstance(image, Image.Image) else image
+        for number, image in enumerate(given)
+    ]
+    pixels = np.stack([decode(content, spec) for content in contents])
     return Images(pixels, tuple(f"image {number}" for number in range(len(pixels))))
 
 

@@ -1,16 +1,16 @@
 """From a bundle and images to probabilities."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import reduce
-from itertools import islice
-from pathlib import Path
-from typing import Any
+from itertools import groupby, islice
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from convlens.core.classifier import class_logits
@@ -18,14 +18,17 @@ from convlens.core.cores import usable_cores
 from convlens.core.device import choose_device, placed
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet, Reporter
+from convlens.core.words import counted
 from convlens.data import (
+    Given,
     Skipped,
     UnreadableImageError,
     decode,
     find_images,
+    list_images,
     one_opencv_thread,
     ordered_map,
-    pixels_of,
+    picture_file,
 )
 from convlens.evaluation import Abstaining, unknown_score_of_logits
 from convlens.prediction.bundle import Bundle
@@ -91,6 +94,47 @@ def _plain(guesses: Sequence[Guess]) -> list[dict[str, Any]]:
     return [{"class": guess.name, "probability": guess.probability} for guess in guesses]
 
 
+class _Content(NamedTuple):
+    """An image as `convlens.data.decode` takes it.
+
+    Attributes:
+        content: a path, the bytes of a file, or pixels.
+        name: what to call it in messages.
+        path: its file, where it has one.
+    """
+
+    content: str | bytes | NDArray[np.uint8]
+    name: str
+    path: str | None
+
+
+def _contents(given: Iterable[Given]) -> Iterator[_Content | Skipped]:
+    for number, image in enumerate(given):
+        name = image if isinstance(image, str) else f"image {number}"
+        try:
+            content = picture_file(image, name) if isinstance(image, Image.Image) else image
+        except UnreadableImageError as error:
+            yield Skipped(name, error.reason, unreadable=True)
+            continue
+        yield _Content(content, name, image if isinstance(image, str) else None)
+
+
+def _with_files_of_folders(
+    given: Sequence[Given], reporter: Reporter
+) -> tuple[list[Given], list[Skipped]]:
+    """The images in their order, every path replaced by the files that it stands for."""
+    found: list[Given] = []
+    skipped: list[Skipped] = []
+    for are_paths, group in groupby(given, lambda image: isinstance(image, str)):
+        if are_paths:
+            files, left_out = find_images([str(path) for path in group], reporter)
+            found += files
+            skipped += left_out
+        else:
+            found += group
+    return found, skipped
+
+
 class Predictor:
     """A bundle ready to classify images.
 
@@ -132,8 +176,9 @@ class Predictor:
         """Classify images.
 
         Args:
-            images: a path, a list of paths (folders are searched), or pixels N×H×W×C or N×H×W,
-                uint8 or floats in [0, 1].
+            images: a path, the bytes of an image file, an open file, a Pillow image, or pixels (one
+                image H×W or H×W×C, or several N×H×W×C, N×C×H×W or N×H×W; uint8, booleans or floats
+                in [0, 1]); or an iterable of any of these. Folders are searched.
             top: how many classes to name for each image, at least 1.
             reporter: whom to tell of files that cannot be read; nobody by default.
 
@@ -146,16 +191,14 @@ class Predictor:
         """
         if top < 1:
             raise ConvlensError(f"top is {top}; expected at least 1", code="bad-option")
-        if isinstance(images, str | Path):
-            images = [images]
-        if isinstance(images, Sequence) and images and isinstance(images[0], str | Path):
-            return self._predict_files(images, top, reporter or Quiet())
-        self.skipped = ()
-        pixels, notes = pixels_of(images, "the images")
+        reporter = reporter or Quiet()
+        spec = self.bundle.input_spec
+        flat = spec.height * spec.width * spec.channels
+        given, notes = list_images(images, flat=flat)
         for note in notes:
-            (reporter or Quiet()).say(note)
-        fitted = np.stack([decode(image, self.bundle.input_spec) for image in pixels])
-        return self._predictions([None] * len(fitted), self.logits(fitted), top)
+            reporter.say(note)
+        found, skipped = _with_files_of_folders(given, reporter)
+        return self._predict_given(found, skipped, top, reporter)
 
     def probabilities(
         self, pixels: NDArray[np.uint8], *, reporter: Reporter | None = None
@@ -204,15 +247,16 @@ class Predictor:
         mean: NDArray[np.float32] = (total / count_views(self._views)).cpu().numpy()
         return mean
 
-    def _predict_files(
-        self, paths: Sequence[str | Path], top: int, reporter: Reporter
+    def _predict_given(
+        self, given: Sequence[Given], skipped: Sequence[Skipped], top: int, reporter: Reporter
     ) -> list[Prediction]:
-        files, skipped = find_images(paths, reporter)
         predictions: list[Prediction] = []
         unread = list(skipped)
-        reading = ordered_map(self._read, files, threads=usable_cores(), ahead=_FILES_A_BATCH)
+        reading = ordered_map(
+            self._read, _contents(given), threads=usable_cores(), ahead=_FILES_A_BATCH
+        )
         with (
-            reporter.task("predicting", len(files)) as task,
+            reporter.task("predicting", len(given)) as task,
             one_opencv_thread(),
             closing(reading) as answers,
         ):
@@ -231,17 +275,19 @@ class Predictor:
         if not predictions:
             named = "; ".join(f"{file.path}: {file.reason}" for file in unread[:3])
             raise ConvlensError(
-                f"none of the {len(unread)} files could be read as an image ({named}); "
+                f"none of {counted(len(unread))} could be read ({named}); "
                 "pass JPEG, PNG or WebP files",
                 code="no-images",
             )
         return predictions
 
-    def _read(self, path: str) -> tuple[str, NDArray[np.uint8]] | Skipped:
+    def _read(self, image: _Content | Skipped) -> tuple[str | None, NDArray[np.uint8]] | Skipped:
+        if isinstance(image, Skipped):
+            return image
         try:
-            return path, decode(path, self.bundle.input_spec)
+            return image.path, decode(image.content, self.bundle.input_spec)
         except UnreadableImageError as error:
-            return Skipped(path, error.reason, unreadable=True)
+            return Skipped(image.name, error.reason, unreadable=True)
 
     def _predictions(
         self, paths: Sequence[str | None], logits: NDArray[np.float32], top: int

@@ -24,6 +24,8 @@ _FINDINGS: tuple[Callable[[Material], Finding | None], ...] = (
     pictures.unreadable,
     labels.similar_two_labels,
     duplicates.copies,
+    labels.labels_missing,
+    split_findings.split_unused,
     labels.class_absent,
     labels.few_images,
     labels.few_from_scratch,

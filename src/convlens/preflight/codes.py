@@ -73,6 +73,13 @@ CODES: Mapping[str, Code] = {
         "pictures may then differ by camera, place or day rather than by what they show.",
         "Test on images of another camera and day; give sessions as `group` in a table.",
     ),
+    "labels-missing": Code(
+        "warning",
+        "data",
+        "Rows of a table have no label: an empty cell, or `nan`, `null`, `N/A` and the like. They "
+        "are left out.",
+        'Fill the labels in; `--set "data.missing_labels=[]"` where such a word is a class.',
+    ),
     # duplicates
     "copies": Code(
         "warning",
@@ -100,6 +107,14 @@ CODES: Mapping[str, Code] = {
         "data",
         "Images of one group (a patient, a plant, a camera) are on both sides of a split.",
         "Mend the `split` column, or remove it to have whole groups dealt out.",
+    ),
+    "split-unused": Code(
+        "warning",
+        "data",
+        "A table has what looks like splits (a column `fold` or `subset`, files in `train/` and "
+        "`test/`), and they are not used: splits are cut anew.",
+        "A column `split` with train, val and test; or `--set data.group_column=NAME` keeps each "
+        "value on one side.",
     ),
     "validation-small": Code(
         "note",

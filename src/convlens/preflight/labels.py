@@ -145,6 +145,23 @@ def class_absent(data: Material) -> Finding | None:
     )
 
 
+def labels_missing(data: Material) -> Finding | None:
+    """Rows of a table that have no label."""
+    without = [skipped for skipped in data.images.skipped if skipped.unlabeled]
+    if not without:
+        return None
+    first = without[0].reason.partition(": ")
+    return found(
+        "labels-missing",
+        f"{counted(len(without), 'row')} of the table without a label, left out; the first is "
+        f"{first[0]} ({first[2]})",
+        "fill the labels in, or leave it so; where such a word is a class: "
+        '--set "data.missing_labels=[]"',
+        files=[skipped.path for skipped in without],
+        count=len(without),
+    )
+
+
 def name_leakage(data: Material) -> Finding | None:
     """File names that tell the class, by camera or by an unbroken run of numbers."""
     paths = data.images.paths

@@ -42,6 +42,18 @@ def group_straddles(data: Material) -> Finding | None:
     )
 
 
+def split_unused(data: Material) -> Finding | None:
+    """What looks like splits in a table and is not used."""
+    doubt = data.images.doubts.get("split-unused")
+    if doubt is None:
+        return None
+    return found(
+        "split-unused",
+        f"{doubt.seen}, and that is not used: splits are cut anew",
+        doubt.remedy,
+    )
+
+
 def validation_small(data: Material) -> Finding | None:
     """Too few validation images decide to tell 1 % apart."""
     n, calibrate = data.deciding, len(data.images.splits["val"]) - data.deciding
