@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convlens.api.ready_recipes import recipe_file
+from convlens.api.trust import with_trusted_code, without_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +43,12 @@ def what_is_asked(
     settings: Sequence[str],
     budget: str | float | None = None,
     splits: str | Path | None = None,
+    trust_code: bool = False,
 ) -> dict[str, Any]:
-    """What the user has said: the recipe, over it the options, over them the settings."""
+    """What the user has said: the recipe, over it the options, over them the settings.
+
+    The code of a network of the user's own is carried along from here on, trusted.
+    """
     from convlens.core.durations import parse_duration
     from convlens.core.input_spec import parse_size
     from convlens.core.paths import typed_path
@@ -67,12 +72,14 @@ def what_is_asked(
         said["input"] = {"height": height, "width": width}
     if seed is not None:
         said["seed"] = seed
-    asked = merge(asked, said)
+    asked, named = merge(asked, said), model["name"] is not None
     if any(setting.startswith("abstaining.") for setting in settings):
         asked.pop("abstaining", None)  # a coverage and an error rate are not asked for together
     for setting in settings:
         said = apply_setting({}, setting)
         require_tables(said, _TABLES)
+        if "name" in (said.get("model") or {}):
+            asked, named = without_source(asked), True
         asked = merge(asked, said)
         of_phases = ("epochs", "optimiser", "schedule", "early_stopping", "reduce_on_plateau")
         shared = {k: v for k, v in said.get("training", {}).items() if k in of_phases}
@@ -82,7 +89,7 @@ def what_is_asked(
         asked = merge(asked, {"model": {"weights": str(typed_path(file).resolve())}})
     if splits is not None:
         asked = merge(asked, {"data": {"splits": str(Path(splits).resolve())}})
-    return asked
+    return with_trusted_code(asked, named=named, trust_code=trust_code, recipe=recipe)
 
 
 def network_asked(

@@ -38,6 +38,7 @@ def check(
     device: str = "auto",
     cache: bool = True,
     settings: Sequence[str] = (),
+    trust_code: bool = False,
     quiet: bool = False,
 ) -> Preflight:
     """Find what is wrong with images, and with how they are to be trained on; nothing is trained.
@@ -63,6 +64,7 @@ def check(
         device: where it would be trained.
         cache: keep what was seen of each file on disk.
         settings: any key of the recipe as ``"part.key=value"``.
+        trust_code: as for `train`.
         quiet: show no progress.
 
     Returns:
@@ -91,6 +93,7 @@ def check(
         seed=seed,
         settings=settings,
         splits=splits,
+        trust_code=trust_code,
     )
     try:
         source, images = opened(source, asked, reporter)
@@ -114,6 +117,7 @@ def check(
         refuse_arrays(images)
     where = choose_device(device)
     full, _ = complete({**asked, "source": source_name(source)}, images)
+    full = full.trusting_code()  # `what_is_asked` has seen to it
     kept = CacheSettings(enabled=cache)
     found, material, plan = _findings(full, images, kept, reporter, device=where)
     if fix is not None:

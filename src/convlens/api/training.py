@@ -16,6 +16,7 @@ from convlens.api.asked import (
 )
 from convlens.api.checking import checked
 from convlens.api.reporting import report_at_the_end
+from convlens.api.trust import trusted_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,7 @@ def train(
     cache: bool = True,
     settings: Sequence[str] = (),
     allow: Sequence[str] = (),
+    trust_code: bool = False,
     quiet: bool = False,
 ) -> Run:
     """Train a network on labelled images, and measure it on images it never saw.
@@ -81,6 +83,9 @@ def train(
         cache: keep decoded images on disk for the next run; False holds them in memory.
         settings: any key of the recipe as ``"part.key=value"``.
         allow: codes of errors that are found beforehand and are not to stop the run; see `check`.
+        trust_code: run the code of a network of the user's own that the recipe, or the run to go on
+            with, brings along. A file that ``model`` names needs no such word, and neither does
+            code that was trusted before on this machine.
         quiet: show nothing.
 
     Returns:
@@ -112,8 +117,8 @@ def train(
             asked_anew = {"SOURCE": source, "recipe": recipe, "out": out}
             refuse_beside_resume({**asked_anew, **network, **said, "allow": tuple(allow)})
             folder = None if resume is True else Path(resume)
-            return _resume(folder, **where, reporter=reporter)
-        asked = what_is_asked(recipe, model=network, **said)
+            return _resume(folder, **where, trust_code=trust_code, reporter=reporter)
+        asked = what_is_asked(recipe, model=network, **said, trust_code=trust_code)
         return _begin(source, asked, out=out, allow=allow, **where, reporter=reporter)
 
 
@@ -138,6 +143,7 @@ def _begin(
 
     where = ranks.device(device)
     recipe, reasons = complete({**asked, "source": source_name(source)}, images)
+    recipe = recipe.trusting_code()  # `what_is_asked` has seen to it
     for reason in reasons.values():
         reporter.say(f"chose {reason}")
     ranks.require_same(recipe.to_toml(), "recipe")
@@ -169,7 +175,13 @@ def _begin(
 
 
 def _resume(
-    folder: Path | None, *, device: str, cache: bool, ranks: Ranks, reporter: Reporter
+    folder: Path | None,
+    *,
+    device: str,
+    cache: bool,
+    ranks: Ranks,
+    trust_code: bool,
+    reporter: Reporter,
 ) -> Run:
     from convlens.data import CacheSettings
     from convlens.recipe import RUNS, Run, carry_out, newest_unfinished
@@ -178,10 +190,13 @@ def _resume(
         folder = newest_unfinished(RUNS).folder
         reporter.say(f"going on with {folder}")
     run = Run(folder)
+    recipe = trusted_recipe(run, trust_code=trust_code)
+    if recipe.model.is_own:
+        reporter.say(f"the network is built from the code that {folder} carries, not from a file")
     with ranks.one_a_host_first():
         images = run.images(reporter)
     run = carry_out(
-        run.recipe,
+        recipe,
         images,
         folder,
         device=ranks.device(device),

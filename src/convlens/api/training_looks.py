@@ -121,6 +121,7 @@ def look_rate(
     out: str | Path | None = None,
     device: str = "auto",
     cache: bool = True,
+    trust_code: bool = False,
     quiet: bool = False,
 ) -> RateLook:
     """Try ever higher learning rates on a run's first steps, and suggest one; no run is made.
@@ -138,6 +139,7 @@ def look_rate(
         out: a PNG file to write, or a folder for ``rate.png``; by default none.
         device: where to compute.
         cache: keep decoded images on disk for the run; False holds them in memory.
+        trust_code: as for `train`.
         quiet: show nothing.
 
     Returns:
@@ -160,6 +162,7 @@ def look_rate(
         size=size,
         seed=seed,
         settings=settings,
+        trust_code=trust_code,
     )
     source, images = opened(source, asked, reporter)
 
@@ -168,6 +171,7 @@ def look_rate(
     from convlens.recipe import RateLook, complete, rate_setting, try_rates
 
     complete_recipe, _ = complete({**asked, "source": source_name(source)}, images)
+    complete_recipe = complete_recipe.trusting_code()  # `what_is_asked` has seen to it
     where, kept = choose_device(device), CacheSettings(enabled=cache)
     curve = try_rates(complete_recipe, images, device=where, cache=kept, reporter=reporter)
     rate = None if curve.suggestion is None else float(f"{curve.suggestion:.2g}")

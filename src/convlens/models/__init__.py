@@ -26,9 +26,11 @@ if TYPE_CHECKING:
         training_head,
         uses_small_stem,
     )
-    from convlens.models.names import known_models
+    from convlens.models.known_code import is_known_code, remember_code
+    from convlens.models.names import is_own, known_models
     from convlens.models.own import OwnNetworkError
-    from convlens.models.own_code import portable
+    from convlens.models.own_code import portable, untrusted
+    from convlens.models.own_source import with_source
     from convlens.models.published import (
         PublishedWeights,
         expected_normalisation,
@@ -45,14 +47,19 @@ _HOME = {
     "build_architecture": "assemble",
     "expected_normalisation": "published",
     "imagenet_normalisation": "published",
+    "is_known_code": "known_code",
+    "is_own": "names",
     "known_models": "names",
     "notes": "assemble",
     "portable": "own_code",
     "prepare": "assemble",
     "published_form": "assemble",
     "published_weights": "published",
+    "remember_code": "known_code",
     "training_head": "assemble",
+    "untrusted": "own_code",
     "uses_small_stem": "assemble",
+    "with_source": "own_source",
 }
 
 __all__ = [
@@ -63,14 +70,19 @@ __all__ = [
     "build_architecture",
     "expected_normalisation",
     "imagenet_normalisation",
+    "is_known_code",
+    "is_own",
     "known_models",
     "notes",
     "portable",
     "prepare",
     "published_form",
     "published_weights",
+    "remember_code",
     "training_head",
+    "untrusted",
     "uses_small_stem",
+    "with_source",
 ]
 
 

@@ -40,7 +40,7 @@ def build_own(
             ``classes``, ``channels``, ``height``, ``width`` and ``input_spec`` that it names.
         input_spec: what the network is fed.
         classes: outputs; 0 for features alone.
-        trust_code: whether code that travelled with the description may run.
+        trust_code: whether the code may run, besides what `ModelSpec.trusting_code` says.
 
     Raises:
         OwnNetworkError: the network breaks off when it is fed.
