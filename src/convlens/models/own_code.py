@@ -52,7 +52,7 @@ def _source(spec: ModelSpec) -> str:
     return read_source(spec.name or "")
 
 
-class _Loader(importlib.abc.InspectLoader):
+class _Loader(importlib.abc.ExecutionLoader):
     """Loads a module from a text at hand."""
 
     def __init__(self, source: str, origin: str) -> None:
@@ -159,14 +159,26 @@ def untrusted(called: str, digest: str | None, *, where: str = "") -> ConvlensEr
     )
 
 
-def failed(called: str, error: BaseException) -> ConvlensError:
-    """The error for code of the user's that raised one itself; names the line."""
+def failed(called: str, error: BaseException, *, module: str = "") -> ConvlensError:
+    """The error for code of the user's that raised one itself; names the line.
+
+    Args:
+        called: what failed.
+        error: what it raised.
+        module: the module that was running, as `Running.in_words` says it.
+    """
+    line = own_line(error)
+    where = f" (line {line})" if line else ""
+    return ConvlensError(
+        f"{called} failed{module}{where}: {type(error).__name__}: {error}", code="bad-own-model"
+    )
+
+
+def own_line(error: BaseException) -> int | None:
+    """The innermost line of the user's own code that an error came through; None without any."""
     trace, line = error.__traceback__, None
     while trace is not None:
         if trace.tb_frame.f_globals.get("__name__", "").startswith("convlens_own_"):
             line = trace.tb_lineno
         trace = trace.tb_next
-    where = f" (line {line})" if line else ""
-    return ConvlensError(
-        f"{called} failed{where}: {type(error).__name__}: {error}", code="bad-own-model"
-    )
+    return line
