@@ -9,7 +9,7 @@ from convlens.api.ready_recipes import recipe_file
 from convlens.api.trust import with_trusted_code, without_source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from convlens.core.errors import ConvlensError
     from convlens.core.reporter import Reporter
@@ -40,7 +40,7 @@ def what_is_asked(
     epochs: int | None,
     size: str | int | None,
     seed: int | None,
-    settings: Sequence[str],
+    settings: Sequence[str] | Mapping[str, Any],
     budget: str | float | None = None,
     splits: str | Path | None = None,
     trust_code: bool = False,
@@ -52,8 +52,15 @@ def what_is_asked(
     from convlens.core.durations import parse_duration
     from convlens.core.input_spec import parse_size
     from convlens.core.paths import typed_path
-    from convlens.core.settings import apply_setting, merge, read_toml, require_tables
+    from convlens.core.settings import (
+        apply_setting,
+        merge,
+        read_toml,
+        require_tables,
+        settings_in_text,
+    )
 
+    settings = settings_in_text(settings)
     asked = read_toml(recipe_file(recipe)) if recipe is not None else {}
     require_tables(asked, _TABLES)
     said: dict[str, Any] = {}

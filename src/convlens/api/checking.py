@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convlens.api.asked import network_asked, opened, reporter_for, source_name, what_is_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import torch
 
@@ -37,7 +37,7 @@ def check(
     measure: bool = True,
     device: str = "auto",
     cache: bool = True,
-    settings: Sequence[str] = (),
+    settings: Sequence[str] | Mapping[str, Any] = (),
     trust_code: bool = False,
     quiet: bool = False,
 ) -> Preflight:
@@ -63,7 +63,7 @@ def check(
         measure: take a few steps to say how long the run will be, and how much memory it needs.
         device: where it would be trained.
         cache: keep what was seen of each file on disk.
-        settings: any key of the recipe as ``"part.key=value"``.
+        settings: any key of the recipe as ``"part.key=value"``, or as ``{"part.key": value}``.
         trust_code: as for `train`.
         quiet: show no progress.
 

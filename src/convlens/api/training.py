@@ -19,7 +19,7 @@ from convlens.api.reporting import report_at_the_end
 from convlens.api.trust import trusted_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from convlens.core.ranks import Ranks
     from convlens.core.reporter import Reporter
@@ -46,7 +46,7 @@ def train(
     resume: str | Path | Literal[True] | None = None,
     device: str = "auto",
     cache: bool = True,
-    settings: Sequence[str] = (),
+    settings: Sequence[str] | Mapping[str, Any] = (),
     allow: Sequence[str] = (),
     trust_code: bool = False,
     quiet: bool = False,
@@ -81,7 +81,7 @@ def train(
             True for the newest one under ``runs``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         cache: keep decoded images on disk for the next run; False holds them in memory.
-        settings: any key of the recipe as ``"part.key=value"``.
+        settings: any key of the recipe as ``"part.key=value"``, or as ``{"part.key": value}``.
         allow: codes of errors that are found beforehand and are not to stop the run; see `check`.
         trust_code: run the code of a network of the user's own that the recipe, or the run to go on
             with, brings along. A file that ``model`` names needs no such word, and neither does

@@ -10,6 +10,7 @@ from convlens.core.settings import Asked, merge, validated
 from convlens.data import ImageSet, read_header
 from convlens.models import ModelSpec, expected_normalisation, training_head
 from convlens.recipe.recipe import Recipe
+from convlens.training import require_class_names
 
 THUMBNAIL = 64
 """The longest side, in pixels, up to which images are used at the size they have."""
@@ -76,7 +77,9 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, Reasons]:
     spec = validated(ModelSpec, asked["model"], what="[model]")
     parts["input"] |= _normalisation(spec, given["channels"], reasons)
     parts["training"] = _training(asked.get("training", {}), images, spec, reasons)
-    return validated(Recipe, merge(parts, asked), what="the recipe"), reasons
+    recipe = validated(Recipe, merge(parts, asked), what="the recipe")
+    require_class_names(recipe.training.loss, images.classes)
+    return recipe, reasons
 
 
 def _input(asked: Asked, images: ImageSet, reasons: Reasons) -> dict[str, Any]:

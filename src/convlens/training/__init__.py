@@ -26,7 +26,7 @@ from convlens.training.callbacks.reduce_on_plateau import (
 from convlens.training.callbacks.tensorboard import WriteTensorBoard
 from convlens.training.checkpoint import SaveCheckpoint, checkpoint_phase, load_checkpoint
 from convlens.training.loop import Terms, fit, in_16_bits, laid_out, train_step
-from convlens.training.loss import LossSettings, class_weights, summed_loss
+from convlens.training.loss import LossSettings, class_weights, require_class_names, summed_loss
 from convlens.training.optimiser import OptimiserSettings, build_optimiser
 from convlens.training.rate_finder import RateCurve, RateFinderSettings, find_rate
 from convlens.training.rehearsal import Pace, measure_pace
@@ -75,6 +75,7 @@ __all__ = [
     "learning_rate",
     "load_checkpoint",
     "measure_pace",
+    "require_class_names",
     "summed_loss",
     "train_step",
 ]
