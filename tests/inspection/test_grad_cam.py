@@ -256,3 +256,26 @@ def test_it_lights_up_a_planted_object() -> None:
     highest = np.array([np.unravel_index(one.argmax(), one.shape) for one in heat])
     hits = ((highest >= corners[shown] - 1) & (highest < corners[shown] + PATCH + 1)).all(axis=1)
     assert hits.mean() > 0.95
+
+
+class _OnePiece(nn.Module):
+    """A network whose stages cannot be told from its head; one of its layers runs twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.conv = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)
+        self.fc = nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.fc(self.conv(self.conv(self.stem(x))).mean((2, 3)))
+        return out
+
+
+def test_a_network_in_one_piece_has_layers_proposed() -> None:
+    net = Classifier({"network": _OnePiece()}, nn.Identity(), SPEC)
+    pixels = np.zeros((1, 16, 12, 3), np.uint8)
+    with pytest.raises(ConvlensError, match="pass --layer network.conv, .*: network.stem$") as told:
+        grad_cam(net, pixels)
+    assert "'network' gives 2 axes (1×2)" in told.value.problem
+    assert grad_cam(net, pixels, layer="network.conv").heat.shape == (1, 10, 6)
+    assert not net.stages[1]._forward_hooks

@@ -26,7 +26,7 @@ def bundle(model: ModelSpec | None = None) -> Bundle:
     model = model or ModelSpec(layers="conv 8 3 same relu, batchnorm, globalavgpool, dense")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = build(model, SPEC, classes=3)
+        net = build(model, SPEC, classes=3, trust_code=True)
         net(torch.rand(8, 3, 12, 16))  # gives batch normalisation statistics to keep
     return Bundle(classifier=net, model=model, classes=("a", "b", "ü"), metrics={"test": None})
 

@@ -1,3 +1,4 @@
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ from PIL import Image
 
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet
+from convlens.core.settings import apply_setting, settings_in_text
 from convlens.data import DataSettings, ImageSet, open_source
-from convlens.recipe import complete
+from convlens.recipe import Recipe, complete
 
 MakeSet = Callable[..., ImageSet]
 
@@ -194,3 +196,19 @@ def test_no_phases_at_all_train_loaded_weights_whole_and_gently() -> None:
     (phase,) = recipe.training.plan
     assert (phase.train, phase.optimiser.learning_rate) == ("all", 1e-4)
     assert "training.phases" not in reasons
+
+
+def test_class_weights_by_name_are_checked_against_the_images() -> None:
+    setting = "training.loss.class_weights={{{}}}"
+    images = arrays(40, 16)
+    every = ", ".join(f"{name} = {number + 1}" for number, name in enumerate(images.classes))
+    asked = apply_setting(ASKED, setting.format(every))
+    recipe, _ = complete(asked, images)
+    named = {name: float(number + 1) for number, name in enumerate(images.classes)}
+    assert recipe.training.loss.class_weights == named
+    again = Recipe.model_validate(tomllib.loads(recipe.to_toml()))
+    assert again.training.loss == recipe.training.loss
+    (as_python,) = settings_in_text({"training.loss.class_weights": named})
+    assert complete(apply_setting(ASKED, as_python), images)[0] == recipe
+    with pytest.raises(ConvlensError, match=r"class_weights 'grün name'.*Known: "):
+        complete(apply_setting(ASKED, setting.format('"grün name" = 2')), images)

@@ -166,12 +166,54 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(
     with torch.no_grad():
         net.head[2].weight.fill_(float("inf"))
     where = r"step 1 \(epoch 1, learning rate .*, batch of 16: images \d+, \d+, \d+, …\)"
-    advice = "start a new run with a lower rate: --set training.optimiser.learning_rate=0.0002$"
-    with pytest.raises(WorkFailedError, match=f"{where}. {advice}"):
+    cause = "the weights 'head.2.weight' hold inf; give them finite values before training"
+    with pytest.raises(WorkFailedError, match=f"{where}: {cause}"):
         fit(TrainingState.start(net, SETTINGS), train, val, Terms(settings=SETTINGS, seed=0))
     with pytest.raises(WorkFailedError, match=r"batch of 2: images \d, \d\)"):
         few = QuarterBatches(2)
         fit(TrainingState.start(net, SETTINGS), few, val, Terms(settings=SETTINGS, seed=0))
+
+
+class Logarithm(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.log(x - 10.0)
+
+
+def test_a_network_that_gives_nan_at_once_is_named_and_no_rate_is_blamed(
+    network: Network, train: QuarterBatches, val: QuarterBatches
+) -> None:
+    net = network()
+    net.stages.add_module("late", Logarithm())
+    with pytest.raises(
+        WorkFailedError, match="step 1 .*'late' .Logarithm. gives nan from finite"
+    ) as told:
+        fit(TrainingState.start(net, SETTINGS), train, val, Terms(settings=SETTINGS, seed=0))
+    assert "logarithm" in told.value.remedy
+    assert "rate" not in told.value.remedy
+
+
+def test_images_that_are_not_finite_are_named_at_any_step(
+    network: Network, train: QuarterBatches, val: QuarterBatches
+) -> None:
+    train.pixels = train.pixels.float() / 255
+    train.pixels[-1] = float("nan")
+    with pytest.raises(WorkFailedError, match="the images hold nan; leave such images out"):
+        fit(TrainingState.start(network(), SETTINGS), train, val, Terms(settings=SETTINGS, seed=0))
+
+
+def test_a_rate_that_is_too_high_is_to_be_lowered(
+    network: Network, train: QuarterBatches, val: QuarterBatches
+) -> None:
+    high = TrainingSettings(
+        epochs=2,
+        batch_size=16,
+        optimiser=OptimiserSettings.model_validate({"name": "sgd", "learning_rate": 10.0}),
+        schedule=ScheduleSettings(name="constant", warmup=0),
+    )
+    state = TrainingState.start(network(), high)
+    state.rate_scale = 1e30
+    with pytest.raises(WorkFailedError, match=r"at step [2-9].*lower rate: --set .*_rate=1$"):
+        fit(state, train, val, Terms(settings=high, seed=0))
 
 
 def test_decay_pulls_kernels_and_matrices_alone(network: Network) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from convlens.core.errors import ConvlensError
+from convlens.core.settings import validated
 from convlens.training.loss import (
     LossSettings,
     class_weights,
@@ -251,3 +252,40 @@ def test_a_class_cannot_count_nothing() -> None:
     """A batch of such classes alone would have no mean."""
     with pytest.raises(ValueError, match="greater than 0"):
         LossSettings(class_weights=(1.0, 0.0))
+
+
+NAMED = LossSettings(class_weights={"dog": 1.0, "cat": 2.5})
+
+
+def test_class_weights_by_name_are_put_in_the_order_of_the_classes() -> None:
+    found = class_weights(NAMED, [3, 4], ("cat", "dog"))
+    assert found is not None
+    assert found.tolist() == [2.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("cat", "dag"), "unknown class in class_weights 'dog'; did you mean 'dag'.*cat, dag"),
+        (("ant", "cat", "dog"), "names 2 of 3 classes; ant is missing; give every class"),
+    ],
+)
+def test_class_weights_of_other_classes_are_refused(names: tuple[str, ...], words: str) -> None:
+    with pytest.raises(ConvlensError, match=words):
+        class_weights(NAMED, [1] * len(names), names)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("cat=2", 'expected "none", "balanced", or a number for each class'),
+        ({"cat": 0, "dog": 1}, "weight of 'cat' has to be a number above 0"),
+        ({"cat": 1, "dog": float("nan")}, "weight of 'dog' has to be"),
+        ({"cat": True}, "weight of 'cat' has to be"),
+        ({"cat": "two"}, "weight of 'cat' has to be"),
+    ],
+)
+def test_class_weights_of_another_form_are_refused_once(asked: object, words: str) -> None:
+    with pytest.raises(ConvlensError, match=words) as told:
+        validated(LossSettings, {"class_weights": asked}, what="[training.loss]")
+    assert str(told.value).count("class_weights is") == 1

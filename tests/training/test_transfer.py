@@ -106,3 +106,81 @@ def test_a_network_in_one_piece_has_no_head_to_train() -> None:
     whole = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
     with pytest.raises(ConvlensError, match="one piece"):
         freeze(Classifier({"network": whole}, nn.Identity(), spec), "head")
+
+
+def partly_frozen() -> Classifier:
+    """A backbone that its author has frozen, a block of which only the normalization is."""
+    torch.manual_seed(0)
+    stages = {
+        "backbone": nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5)
+        ),
+        "block": nn.Sequential(nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6), nn.ReLU()),
+    }
+    stages["backbone"].requires_grad_(False)
+    stages["block"][1].requires_grad_(False)
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 2))
+    return Classifier(stages, head, SMALL)
+
+
+def statistics_after_a_pass(net: Classifier, train: str) -> list[bool]:
+    """Which normalizations keep their statistics in a training pass of such a phase."""
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    before = [norm.running_mean.clone() for norm in norms]
+    learning_mode(net, freeze(net, train))
+    net(torch.rand(4, 3, 32, 32))
+    return [torch.equal(n.running_mean, b) for n, b in zip(norms, before, strict=True)]
+
+
+HEAD = {"head.2.weight", "head.2.bias"}
+BLOCK = {"stages.block.0.weight", "stages.block.0.bias"}
+
+
+@pytest.mark.parametrize(
+    ("train", "learns", "stages", "by_code"),
+    [
+        ("all", HEAD | BLOCK, 2, 132),
+        ("head", HEAD, 3, 0),
+        ("last 1", HEAD | BLOCK, 2, 12),
+        ("last 2", HEAD | BLOCK, 2, 132),
+    ],
+)
+def test_what_the_networks_code_has_frozen_stays_frozen(
+    train: str, learns: set[str], stages: int, by_code: int
+) -> None:
+    net = partly_frozen()
+    found = freeze(net, train)
+    assert learning(net) == learns
+    assert (found.stages, found.by_code) == (stages, by_code)
+    assert found.parameters + found.trainable == sum(p.numel() for p in net.parameters())
+    assert statistics_after_a_pass(net, train) == [True, True]
+    assert not net.stages.get_submodule("backbone.3").training, "no dropout in what is frozen"
+
+
+def test_a_phase_that_names_a_frozen_part_thaws_that_part_alone() -> None:
+    net = partly_frozen()
+    named = freeze(net, "stage:backbone")
+    assert learning(net) >= HEAD | BLOCK | {"stages.backbone.0.weight", "stages.backbone.1.bias"}
+    assert "stages.block.1.weight" not in learning(net)
+    assert (named.stages, named.by_code) == (1, 12)
+    assert statistics_after_a_pass(net, "stage:backbone") == [False, True]
+    freeze(net, "all")
+    assert learning(net) == HEAD | BLOCK, "the next phase names nothing"
+    net.head.requires_grad_(False)
+    closed = Classifier({"block": nn.Conv2d(3, 4, 3)}, net.head, SMALL)
+    assert freeze(closed, "all").by_code == 14
+    assert freeze(closed, "head").trainable == 14
+
+
+def test_a_network_frozen_whole_is_refused_with_the_reason() -> None:
+    net = partly_frozen().requires_grad_(False)
+    stages = {"backbone": net.stages.backbone, "block": net.stages.block}
+    with pytest.raises(ConvlensError, match="has frozen every weight there.*requires_grad"):
+        freeze(Classifier(stages, net.head, SMALL), "all")
+
+
+def test_numbers_that_cannot_learn_are_left_alone() -> None:
+    net = small_network()
+    net.stages[1].table = nn.Parameter(torch.arange(3), requires_grad=False)
+    freeze(net, "all")
+    assert not net.stages[1].table.requires_grad

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convlens.api.ready_recipes import recipe_file
+from convlens.api.trust import with_trusted_code, without_source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from convlens.core.errors import ConvlensError
     from convlens.core.reporter import Reporter
@@ -39,16 +40,27 @@ def what_is_asked(
     epochs: int | None,
     size: str | int | None,
     seed: int | None,
-    settings: Sequence[str],
+    settings: Sequence[str] | Mapping[str, Any],
     budget: str | float | None = None,
     splits: str | Path | None = None,
+    trust_code: bool = False,
 ) -> dict[str, Any]:
-    """What the user has said: the recipe, over it the options, over them the settings."""
+    """What the user has said: the recipe, over it the options, over them the settings.
+
+    The code of a network of the user's own is carried along from here on, trusted.
+    """
     from convlens.core.durations import parse_duration
     from convlens.core.input_spec import parse_size
     from convlens.core.paths import typed_path
-    from convlens.core.settings import apply_setting, merge, read_toml, require_tables
+    from convlens.core.settings import (
+        apply_setting,
+        merge,
+        read_toml,
+        require_tables,
+        settings_in_text,
+    )
 
+    settings = settings_in_text(settings)
     asked = read_toml(recipe_file(recipe)) if recipe is not None else {}
     require_tables(asked, _TABLES)
     said: dict[str, Any] = {}
@@ -67,12 +79,14 @@ def what_is_asked(
         said["input"] = {"height": height, "width": width}
     if seed is not None:
         said["seed"] = seed
-    asked = merge(asked, said)
+    asked, named = merge(asked, said), model["name"] is not None
     if any(setting.startswith("abstaining.") for setting in settings):
         asked.pop("abstaining", None)  # a coverage and an error rate are not asked for together
     for setting in settings:
         said = apply_setting({}, setting)
         require_tables(said, _TABLES)
+        if "name" in (said.get("model") or {}):
+            asked, named = without_source(asked), True
         asked = merge(asked, said)
         of_phases = ("epochs", "optimiser", "schedule", "early_stopping", "reduce_on_plateau")
         shared = {k: v for k, v in said.get("training", {}).items() if k in of_phases}
@@ -82,7 +96,7 @@ def what_is_asked(
         asked = merge(asked, {"model": {"weights": str(typed_path(file).resolve())}})
     if splits is not None:
         asked = merge(asked, {"data": {"splits": str(Path(splits).resolve())}})
-    return asked
+    return with_trusted_code(asked, named=named, trust_code=trust_code, recipe=recipe)
 
 
 def network_asked(

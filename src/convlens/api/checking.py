@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convlens.api.asked import network_asked, opened, reporter_for, source_name, what_is_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import torch
 
@@ -37,7 +37,8 @@ def check(
     measure: bool = True,
     device: str = "auto",
     cache: bool = True,
-    settings: Sequence[str] = (),
+    settings: Sequence[str] | Mapping[str, Any] = (),
+    trust_code: bool = False,
     quiet: bool = False,
 ) -> Preflight:
     """Find what is wrong with images, and with how they are to be trained on; nothing is trained.
@@ -62,7 +63,8 @@ def check(
         measure: take a few steps to say how long the run will be, and how much memory it needs.
         device: where it would be trained.
         cache: keep what was seen of each file on disk.
-        settings: any key of the recipe as ``"part.key=value"``.
+        settings: any key of the recipe as ``"part.key=value"``, or as ``{"part.key": value}``.
+        trust_code: as for `train`.
         quiet: show no progress.
 
     Returns:
@@ -91,6 +93,7 @@ def check(
         seed=seed,
         settings=settings,
         splits=splits,
+        trust_code=trust_code,
     )
     try:
         source, images = opened(source, asked, reporter)
@@ -115,6 +118,7 @@ def check(
         refuse_arrays(images)
     where = choose_device(device)
     full, _ = complete({**asked, "source": source_name(source)}, images)
+    full = full.trusting_code()  # `what_is_asked` has seen to it
     kept = CacheSettings(enabled=cache)
     found, material, plan = _findings(full, images, kept, reporter, device=where)
     if fix is not None:

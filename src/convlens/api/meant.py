@@ -39,8 +39,9 @@ def network_meant(
         return trained_network(bundle.classifier, bundle.model, head=head, classes=classes)
     if layers is None and not isinstance(model, str | Path | None):
         return given_network(model, shape)
+    asked = describe(layers or str(model), written=layers is not None, head=head or "published")
     return build_named(
-        describe(layers or str(model), written=layers is not None, head=head or "published"),
+        asked.trusting_code(),  # a file of code that the caller names is the caller's word for it
         input_shape=shape,
         classes=classes,
         numbers=numbers,
@@ -66,14 +67,14 @@ def subject_meant(
     from convlens.models import ModelSpec
 
     where = choose_device(device)
-    asked = {"pretrained": pretrained, "weights": weights, "input": input, "classes": classes}
+    options = {"pretrained": pretrained, "weights": weights, "input": input, "classes": classes}
     if not isinstance(model, str | Path):
-        refuse_options(asked)
+        refuse_options(options)
         return trained_subject("the network", model)
     if _means_run(str(model)):
         from convlens.prediction import load_bundle
 
-        refuse_options(asked)
+        refuse_options(options)
         bundle = load_bundle(model, trust_code=trust_code)
         found = trained_subject(
             Path(model).resolve().name,
@@ -83,8 +84,9 @@ def subject_meant(
         )
     else:
         named_file = is_file(str(model))  # no network: its name says what it is instead
+        asked = ModelSpec(name=str(model)) if named_file else describe(str(model))
         found = named_subject(
-            ModelSpec(name=str(model)) if named_file else describe(str(model)),
+            asked.trusting_code(),  # as for `network_meant`
             pretrained=pretrained,
             weights=None if weights is None else Path(weights),
             input_shape=parse_image_shape(input) if input is not None else None,

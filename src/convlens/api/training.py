@@ -16,9 +16,10 @@ from convlens.api.asked import (
 )
 from convlens.api.checking import checked
 from convlens.api.reporting import report_at_the_end
+from convlens.api.trust import trusted_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from convlens.core.ranks import Ranks
     from convlens.core.reporter import Reporter
@@ -45,8 +46,9 @@ def train(
     resume: str | Path | Literal[True] | None = None,
     device: str = "auto",
     cache: bool = True,
-    settings: Sequence[str] = (),
+    settings: Sequence[str] | Mapping[str, Any] = (),
     allow: Sequence[str] = (),
+    trust_code: bool = False,
     quiet: bool = False,
 ) -> Run:
     """Train a network on labelled images, and measure it on images it never saw.
@@ -80,8 +82,11 @@ def train(
             True for the newest one under ``runs``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         cache: keep decoded images on disk for the next run; False holds them in memory.
-        settings: any key of the recipe as ``"part.key=value"``.
+        settings: any key of the recipe as ``"part.key=value"``, or as ``{"part.key": value}``.
         allow: codes of errors that are found beforehand and are not to stop the run; see `check`.
+        trust_code: run the code of a network of the user's own that the recipe, or the run to go on
+            with, brings along. A file that ``model`` names needs no such word, and neither does
+            code that was trusted before on this machine.
         quiet: show nothing.
 
     Returns:
@@ -113,8 +118,8 @@ def train(
             asked_anew = {"SOURCE": source, "recipe": recipe, "out": out}
             refuse_beside_resume({**asked_anew, **network, **said, "allow": tuple(allow)})
             folder = None if resume is True else Path(resume)
-            return _resume(folder, **where, reporter=reporter)
-        asked = what_is_asked(recipe, model=network, **said)
+            return _resume(folder, **where, trust_code=trust_code, reporter=reporter)
+        asked = what_is_asked(recipe, model=network, **said, trust_code=trust_code)
         return _begin(source, asked, out=out, allow=allow, **where, reporter=reporter)
 
 
@@ -139,6 +144,7 @@ def _begin(
 
     where = ranks.device(device)
     recipe, reasons = complete({**asked, "source": source_name(source)}, images)
+    recipe = recipe.trusting_code()  # `what_is_asked` has seen to it
     for reason in reasons.values():
         reporter.say(f"chose {reason}")
     ranks.require_same(recipe.to_toml(), "recipe")
@@ -170,7 +176,13 @@ def _begin(
 
 
 def _resume(
-    folder: Path | None, *, device: str, cache: bool, ranks: Ranks, reporter: Reporter
+    folder: Path | None,
+    *,
+    device: str,
+    cache: bool,
+    ranks: Ranks,
+    trust_code: bool,
+    reporter: Reporter,
 ) -> Run:
     from convlens.data import CacheSettings
     from convlens.recipe import RUNS, Run, carry_out, newest_unfinished
@@ -179,10 +191,13 @@ def _resume(
         folder = newest_unfinished(RUNS).folder
         reporter.say(f"going on with {folder}")
     run = Run(folder)
+    recipe = trusted_recipe(run, trust_code=trust_code)
+    if recipe.model.is_own:
+        reporter.say(f"the network is built from the code that {folder} carries, not from a file")
     with ranks.one_a_host_first():
         images = run.images(reporter)
     run = carry_out(
-        run.recipe,
+        recipe,
         images,
         folder,
         device=ranks.device(device),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convlens.api.asked import network_asked, opened, reporter_for, source_name, what_is_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from convlens.augment.pictures import FirstEpochs
     from convlens.core.reporter import Reporter
@@ -23,7 +23,7 @@ def look_augment(
     size: str | int | None = None,
     number: int = 0,
     seed: int = 0,
-    settings: Sequence[str] = (),
+    settings: Sequence[str] | Mapping[str, Any] = (),
     out: str | Path | None = None,
     quiet: bool = False,
 ) -> FirstEpochs:
@@ -36,7 +36,7 @@ def look_augment(
         size: the network's input in pixels: 224, or ``"96x160"`` (height × width).
         number: of a source, which of its training images.
         seed: the run's seed.
-        settings: any key of the recipe as ``"part.key=value"``.
+        settings: any key of the recipe as ``"part.key=value"``, or as ``{"part.key": value}``.
         out: a PNG file to write; by default none.
         quiet: show nothing.
 
@@ -117,10 +117,11 @@ def look_rate(
     recipe: str | Path | None = None,
     size: str | int | None = None,
     seed: int | None = None,
-    settings: Sequence[str] = (),
+    settings: Sequence[str] | Mapping[str, Any] = (),
     out: str | Path | None = None,
     device: str = "auto",
     cache: bool = True,
+    trust_code: bool = False,
     quiet: bool = False,
 ) -> RateLook:
     """Try ever higher learning rates on a run's first steps, and suggest one; no run is made.
@@ -134,10 +135,11 @@ def look_rate(
         recipe: as for `train`.
         size: as for `train`.
         seed: as for `train`.
-        settings: any key of the recipe as ``"part.key=value"``.
+        settings: any key of the recipe as ``"part.key=value"``, or as ``{"part.key": value}``.
         out: a PNG file to write, or a folder for ``rate.png``; by default none.
         device: where to compute.
         cache: keep decoded images on disk for the run; False holds them in memory.
+        trust_code: as for `train`.
         quiet: show nothing.
 
     Returns:
@@ -160,6 +162,7 @@ def look_rate(
         size=size,
         seed=seed,
         settings=settings,
+        trust_code=trust_code,
     )
     source, images = opened(source, asked, reporter)
 
@@ -168,6 +171,7 @@ def look_rate(
     from convlens.recipe import RateLook, complete, rate_setting, try_rates
 
     complete_recipe, _ = complete({**asked, "source": source_name(source)}, images)
+    complete_recipe = complete_recipe.trusting_code()  # `what_is_asked` has seen to it
     where, kept = choose_device(device), CacheSettings(enabled=cache)
     curve = try_rates(complete_recipe, images, device=where, cache=kept, reporter=reporter)
     rate = None if curve.suggestion is None else float(f"{curve.suggestion:.2g}")

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.output import CacheOption, DeviceOption, JsonOption, print_json, stdout
+from convlens.cli.output import (
+    CacheOption,
+    DeviceOption,
+    JsonOption,
+    TrustCodeOption,
+    print_json,
+    stdout,
+)
 from convlens.cli.run_options import (
     AugmentOption,
     EpochsOption,
@@ -63,6 +70,7 @@ def check(
     device: DeviceOption = "auto",
     cache: CacheOption = True,
     settings: SettingsOption = None,
+    trust_code: TrustCodeOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find what is wrong with images or a recipe before an epoch is spent; nothing is trained.
@@ -92,6 +100,7 @@ def check(
         device=device,
         cache=cache,
         settings=settings or (),
+        trust_code=trust_code,
     )
     if as_json:
         print_json(found.as_json())

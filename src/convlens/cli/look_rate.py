@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convlens.cli.output import CacheOption, DeviceOption, JsonOption, print_json, stdout
+from convlens.cli.output import (
+    CacheOption,
+    DeviceOption,
+    JsonOption,
+    TrustCodeOption,
+    print_json,
+    stdout,
+)
 from convlens.cli.run_options import (
     LayersOption,
     ModelOption,
@@ -39,6 +46,7 @@ def rate(
     ] = Path("look"),
     device: DeviceOption = "auto",
     cache: CacheOption = True,
+    trust_code: TrustCodeOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Try ever higher learning rates on train's first steps, and suggest one to train at.
@@ -61,6 +69,7 @@ def rate(
         out=out,
         device=device,
         cache=cache,
+        trust_code=trust_code,
     )
     path = str(png_path(out, name="rate.png"))
     if as_json:

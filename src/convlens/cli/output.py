@@ -16,7 +16,7 @@ JsonOption: TypeAlias = Annotated[
 ]
 TrustCodeOption: TypeAlias = Annotated[
     bool,
-    typer.Option("--trust-code", help="Run the code that the bundle of an own network carries."),
+    typer.Option("--trust-code", help="Run the code that a bundle, run or recipe brings."),
 ]
 DeviceOption: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 CacheOption: TypeAlias = Annotated[

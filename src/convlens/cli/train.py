@@ -9,6 +9,7 @@ from convlens.cli.output import (
     CacheOption,
     DeviceOption,
     JsonOption,
+    TrustCodeOption,
     print_json,
     stdout,
     with_ends,
@@ -76,6 +77,7 @@ def train(
         list[str] | None,
         typer.Option(metavar="CODE", help="An error found beforehand that is not to stop the run."),
     ] = None,
+    trust_code: TrustCodeOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a network on labelled images, and measure it on images it never saw.
@@ -105,6 +107,7 @@ def train(
         cache=cache,
         settings=settings or (),
         allow=allow or (),
+        trust_code=trust_code,
     )
     if not Ranks.of_torchrun().is_first:
         return

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -27,6 +28,9 @@ CAPTION = 0.3
 """Inches above some axes for one line of words."""
 DOTS_PER_INCH = 150
 FRAME_DOTS_PER_INCH = 100
+
+if not Path(mpl.matplotlib_fname()).is_absolute():
+    mpl.rcdefaults()  # a matplotlibrc among someone's images may have LaTeX run
 
 Image = NDArray[np.uint8]
 

@@ -40,6 +40,10 @@ class Classifier(nn.Module):
         head: from the last stage's feature map (pooling or flatten first) to logits.
         input_spec: what the network is fed.
 
+    Attributes:
+        frozen_by_code: names of the parameters that came with ``requires_grad`` off: whoever wrote
+            the network wants them left as they are.
+
     Example:
         >>> from torch import nn
         >>> spec = InputSpec(height=8, width=8, channels=1)
@@ -57,6 +61,9 @@ class Classifier(nn.Module):
         named = OrderedDict[str, nn.Module](normalise=Normalise(input_spec))
         self.stages = nn.Sequential(named | OrderedDict(stages))
         self.head = head
+        self.frozen_by_code = frozenset(
+            name for name, parameter in self.named_parameters() if not parameter.requires_grad
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """N×C×H×W pixels (uint8, or float in [0, 1]) to N×K logits."""

@@ -1,5 +1,6 @@
 """Settings as people write them: TOML files, ``part.key=value``, and what to say of a slip."""
 
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -91,6 +92,32 @@ def apply_setting(asked: Asked, setting: str) -> dict[str, Any]:
     for part in reversed(parts):
         value = {part: value}
     return merge(asked, value)
+
+
+def settings_in_text(settings: Iterable[str] | Mapping[str, Any]) -> list[str]:
+    """Settings as ``part.key=value``, each a text.
+
+    Args:
+        settings: such texts; or values by ``part.key``, as Python has them.
+
+    Example:
+        >>> settings_in_text({"training.loss.class_weights": {"cat": 2, "dog": 1}})
+        ['training.loss.class_weights={"cat" = 2, "dog" = 1}']
+    """
+    if not isinstance(settings, Mapping):
+        return list(settings)
+    return [f"{key}={_toml(value)}" for key, value in settings.items()]
+
+
+def _toml(value: Any) -> str:
+    """A plain value as TOML writes it within a line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_toml(str(k))} = {_toml(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, (bool, str)):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
 
 
 def require_tables(asked: Asked, places: Iterable[str]) -> None:

@@ -15,6 +15,7 @@ from convlens.inspection.recording import (
     as_input,
     held_in_eval,
     last_stage,
+    layers_with_maps,
     no_feature_map,
     run_tapped,
 )
@@ -69,7 +70,7 @@ def grad_cam(
         logits = run_tapped(classifier, x.clone(), {name: _start_of_graph(kept)})
         maps = kept[-1]
         if maps.ndim != 4:
-            raise no_feature_map(name, maps)
+            raise no_feature_map(name, maps, layers_with_maps(classifier, x))
         classes = _classes(logits.detach(), class_index)
         score = logits.gather(1, classes[:, None]).sum()
         gradients = _gradients(score, maps, name)

@@ -16,6 +16,8 @@ from convlens.core.modes import kept_modes
 
 Pixels = NDArray[np.uint8]
 
+_PROPOSED = 6
+
 
 def stage_names(classifier: Classifier) -> tuple[str, ...]:
     """The stages first to last, without the one that normalises."""
@@ -171,13 +173,52 @@ def as_maps(layer: str, output: Tensor) -> NDArray[np.float32]:
     return output.float().cpu().numpy()
 
 
-def no_feature_map(layer: str, output: Tensor) -> ConvlensError:
-    """The error for a layer whose output has no places to look at."""
+def no_feature_map(layer: str, output: Tensor, instead: Sequence[str] = ()) -> ConvlensError:
+    """The error for a layer whose output has no places to look at.
+
+    Args:
+        layer: its name.
+        output: what it gave.
+        instead: layers that give feature maps, the best first.
+    """
+    named = f"pass --layer {instead[0]}" if instead else "name a stage, or a layer inside one"
+    if instead[1:]:
+        named += f", or another that gives one: {', '.join(instead[1:_PROPOSED])}"
     return ConvlensError(
         f"layer '{layer}' gives {output.ndim} axes ({'×'.join(map(str, output.shape))}); "
-        "expected a feature map of four, N×C×h×w: name a stage, or a layer inside one",
+        f"expected a feature map of four, N×C×h×w",
+        remedy=named,
+        between=": ",
         code="no-feature-map",
     )
+
+
+def layers_with_maps(classifier: Classifier, x: Tensor) -> tuple[str, ...]:
+    """The layers that give a feature map with more than one place, the last to run first.
+
+    Args:
+        classifier: left as it was.
+        x: N×C×H×W pixels.
+    """
+    found: dict[str, None] = {}
+
+    def hook(name: str) -> Callable[[nn.Module, object, object], None]:
+        def note(module: nn.Module, given: object, output: object) -> None:
+            if isinstance(output, Tensor) and output.ndim == 4 and output[0, 0].numel() > 1:
+                found.pop(name, None)
+                found[name] = None
+
+        return note
+
+    layers = {name: module for name, module in _layers(classifier).items() if name != "normalise"}
+    handles = [module.register_forward_hook(hook(name)) for name, module in layers.items()]
+    try:
+        with held_in_eval(classifier), torch.no_grad():
+            classifier(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return tuple(reversed(found))
 
 
 def _layers(classifier: Classifier) -> dict[str, nn.Module]:

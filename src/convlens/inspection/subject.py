@@ -120,7 +120,9 @@ def named_subject(
         WorkFailedError: published weights could not be downloaded.
     """
     asked = {"pretrained": pretrained, "weights": weights}
+    trusted = model.code_is_trusted
     model = ModelSpec.model_validate({**model.model_dump(), **asked})
+    model = model.trusting_code() if trusted else model
     shape, count = shape_and_classes(model, input_shape, classes)
     called = model.name or "a network in the layer notation"
     with torch.random.fork_rng(), own_networks_explained():

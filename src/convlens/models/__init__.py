@@ -26,51 +26,75 @@ if TYPE_CHECKING:
         training_head,
         uses_small_stem,
     )
-    from convlens.models.names import known_models
+    from convlens.models.backward_errors import backward_remedy, blame_backward
+    from convlens.models.known_code import is_known_code, remember_code
+    from convlens.models.names import is_own, known_models
     from convlens.models.own import OwnNetworkError
-    from convlens.models.own_code import portable
+    from convlens.models.own_code import failed, portable, untrusted
+    from convlens.models.own_source import with_source
     from convlens.models.published import (
         PublishedWeights,
         expected_normalisation,
         imagenet_normalisation,
         published_weights,
     )
+    from convlens.models.running import Running, watched_modules
     from convlens.models.spec import ModelSpec
 
 _HOME = {
     "ModelSpec": "spec",
     "OwnNetworkError": "own",
     "PublishedWeights": "published",
+    "Running": "running",
+    "backward_remedy": "backward_errors",
+    "blame_backward": "backward_errors",
     "build": "assemble",
     "build_architecture": "assemble",
     "expected_normalisation": "published",
+    "failed": "own_code",
     "imagenet_normalisation": "published",
+    "is_known_code": "known_code",
+    "is_own": "names",
     "known_models": "names",
     "notes": "assemble",
     "portable": "own_code",
     "prepare": "assemble",
     "published_form": "assemble",
     "published_weights": "published",
+    "remember_code": "known_code",
     "training_head": "assemble",
+    "untrusted": "own_code",
     "uses_small_stem": "assemble",
+    "watched_modules": "running",
+    "with_source": "own_source",
 }
 
 __all__ = [
     "ModelSpec",
     "OwnNetworkError",
     "PublishedWeights",
+    "Running",
+    "backward_remedy",
+    "blame_backward",
     "build",
     "build_architecture",
     "expected_normalisation",
+    "failed",
     "imagenet_normalisation",
+    "is_known_code",
+    "is_own",
     "known_models",
     "notes",
     "portable",
     "prepare",
     "published_form",
     "published_weights",
+    "remember_code",
     "training_head",
+    "untrusted",
     "uses_small_stem",
+    "watched_modules",
+    "with_source",
 ]
 
 

@@ -37,7 +37,8 @@ def build(
         input_spec: what it is fed.
         classes: outputs; 0 for features alone, as with the head ``"none"``.
         reporter: is told what was loaded, and sees the progress of a download.
-        trust_code: whether code that the description carries may run (see `portable`).
+        trust_code: whether code of the user's own may run, in a file or carried: the caller's word
+            for it, besides `ModelSpec.trusting_code`.
 
     Raises:
         ConvlensError: the network cannot take this input, does not know an option, does not fit
@@ -64,7 +65,7 @@ def build_architecture(
         spec: which network. Weights that it asks for are not loaded: see `build`.
         input_spec: what it is fed.
         classes: outputs; 0 for features alone, as with the head ``"none"``.
-        trust_code: whether code that the description carries may run.
+        trust_code: as for `build`.
 
     Raises:
         ConvlensError: the network cannot take this input, does not know an option, or brings code

@@ -4,6 +4,7 @@ from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
@@ -12,6 +13,7 @@ from convlens.models.blocks import draw_closing, draw_he, output_shape
 from convlens.models.notation import parse_head
 from convlens.models.notation_build import head_from_layers
 from convlens.models.own_code import call, failed
+from convlens.models.running import watched_modules
 from convlens.models.spec import NO_HEAD, PUBLISHED, ModelSpec
 from convlens.models.taking_apart import Stages, take_apart
 
@@ -40,7 +42,7 @@ def build_own(
             ``classes``, ``channels``, ``height``, ``width`` and ``input_spec`` that it names.
         input_spec: what the network is fed.
         classes: outputs; 0 for features alone.
-        trust_code: whether code that travelled with the description may run.
+        trust_code: whether the code may run, besides what `ModelSpec.trusting_code` says.
 
     Raises:
         OwnNetworkError: the network breaks off when it is fed.
@@ -50,6 +52,7 @@ def build_own(
     # A network without outputs cannot be made; its head is set aside below.
     net = call(spec, input_spec, classes=max(classes, 1), trust_code=trust_code)
     sample = _sample(input_spec)
+    _fill_lazy(net, sample, called)
     shape = _shape_of(net, sample, called)
     apart = take_apart(net, sample, spec.stages)
     if spec.stages and apart is None:
@@ -114,12 +117,8 @@ def _shape_of(net: nn.Module, sample: Tensor, called: str) -> tuple[int, ...]:
     shapes = []
     for training in (False, True):
         tried = deepcopy(net).train(training)
-        try:
-            with torch.random.fork_rng(devices=[]), torch.no_grad():
-                out = tried(sample)
-        except Exception as error:
-            words = failed(f"{called}, fed {tuple(sample.shape)},", error).message
-            raise OwnNetworkError(words, network=net, shape=tuple(sample.shape)) from error
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            out = _fed(tried, sample, called, network=net)
         if not isinstance(out, Tensor) or out.dim() not in {2, 4}:
             what = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else type(out).__name__
             when = " in training" if training else ""
@@ -131,3 +130,41 @@ def _shape_of(net: nn.Module, sample: Tensor, called: str) -> tuple[int, ...]:
             )
         shapes.append(tuple(out.shape[1:]))
     return shapes[0]
+
+
+def _fed(run: nn.Module, sample: Tensor, called: str, *, network: nn.Module) -> object:
+    """What a module makes of a batch.
+
+    Raises:
+        OwnNetworkError: it raised an error.
+    """
+    with watched_modules(run) as running:
+        try:
+            return run(sample)
+        except Exception as error:
+            fed = f"{called}, fed {tuple(sample.shape)},"
+            words = failed(fed, error, module=running.in_words()).message
+            raise OwnNetworkError(words, network=network, shape=tuple(sample.shape)) from error
+
+
+def _fill_lazy(net: nn.Module, sample: Tensor, called: str) -> None:
+    """Give lazy layers the shape that the input asks for, their weights drawn as any others."""
+    if not _lazy_names(net):
+        return
+    modes = [(module, module.training) for module in net.modules()]
+    with torch.no_grad():
+        _fed(net.eval(), sample, called, network=net)
+    for module, training in modes:
+        module.training = training
+    if left := _lazy_names(net):
+        raise ConvlensError(
+            f"{called}: the shape of {left[0]} is still open after an image has gone through the "
+            "network, since nothing runs it",
+            remedy="take the layer out, or give it its shape",
+            code="bad-own-model",
+        )
+
+
+def _lazy_names(net: nn.Module) -> list[str]:
+    tensors = [*net.named_parameters(), *net.named_buffers()]
+    return [f"'{name}'" for name, tensor in tensors if is_lazy(tensor)]

@@ -1,10 +1,9 @@
-"""The text of a network in a file of the user's own: read it, carry it, run it.
+"""The text of a network in a file of the user's own: carry it, run it.
 
-The file is run with the caller's word for it. A bundle that carries one carries its text and the
-SHA-256 of it, and whoever opens that bundle has to give their word again.
+Nothing is run without the caller's word for it, wherever the description comes from. What travels
+(a bundle, a run) carries the text and its SHA-256, and needs the word of whoever opens it.
 """
 
-import hashlib
 import importlib.abc
 import importlib.util
 import inspect
@@ -16,6 +15,7 @@ from torch import nn
 
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
+from convlens.models.own_source import read_source, sha256, split_name
 from convlens.models.spec import ModelSpec
 
 
@@ -28,7 +28,7 @@ def portable(spec: ModelSpec) -> ModelSpec:
     weights = Path(spec.weights.name) if spec.weights else None
     if not spec.is_own or spec.name is None:
         return spec.model_copy(update={"weights": weights})
-    path, _, function = spec.name.rpartition(":")
+    path, function = split_name(spec.name)
     source = _source(spec)
     return spec.model_copy(
         update={
@@ -40,11 +40,6 @@ def portable(spec: ModelSpec) -> ModelSpec:
     )
 
 
-def sha256(source: str) -> str:
-    """The SHA-256 of a source text in UTF-8, as 64 hexadecimal digits."""
-    return hashlib.sha256(source.encode()).hexdigest()
-
-
 def _source(spec: ModelSpec) -> str:
     if spec.source is not None:
         if sha256(spec.source) != spec.source_sha256:
@@ -54,19 +49,10 @@ def _source(spec: ModelSpec) -> str:
                 code="damaged-code",
             )
         return spec.source
-    path = Path((spec.name or "").rpartition(":")[0])
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConvlensError(
-            f"cannot read {path} ({reason})",
-            remedy="--model takes path/to/file.py:function",
-            code="unreadable-model",
-        ) from error
+    return read_source(spec.name or "")
 
 
-class _Loader(importlib.abc.InspectLoader):
+class _Loader(importlib.abc.ExecutionLoader):
     """Loads a module from a text at hand."""
 
     def __init__(self, source: str, origin: str) -> None:
@@ -87,7 +73,7 @@ class _Loader(importlib.abc.InspectLoader):
 def _run(spec: ModelSpec) -> ModuleType:
     source = _source(spec)
     name = f"convlens_own_{sha256(source)[:16]}"
-    path = (spec.name or "").rpartition(":")[0]
+    path = split_name(spec.name or "")[0]
     module_spec = importlib.util.spec_from_loader(name, _Loader(source, path), origin=path)
     if module_spec is None or module_spec.loader is None:
         raise TypeError(f"no loader for {path}")
@@ -109,19 +95,15 @@ def call(spec: ModelSpec, input_spec: InputSpec, *, classes: int, trust_code: bo
             ``classes``, ``channels``, ``height``, ``width`` and ``input_spec`` that it names.
         input_spec: what the network is fed.
         classes: outputs.
-        trust_code: whether code that travelled with the description may run.
+        trust_code: whether the code may run, besides what `ModelSpec.trusting_code` says.
 
     Raises:
         ConvlensError: the code is not trusted or fails, or what it returns is no module.
     """
-    if spec.source is not None and not trust_code:
-        raise ConvlensError(
-            f"this network comes with code of its own ({spec.name}, SHA-256 {spec.source_sha256}); "
-            "read it, and pass --trust-code if you trust where it comes from",
-            code="untrusted-code",
-        )
     called = spec.name or ""
-    path, _, function_name = called.rpartition(":")
+    if not (trust_code or spec.code_is_trusted):
+        raise untrusted(called, spec.source_sha256)
+    path, function_name = split_name(called)
     offered = {
         "classes": classes,
         "channels": input_spec.channels,
@@ -160,14 +142,43 @@ def call(spec: ModelSpec, input_spec: InputSpec, *, classes: int, trust_code: bo
     return net
 
 
-def failed(called: str, error: BaseException) -> ConvlensError:
-    """The error for code of the user's that raised one itself; names the line."""
+def untrusted(called: str, digest: str | None, *, where: str = "") -> ConvlensError:
+    """The error for code that nobody has given their word for.
+
+    Args:
+        called: ``"path/to/file.py:function"``.
+        digest: the SHA-256 of its text; None where it stands in a file.
+        where: the file in which it can be read; empty where that goes without saying.
+    """
+    known_by = f", SHA-256 {digest}" if digest else ""
+    place = f" in {where}" if where else ""
+    return ConvlensError(
+        f"this network is code of its own ({called}{known_by}), and nothing of it was run; read "
+        f"it{place}, and pass --trust-code if you trust where it comes from",
+        code="untrusted-code",
+    )
+
+
+def failed(called: str, error: BaseException, *, module: str = "") -> ConvlensError:
+    """The error for code of the user's that raised one itself; names the line.
+
+    Args:
+        called: what failed.
+        error: what it raised.
+        module: the module that was running, as `Running.in_words` says it.
+    """
+    line = own_line(error)
+    where = f" (line {line})" if line else ""
+    return ConvlensError(
+        f"{called} failed{module}{where}: {type(error).__name__}: {error}", code="bad-own-model"
+    )
+
+
+def own_line(error: BaseException) -> int | None:
+    """The innermost line of the user's own code that an error came through; None without any."""
     trace, line = error.__traceback__, None
     while trace is not None:
         if trace.tb_frame.f_globals.get("__name__", "").startswith("convlens_own_"):
             line = trace.tb_lineno
         trace = trace.tb_next
-    where = f" (line {line})" if line else ""
-    return ConvlensError(
-        f"{called} failed{where}: {type(error).__name__}: {error}", code="bad-own-model"
-    )
+    return line

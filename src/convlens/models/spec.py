@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from convlens.core.errors import ConvlensError
 from convlens.models.names import check_name, is_own
@@ -35,7 +35,7 @@ class ModelSpec(BaseModel):
         pretrained: begin from the published ImageNet weights.
         weights: begin from this file (safetensors or ``.pth``).
         stages: for a module of the user's: the names of the children that end a stage, in order.
-        source: for a module of the user's that travels in a bundle: the text of its file.
+        source: for a module of the user's that travels in a run or a bundle: the text of its file.
         source_sha256: the SHA-256 of that text, as 64 hexadecimal digits.
 
     Raises:
@@ -60,6 +60,7 @@ class ModelSpec(BaseModel):
     stages: tuple[str, ...] = ()
     source: str | None = None
     source_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    _code_is_trusted: bool = PrivateAttr(default=False)  # no file can set it
 
     @field_validator("layers", mode="before")
     @classmethod
@@ -121,6 +122,26 @@ class ModelSpec(BaseModel):
     def trust_words(self) -> tuple[str, ...]:
         """The words that a command on a bundle of it takes: it may carry code."""
         return ("--trust-code",) if self.is_own else ()
+
+    @property
+    def code_is_trusted(self) -> bool:
+        """Whether the caller has given their word that the code of a module of the user's may run.
+
+        It is written to no file and read from none: False until `trusting_code` is called.
+        """
+        return self._code_is_trusted
+
+    def trusting_code(self) -> Self:
+        """The same description, with the caller's word that its code may run.
+
+        Example:
+            >>> spec = ModelSpec(name="net.py:build")
+            >>> spec.code_is_trusted, spec.trusting_code().code_is_trusted
+            (False, True)
+        """
+        trusted = self.model_copy()
+        trusted._code_is_trusted = True  # noqa: SLF001 - a copy of itself
+        return trusted
 
     @property
     def loads_weights(self) -> bool:

@@ -99,8 +99,8 @@ def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
         trust_code: run the code that the bundle of a network of the user's own carries.
 
     Raises:
-        ConvlensError: there is no bundle, it is of a newer format or damaged, or it carries code
-            that is not trusted.
+        ConvlensError: there is no bundle, it is of a newer format or damaged, it carries code that
+            is not trusted, or it names code that it does not carry.
     """
     folder = _find(Path(path))
     manifest = read_json(folder / _MANIFEST)
@@ -116,11 +116,13 @@ def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
         input_spec = InputSpec.model_validate(manifest["input"])
         classes = tuple(str(name) for name in manifest["classes"])
         calibration = Calibration.model_validate(manifest["calibration"] if version > 1 else {})
+        _refuse_code_outside(model, folder)
+        weights = _read_weights(folder, manifest["weights"]["sha256"])  # before any code runs
         with torch.random.fork_rng(devices=[]):  # weights are drawn, then replaced
             classifier = build_architecture(
                 model, input_spec, classes=len(classes), trust_code=trust_code
             )
-        classifier.load_state_dict(_read_weights(folder, manifest["weights"]["sha256"]))
+        classifier.load_state_dict(weights)
     except (KeyError, TypeError, ValidationError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise ConvlensError(
@@ -177,6 +179,17 @@ def _find(path: Path) -> Path:
         "'convlens train' printed",
         code="no-bundle",
     )
+
+
+def _refuse_code_outside(model: ModelSpec, folder: Path) -> None:
+    """A bundle carries the code of its network: a file that it merely names is never run."""
+    if model.is_own and model.source is None:
+        raise ConvlensError(
+            f"the bundle in {folder} names code outside itself ({model.name}) and carries none; "
+            "nothing of it was run",
+            remedy="a bundle carries the code of its network: have it made again by convlens train",
+            code="code-outside",
+        )
 
 
 def _read_weights(folder: Path, sha256: str) -> dict[str, torch.Tensor]:

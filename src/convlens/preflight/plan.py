@@ -13,7 +13,7 @@ from convlens.core.modes import kept_modes
 from convlens.data import ImageSet
 from convlens.inspection import Layer, Trace, own_networks_explained, trace
 from convlens.models import build_architecture
-from convlens.recipe import Recipe
+from convlens.recipe import Recipe, try_own_network
 from convlens.training import freeze
 
 
@@ -103,7 +103,9 @@ def plan_of(
         with torch.random.fork_rng(devices=[]), own_networks_explained():
             torch.manual_seed(0)
             network = build_architecture(model, recipe.input, classes=len(images.classes))
-            freeze(network, _widest(recipe, network))
+        samples, where = len(images.splits["train"]), device or torch.device("cpu")
+        try_own_network(network, recipe, samples=samples, device=where)
+        freeze(network, _widest(recipe, network))
         found = trace(network, recipe.input.shape)
     except ConvlensError as error:
         refusal = error

@@ -13,6 +13,7 @@ from convlens.recipe.build import carry_out, parts_of
 from convlens.recipe.defaults import FINE_TUNING, PRETRAINED, THUMBNAIL, complete
 from convlens.recipe.judgement import Judged
 from convlens.recipe.measure import Evaluation, EvaluationSettings, measure_bundle
+from convlens.recipe.own_trial import try_own_network
 from convlens.recipe.pace import PhasePace, RunPace, pace_of_run
 from convlens.recipe.rate import RateLook, rate_setting, try_rates
 from convlens.recipe.recipe import ARRAYS, Recipe
@@ -46,5 +47,6 @@ __all__ = [
     "parts_of",
     "rate_setting",
     "seen_in_training",
+    "try_own_network",
     "try_rates",
 ]

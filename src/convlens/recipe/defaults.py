@@ -15,7 +15,7 @@ from convlens.core.words import counted
 from convlens.data import ImageSet, read_header
 from convlens.models import ModelSpec, build_architecture, expected_normalisation, training_head
 from convlens.recipe.recipe import Recipe
-from convlens.training import OptimiserSettings
+from convlens.training import OptimiserSettings, require_class_names
 
 THUMBNAIL = 64
 """The longest side, in pixels, up to which images are used at the size they have."""
@@ -94,6 +94,7 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, Reasons]:
     parts["input"] |= _normalisation(spec, given["channels"], reasons)
     parts["training"] = _training(asked.get("training", {}), images, spec, reasons)
     recipe = validated(Recipe, merge(parts, asked), what="the recipe")
+    require_class_names(recipe.training.loss, images.classes)
     if "learning_rate" not in asked.get("training", {}).get("optimiser", {}):
         recipe = _with_short_run_rate(recipe, images, reasons)
     return recipe, reasons

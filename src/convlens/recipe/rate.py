@@ -11,6 +11,7 @@ from convlens.core.errors import WorkFailedError
 from convlens.core.reporter import Reporter
 from convlens.data import CacheSettings, ImageSet
 from convlens.recipe.build import fresh_classifier, pixels_of_parts
+from convlens.recipe.own_trial import try_own_network
 from convlens.recipe.recipe import Recipe
 from convlens.recipe.trials import first_phase
 from convlens.training import RateCurve, RateFinderSettings, find_rate
@@ -64,7 +65,9 @@ def try_rates(
     """
     cache = cache or CacheSettings()
     pixels = pixels_of_parts(recipe, images, cache, reporter, parts=("train",))
-    classifier = placed(fresh_classifier(recipe, images, pixels, reporter), device)
+    classifier = fresh_classifier(recipe, images, pixels, reporter)
+    try_own_network(classifier, recipe, samples=len(pixels["train"]), device=device)
+    classifier = placed(classifier, device)
     state, train, terms = first_phase(
         recipe, images, pixels, classifier, cache=cache, reporter=reporter
     )

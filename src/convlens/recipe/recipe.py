@@ -82,9 +82,14 @@ class Recipe(BaseModel):
         """How much larger than the input a part's images are decoded: training turns its own."""
         return self.augment.margin if part == "train" else 0.0
 
+    def trusting_code(self) -> Self:
+        """The same recipe, with the caller's word that the code of its network may run."""
+        return self.model_copy(update={"model": self.model.trusting_code()})
+
     def to_toml(self) -> str:
         """The recipe as TOML, every value written out; what is None is left out."""
-        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+        values = self.model_dump(mode="json", exclude_none=True)
+        return tomli_w.dumps(values, multiline_strings=True)  # so that carried code can be read
 
     def save(self, path: Path) -> None:
         """Write the recipe atomically."""

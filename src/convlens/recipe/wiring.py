@@ -92,7 +92,7 @@ class Wiring:
         counts = np.bincount(
             images.labels[self.pixels["train"].rows], minlength=len(images.classes)
         )
-        weights = class_weights(recipe.training.loss, counts.tolist())
+        weights = class_weights(recipe.training.loss, counts.tolist(), images.classes)
         return Terms(
             settings=recipe.training,
             seed=recipe.seed,

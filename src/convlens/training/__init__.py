@@ -25,15 +25,15 @@ from convlens.training.callbacks.reduce_on_plateau import (
 )
 from convlens.training.callbacks.tensorboard import WriteTensorBoard
 from convlens.training.checkpoint import SaveCheckpoint, checkpoint_phase, load_checkpoint
-from convlens.training.loop import Terms, fit, train_step
-from convlens.training.loss import LossSettings, class_weights
-from convlens.training.optimiser import OptimiserSettings
+from convlens.training.loop import Terms, fit, in_16_bits, laid_out, train_step
+from convlens.training.loss import LossSettings, class_weights, require_class_names, summed_loss
+from convlens.training.optimiser import OptimiserSettings, build_optimiser
 from convlens.training.rate_finder import RateCurve, RateFinderSettings, find_rate
 from convlens.training.rehearsal import Pace, measure_pace
 from convlens.training.schedule import ScheduleSettings, learning_rate
 from convlens.training.settings import PhaseSettings, TrainingSettings
 from convlens.training.state import EpochRecord, TrainingState
-from convlens.training.transfer import freeze, frozen_stages
+from convlens.training.transfer import freeze, frozen_stages, learning_mode
 
 __all__ = [
     "AverageSettings",
@@ -62,14 +62,20 @@ __all__ = [
     "TrainingState",
     "WriteHistory",
     "WriteTensorBoard",
+    "build_optimiser",
     "checkpoint_phase",
     "class_weights",
     "find_rate",
     "fit",
     "freeze",
     "frozen_stages",
+    "in_16_bits",
+    "laid_out",
+    "learning_mode",
     "learning_rate",
     "load_checkpoint",
     "measure_pace",
+    "require_class_names",
+    "summed_loss",
     "train_step",
 ]

@@ -21,6 +21,7 @@ from convlens.core.errors import WorkFailedError
 from convlens.core.ranks import Ranks
 from convlens.training.callbacks import Callback, Moment
 from convlens.training.loss import correct, log_loss, summed_loss, total_weight
+from convlens.training.not_finite import not_finite
 from convlens.training.schedule import learning_rate
 from convlens.training.settings import TrainingSettings
 from convlens.training.shared_step import shared_step
@@ -110,7 +111,8 @@ def train_step(state: TrainingState, batch: Batch, terms: Terms) -> None:
     figures = shared_step(state.classifier, figures, samples=len(batch), ranks=ranks)
     loss, right, total = torch.cat([figures, weight[None]]).tolist()  # a GPU is waited for once
     if not math.isfinite(loss):
-        raise _not_finite(state, settings, _batch_in_words(batch), loss)
+        pixels, where = laid_out(batch.pixels, settings), _batch_in_words(batch)
+        raise not_finite(state, settings, loss, where=where, pixels=pixels)
     if settings.clip_norm is not None:
         nn.utils.clip_grad_norm_(state.parameters, settings.clip_norm)
     state.optimiser.step()
@@ -219,7 +221,7 @@ def finish_epoch(state: TrainingState, train: Batches, val: Batches, terms: Term
         val_loss, val_accuracy = validate(state, val, terms)
     validation_seconds = perf_counter() - started
     if val_loss is not None and not math.isfinite(val_loss):
-        raise _not_finite(state, terms.settings, "on the validation images", val_loss)
+        raise not_finite(state, terms.settings, val_loss, where="on the validation images")
     running, samples = state.running, state.samples_seen
     record = EpochRecord(
         phase=terms.settings.plan[state.phase].train,
@@ -286,19 +288,6 @@ def _too_large(state: TrainingState, batch: Batch) -> WorkFailedError:
         f"not even {what} into the memory of {state.device}{why}",
         remedy="pass a smaller --size or a smaller network",
         code="out-of-memory",
-    )
-
-
-def _not_finite(
-    state: TrainingState, settings: TrainingSettings, where: str, loss: float
-) -> WorkFailedError:
-    rate, peak = state.learning_rate, settings.plan[state.phase].optimiser.learning_rate
-    return WorkFailedError(
-        f"the loss became {loss} at step {state.step + 1} (epoch {state.epoch + 1}, learning rate "
-        f"{rate:.2g}, {where})",
-        remedy="start a new run with a lower rate: "
-        f"--set training.optimiser.learning_rate={peak / 10:.1g}",
-        code="loss-not-finite",
     )
 
 

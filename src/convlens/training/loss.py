@@ -4,15 +4,19 @@ Every loss is handed on as a sum over samples beside the sum of their weights, n
 batch in parts, or one shared by several processes, then has the mean of the whole batch.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 from torch.nn import functional as F
 
-from convlens.core.errors import ConvlensError
+from convlens.core.errors import ConvlensError, unknown_name
+from convlens.core.words import some
+
+_LISTED = 20
 
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -29,7 +33,7 @@ class LossSettings(BaseModel):
         focal_gamma: how much less, for ``"focal"`` alone; 0 is cross-entropy.
         class_weights: what a sample of each class counts: ``"none"`` for 1; ``"balanced"`` for
             samples / (classes × samples of the class), so that every class counts alike; or a
-            number for each class.
+            number for each class, by its name: ``{cat = 2, dog = 1}``, or in their order.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,22 +41,40 @@ class LossSettings(BaseModel):
     name: Literal["cross-entropy", "binary", "focal"] = "cross-entropy"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     focal_gamma: Annotated[float, Field(ge=0, le=10)] = 2.0
-    class_weights: Literal["none", "balanced"] | tuple[Weight, ...] = "none"
+    class_weights: Literal["none", "balanced"] | tuple[Weight, ...] | dict[str, Weight] = "none"
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _weights_understood(cls, value: object) -> object:
+        """A single message, where each form that weights may have would give one."""
+        if isinstance(value, str) and value not in {"none", "balanced"}:
+            raise ValueError(
+                'expected "none", "balanced", or a number for each class: {cat = 2, dog = 1}; put '
+                'names with other signs than A-z, 0-9, - and _ in quotes: {"a b" = 2}'
+            )
+        for name, weight in value.items() if isinstance(value, Mapping) else ():
+            number = isinstance(weight, int | float) and not isinstance(weight, bool)
+            if not number or not 0 < weight < math.inf:
+                raise ValueError(f"the weight of '{name}' has to be a number above 0")
+        return value
 
 
-def class_weights(settings: LossSettings, counts: Sequence[int]) -> Tensor | None:
+def class_weights(
+    settings: LossSettings, counts: Sequence[int], names: Sequence[str] = ()
+) -> Tensor | None:
     """What a sample of each class counts.
 
     Args:
         settings: the loss.
         counts: training samples of each class.
+        names: of the classes; needed where weights are given by name.
 
     Returns:
         (K,) float32, or None where every sample counts 1.
 
     Raises:
-        ConvlensError: there are not as many weights as classes, all are 0, or a class to balance
-            has no sample.
+        ConvlensError: there are not as many weights as classes, a name is unknown or missing, or a
+            class to balance has no sample.
 
     Example:
         >>> class_weights(LossSettings(class_weights="balanced"), [30, 10])
@@ -69,6 +91,9 @@ def class_weights(settings: LossSettings, counts: Sequence[int]) -> Tensor | Non
                 code="class-without-images",
             )
         return torch.tensor([sum(counts) / (len(counts) * count) for count in counts])
+    if isinstance(asked, dict):
+        require_class_names(settings, names)
+        asked = tuple(asked[name] for name in names)
     if len(asked) != len(counts):
         raise ConvlensError(
             f"class_weights has {len(asked)} numbers ({', '.join(f'{w:g}' for w in asked)})",
@@ -76,6 +101,35 @@ def class_weights(settings: LossSettings, counts: Sequence[int]) -> Tensor | Non
             code="bad-settings",
         )
     return torch.tensor(asked, dtype=torch.float32)
+
+
+def require_class_names(settings: LossSettings, names: Sequence[str]) -> None:
+    """Refuse weights by name that are not for exactly these classes.
+
+    Args:
+        settings: the loss; weights that are not given by name pass.
+        names: of the classes.
+
+    Raises:
+        ConvlensError: a name is unknown, or missing; lists the known ones.
+
+    Example:
+        >>> require_class_names(LossSettings(class_weights={"cat": 2.0}), ["cat"])
+    """
+    asked = settings.class_weights
+    if not isinstance(asked, dict):
+        return
+    for name in asked:
+        if name not in names:
+            raise unknown_name("class in class_weights", name, names, code="unknown-class")
+    missing = [name for name in names if name not in asked]
+    if missing:
+        raise ConvlensError(
+            f"class_weights names {len(asked)} of {len(names)} classes; {some(missing, _LISTED)} "
+            f"{'is' if len(missing) == 1 else 'are'} missing",
+            remedy="give every class a weight; 1 leaves it as it is",
+            code="bad-settings",
+        )
 
 
 def summed_loss(

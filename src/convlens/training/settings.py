@@ -43,7 +43,9 @@ class PhaseSettings(_Learning):
     Attributes:
         train: which weights learn: ``"all"``; ``"head"``; ``"last n"``, the last n layers with
             weights before the head, and the head; ``"stage:NAME"``, that stage and all after it.
-            What does not learn runs as it does in prediction, and keeps its statistics.
+            What does not learn runs as it does in prediction, and keeps its statistics. Weights
+            that the network's code has frozen learn only where ``"stage:NAME"`` or ``"head"`` names
+            the part that they are in.
     """
 
     train: Annotated[str, Field(pattern=r"^(all|head|last [1-9]\d*|stage:.+)$")] = "all"

@@ -1,5 +1,10 @@
-"""Which weights learn in a phase, and which stay as they are."""
+"""Which weights learn in a phase, and which stay as they are.
 
+A weight that the network's code has frozen stays frozen in every phase but one that names its part:
+``"stage:NAME"`` for that stage, ``"head"`` for the head.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +24,15 @@ class Frozen:
             every layer learns.
         trainable: parameters that learn.
         parameters: parameters that do not.
+        by_code: of those, the ones that the phase would train had the network's code not frozen
+            them.
     """
 
     modules: tuple[nn.Module, ...]
     stages: int
     trainable: int
     parameters: int
+    by_code: int = 0
 
 
 def freeze(classifier: Classifier, train: str) -> Frozen:
@@ -39,13 +47,22 @@ def freeze(classifier: Classifier, train: str) -> Frozen:
     """
     inner = _inner(classifier)
     frozen = inner[: _first_to_learn(classifier, train, inner)]
+    by_code = _frozen_by_code(classifier, train)
     for parameter in classifier.parameters():
-        parameter.requires_grad_(True)
-    for module in frozen:
-        for parameter in module.parameters(recurse=False):
-            parameter.requires_grad_(False)
+        parameter.requires_grad_(parameter.is_floating_point() and parameter not in by_code)
+    by_phase = {p for module in frozen for p in module.parameters(recurse=False)}
+    for parameter in by_phase:
+        parameter.requires_grad_(False)
+    withheld = sum(p.numel() for p in by_code - by_phase)
     inside = set(frozen)
     trainable = sum(p.numel() for p in classifier.parameters() if p.requires_grad)
+    if not trainable and withheld:
+        raise ConvlensError(
+            f"train is '{train}', but the network's code has frozen every weight there",
+            remedy="leave requires_grad on for the weights that are to learn, or name a stage in "
+            'the recipe\'s phase: train = "stage:NAME"',
+            code="nothing-to-train",
+        )
     if not trainable:
         raise ConvlensError(
             f"train is '{train}', but the network has no weights there: it is one piece whose head "
@@ -54,20 +71,48 @@ def freeze(classifier: Classifier, train: str) -> Frozen:
             code="nothing-to-train",
         )
     return Frozen(
-        modules=tuple(m for m in frozen if all(own in inside for own in m.modules())),
+        modules=(
+            *(m for m in frozen if all(own in inside for own in m.modules())),
+            *_wholly_among(by_code, classifier),
+        ),
         stages=frozen_stages(classifier, train),
         trainable=trainable,
         parameters=sum(p.numel() for p in classifier.parameters()) - trainable,
+        by_code=withheld,
     )
 
 
 def frozen_stages(classifier: Classifier, train: str) -> int:
     """How many leading stages a phase would leave as they are: see `Frozen.stages`."""
     start, whole, end = _first_to_learn(classifier, train, _inner(classifier)), 0, 0
-    for stage in classifier.stages:
+    by_code = set(_wholly_among(_frozen_by_code(classifier, train), classifier.stages))
+    for number, stage in enumerate(classifier.stages, 1):
         end += sum(1 for _ in stage.modules())
-        whole += end <= start
+        if end <= start or stage in by_code:
+            whole = number
+        elif number > 1:  # the first one normalizes, and has no weights
+            break
     return whole
+
+
+def _frozen_by_code(classifier: Classifier, train: str) -> set[nn.Parameter]:
+    """The parameters that stay as the network's code has frozen them, whatever the phase trains."""
+    part = f"stages.{train[6:]}." if train.startswith("stage:") else f"{train}."
+    return {
+        parameter
+        for name, parameter in classifier.named_parameters()
+        if name in classifier.frozen_by_code and not name.startswith(part)
+    }
+
+
+def _wholly_among(frozen: Collection[nn.Parameter], module: nn.Module) -> list[nn.Module]:
+    """The modules of which every weight is frozen, and which have some."""
+    found = []
+    for inner in module.modules():
+        weights = list(inner.parameters())
+        if weights and all(weight in frozen for weight in weights):
+            found.append(inner)
+    return found
 
 
 def learning_mode(classifier: Classifier, frozen: Frozen) -> None:

@@ -65,6 +65,8 @@ class Progress(Callback):
         learns = f"{frozen.trainable:,} weights learn"
         if frozen.parameters:
             learns += f", {frozen.parameters:,} are frozen"
+        if frozen.by_code:
+            learns += f" ({frozen.by_code:,} of them by the network's code)"
         how = f"{optimiser.name} at {optimiser.learning_rate:g}"
         if len(plan) == 1:
             return f"training {plan[0].train}: {learns}; {how}"
