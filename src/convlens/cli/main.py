@@ -17,6 +17,7 @@ from convlens.cli.look import app as look
 from convlens.cli.output import fail
 from convlens.cli.predict import predict
 from convlens.cli.report import report
+from convlens.cli.resume import resume
 from convlens.cli.train import train
 from convlens.core.errors import ConvlensError
 from convlens.core.version import __version__
@@ -31,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(train)
+app.command()(resume)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(check)

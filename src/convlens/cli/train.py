@@ -108,10 +108,11 @@ def train(
     if as_json:
         print_json(run.summary())
     else:
-        _show(run)
+        show_run(run)
 
 
-def _show(run: "Run") -> None:
+def show_run(run: "Run") -> None:
+    """Print the figures of a finished run, and what to type next."""
     console = stdout()
     metrics = run.metrics
     split = "test" if metrics["test"] else "val"

@@ -24,7 +24,12 @@ from convlens.training.callbacks.reduce_on_plateau import (
     ReduceOnPlateauSettings,
 )
 from convlens.training.callbacks.tensorboard import WriteTensorBoard
-from convlens.training.checkpoint import SaveCheckpoint, checkpoint_phase, load_checkpoint
+from convlens.training.checkpoint import (
+    CheckpointPlace,
+    SaveCheckpoint,
+    checkpoint_place,
+    load_checkpoint,
+)
 from convlens.training.loop import Terms, fit, train_step
 from convlens.training.loss import LossSettings, class_weights
 from convlens.training.optimiser import OptimiserSettings
@@ -39,6 +44,7 @@ __all__ = [
     "AverageSettings",
     "Budget",
     "Callback",
+    "CheckpointPlace",
     "EarlyStopping",
     "EarlyStoppingSettings",
     "EpochRecord",
@@ -62,7 +68,7 @@ __all__ = [
     "TrainingState",
     "WriteHistory",
     "WriteTensorBoard",
-    "checkpoint_phase",
+    "checkpoint_place",
     "class_weights",
     "find_rate",
     "fit",
