@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from convlens.core.json_text import finite
 from convlens.core.words import percent
 
 JsonOption: TypeAlias = Annotated[
@@ -51,8 +52,9 @@ def with_ends(share: float | None, ends: Sequence[float] | None) -> str:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """One JSON object on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """One JSON object on stdout; a number that is not finite becomes null."""
+    text = json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(text + "\n")
 
 
 def fail(message: str, *, code: str, status: int, as_json: bool) -> NoReturn:

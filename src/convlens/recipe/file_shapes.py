@@ -104,8 +104,16 @@ class _Reliability(PartShape):
 
 
 class _Cells(PartShape):
-    cells: list[Annotated[list[Count], Field(min_length=3, max_length=3)]]
+    true: list[Count]
+    predicted: list[Count]
+    count: list[Count]
     left_out: Count
+
+    @model_validator(mode="after")
+    def _lists_are_parallel(self) -> Self:
+        if not len(self.true) == len(self.predicted) == len(self.count):
+            raise ValueError("true, predicted and count have different lengths")
+        return self
 
 
 class _Figures(PartShape):
@@ -135,7 +143,7 @@ class _Figures(PartShape):
         if isinstance(found, list):
             fits = not found or (len(found) == k and all(len(row) == k for row in found))
         else:
-            fits = found is None or all(max(cell[:2]) < k for cell in found.cells)
+            fits = found is None or max([*found.true, *found.predicted], default=0) < k
         if not fits:
             raise ValueError(f"the confusion is not one of the {k} classes")
         return self
