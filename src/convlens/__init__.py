@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         look_rate,
         predict,
         report,
+        resume,
         train,
     )
     from convlens.recipe import Run
@@ -51,6 +52,7 @@ __all__ = [
     "look_rate",
     "predict",
     "report",
+    "resume",
     "train",
 ]
 

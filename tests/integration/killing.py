@@ -71,6 +71,7 @@ TOLD_APART = frozenset(
         "peak_memory_mb",
         "made",
         "run",
+        "checksums",  # of values that hold such timings
     }
 )
 _COLOURS = {"blue": (95, 95, 110), "green": (95, 110, 95), "red": (110, 95, 95)}
@@ -195,13 +196,12 @@ def kill_and_resume(
             process = Training.resume(run, caches)
         else:
             tally.restarts += 1
-            shutil.rmtree(run, ignore_errors=True)
             process = Training.start(recipe, run, caches)
     return process.finish()
 
 
 class Training:
-    """A process of ``convlens train``, and how long it has been there.
+    """A process of ``convlens``, and how long it has been there.
 
     Attributes:
         startup: seconds from its start until it was seen at work; 0 where it was not.
@@ -216,7 +216,7 @@ class Training:
         self._began = time.monotonic()
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "convlens", "train", *words, "--device", "cpu"],
+                [sys.executable, "-m", "convlens", *words, "--device", "cpu"],
                 env=os.environ | own,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -227,12 +227,12 @@ class Training:
     @classmethod
     def start(cls, recipe: Path, run: Path, caches: Path) -> "Training":
         """A new run."""
-        return cls(["--recipe", recipe, "--out", run], run, caches)
+        return cls(["train", "--recipe", recipe, "--out", run], run, caches)
 
     @classmethod
     def resume(cls, run: Path, caches: Path) -> "Training":
         """A run that was killed."""
-        return cls(["--resume", run], run, caches)
+        return cls(["resume", run], run, caches)
 
     def wait_until_at_work(self) -> None:
         """Until it writes its recipe, new or again: its images are read by then."""

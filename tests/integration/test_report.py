@@ -76,7 +76,7 @@ def test_an_unfinished_run_is_refused_in_words(run: Run, convlens: Convlens) -> 
     assert refused.status == 2
     told = " ".join(refused.err.split())
     assert "has not finished" in told
-    assert "convlens train --resume" in told
+    assert "convlens resume" in told
     nothing = convlens("report", run.folder / "bundle")
     assert nothing.status == 2
     assert "is not a run" in nothing.err

@@ -59,7 +59,7 @@ def test_it_saves_leaves_and_goes_on_to_the_same_weights(
 ) -> None:
     whole = run(tmp_path / "whole")
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
-    stopped = rf"stopped by {name} in epoch 2 after 9 steps; .* convlens train --resume .*cut"
+    stopped = rf"stopped by {name} in epoch 2 after 9 steps; .* convlens resume .*cut"
     with pytest.raises(WorkFailedError, match=stopped):
         run(tmp_path / "cut", Signals(number, 9))
     assert before == [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
@@ -73,7 +73,7 @@ def test_one_that_comes_after_the_last_step_is_not_forgotten(tmp_path: Path) -> 
     """Nothing asks for it any more in this phase; the next one must not begin."""
     whole = run(tmp_path / "whole")
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
-    stopped = r"stopped by SIGTERM at the end of a phase; .* convlens train --resume .*cut"
+    stopped = r"stopped by SIGTERM at the end of a phase; .* convlens resume .*cut"
     with pytest.raises(WorkFailedError, match=stopped):
         run(tmp_path / "cut", Signals(signal.SIGTERM, 21, Moment.PHASE_END))
     assert before == [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]

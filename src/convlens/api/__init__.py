@@ -14,6 +14,7 @@ from convlens.api.datasets import data_fetch, data_info, data_list
 from convlens.api.looks import embed, look, look_convolution, look_pooling
 from convlens.api.networks import compare, inspect
 from convlens.api.reporting import report
+from convlens.api.resuming import resume
 from convlens.api.training import train
 from convlens.api.training_looks import look_augment, look_rate
 from convlens.api.using import evaluate, load, predict
@@ -35,5 +36,6 @@ __all__ = [
     "look_rate",
     "predict",
     "report",
+    "resume",
     "train",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convlens.api.asked import reporter_for
 
@@ -17,6 +18,7 @@ def report(
     run: str | Path,
     *,
     out: str | Path | None = None,
+    source: Any = None,
     trust_code: bool = False,
     device: str = "auto",
     cache: bool = True,
@@ -27,6 +29,7 @@ def report(
     Args:
         run: the folder of a finished run.
         out: the HTML file, or a folder for ``report.html``; by default the run's own folder.
+        source: where the run's images are now, if they have moved. They must be the same images.
         trust_code: run the code that the bundle of a network of the user's own carries.
         device: where to compute.
         cache: keep decoded images on disk for the next time; False holds them in memory.
@@ -36,21 +39,29 @@ def report(
         The file.
 
     Raises:
-        ConvlensError: this is no finished run, or the file cannot be written.
+        ConvlensError: this is no finished run, its files are damaged, the report cannot be
+            written, or another process is writing to the run.
         WorkFailedError: the disk is full.
     """
     from convlens.data import CacheSettings
-    from convlens.recipe import Run
-    from convlens.reporting import write_report
+    from convlens.recipe import Run, moved_images, writing
+    from convlens.reporting import report_path, write_report
 
-    return write_report(
-        Run(Path(run)),
-        out=out,
-        trust_code=trust_code,
-        device=device,
-        cache=CacheSettings(enabled=cache),
-        reporter=reporter_for(quiet),
-    )
+    shown, reporter = Run(Path(run)), reporter_for(quiet)
+    _ = shown.recipe  # a folder that is no run is refused before anything is written there
+    own = report_path(shown.folder if out is None else out).resolve().parent
+    # Written elsewhere, a report only reads the run, which may be on a disk that is read-only.
+    inside = own == shown.folder.resolve()
+    with writing(shown.folder, reporter) if inside else nullcontext():
+        return write_report(
+            shown,
+            out=out,
+            images=None if source is None else moved_images(shown, source, reporter),
+            trust_code=trust_code,
+            device=device,
+            cache=CacheSettings(enabled=cache),
+            reporter=reporter,
+        )
 
 
 def report_at_the_end(

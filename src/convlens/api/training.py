@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,15 +15,13 @@ from convlens.api.asked import (
     what_is_asked,
 )
 from convlens.api.checking import checked
-from convlens.api.reporting import report_at_the_end
-from convlens.api.trust import trusted_recipe
+from convlens.api.resuming import report_of, resume_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from convlens.core.ranks import Ranks
     from convlens.core.reporter import Reporter
-    from convlens.data import ImageSet
     from convlens.recipe import Run
 
 
@@ -79,7 +77,7 @@ def train(
         seed: fixes every draw of the run; 0 by default.
         out: the run's folder; by default a new one under ``runs``.
         resume: an unfinished run to go on with, as it was asked for: nothing of it can be changed;
-            True for the newest one under ``runs``.
+            True for the newest one under ``runs``. `resume` does the same, and more.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         cache: keep decoded images on disk for the next run; False holds them in memory.
         settings: any key of the recipe as ``"part.key=value"``, or as ``{"part.key": value}``.
@@ -118,7 +116,7 @@ def train(
             asked_anew = {"SOURCE": source, "recipe": recipe, "out": out}
             refuse_beside_resume({**asked_anew, **network, **said, "allow": tuple(allow)})
             folder = None if resume is True else Path(resume)
-            return _resume(folder, **where, trust_code=trust_code, reporter=reporter)
+            return resume_run(folder, **where, trust_code=trust_code, reporter=reporter)
         asked = what_is_asked(recipe, model=network, **said, trust_code=trust_code)
         return _begin(source, asked, out=out, allow=allow, **where, reporter=reporter)
 
@@ -149,15 +147,15 @@ def _begin(
         reporter.say(f"chose {reason}")
     ranks.require_same(recipe.to_toml(), "recipe")
     kept = CacheSettings(enabled=cache)
-    folder = Path()
-    if ranks.is_first:  # before the images are looked at, which may take minutes
-        folder = new_run_folder(
-            Path(out) if out is not None else None,
-            name=images.name,
-            model=recipe.model.name or "layers",
-        )
-    with begun(folder) if ranks.is_first else nullcontext():
-        if ranks.is_first:
+    with ExitStack() as stack:
+        folder = Path()
+        if ranks.is_first:  # before the images are looked at, which may take minutes
+            folder = new_run_folder(
+                Path(out) if out is not None else None,
+                name=images.name,
+                model=recipe.model.name or "layers",
+            )
+            stack.enter_context(begun(folder, recipe.to_toml(), reporter))
             found = checked(
                 recipe, images, allow=allow, device=where, cache=kept, reporter=reporter
             )
@@ -171,48 +169,5 @@ def _begin(
             ranks=ranks,
             reporter=reporter,
         )
-    _report(run, images, device=device, cache=cache, ranks=ranks, reporter=reporter)
+        report_of(run, images, device=device, cache=cache, ranks=ranks, reporter=reporter)
     return run
-
-
-def _resume(
-    folder: Path | None,
-    *,
-    device: str,
-    cache: bool,
-    ranks: Ranks,
-    trust_code: bool,
-    reporter: Reporter,
-) -> Run:
-    from convlens.data import CacheSettings
-    from convlens.recipe import RUNS, Run, carry_out, newest_unfinished
-
-    if folder is None:
-        folder = newest_unfinished(RUNS).folder
-        reporter.say(f"going on with {folder}")
-    run = Run(folder)
-    recipe = trusted_recipe(run, trust_code=trust_code)
-    if recipe.model.is_own:
-        reporter.say(f"the network is built from the code that {folder} carries, not from a file")
-    with ranks.one_a_host_first():
-        images = run.images(reporter)
-    run = carry_out(
-        recipe,
-        images,
-        folder,
-        device=ranks.device(device),
-        cache=CacheSettings(enabled=cache),
-        ranks=ranks,
-        reporter=reporter,
-    )
-    _report(run, images, device=device, cache=cache, ranks=ranks, reporter=reporter)
-    return run
-
-
-def _report(
-    run: Run, images: ImageSet, *, device: str, cache: bool, ranks: Ranks, reporter: Reporter
-) -> None:
-    """The report, from the first process alone; the others leave with it."""
-    if ranks.is_first:
-        report_at_the_end(run, images, device=device, cache=cache, reporter=reporter)
-    ranks.wait()

@@ -22,6 +22,7 @@ def evaluate(
     against: str | Path | None = None,
     views: str = "",
     settings: Sequence[str] = (),
+    run_source: Any = None,
     trust_code: bool = False,
     device: str = "auto",
     cache: bool = True,
@@ -41,6 +42,8 @@ def evaluate(
         settings: how to read the source, as ``"data.label_column=species"``; or what the network's
             "not sure" should promise from now on, as ``"abstaining.error_rate=0.02"`` or
             ``"abstaining.coverage=0.9"``, which the run's bundle then keeps.
+        run_source: where the run's own images are now, if they have moved (``--source``). They must
+            be the same images.
         trust_code: run the code that the bundle of a network of the user's own carries.
         device: where to compute.
         cache: keep decoded images on disk for the next time; False holds them in memory.
@@ -70,6 +73,7 @@ def evaluate(
         settings=said,
         views=parse_views(views) if views else (),
         against=None if against is None else Path(against),
+        run_source=run_source,
         trust_code=trust_code,
         device=device,
         cache=CacheSettings(enabled=cache),

@@ -41,6 +41,10 @@ def evaluate(
             "from now on (abstaining.error_rate=0.02, or abstaining.coverage=0.9). Repeatable.",
         ),
     ] = None,
+    run_source: Annotated[
+        str | None,
+        typer.Option("--source", help="Where the run's own images are now, if they have moved."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a trained network on labelled images, with 95 % intervals.
@@ -56,6 +60,7 @@ def evaluate(
         against=against,
         views=views,
         settings=settings or (),
+        run_source=run_source,
         trust_code=trust_code,
         device=device,
         cache=cache,

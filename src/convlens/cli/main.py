@@ -20,6 +20,7 @@ from convlens.cli.look import app as look
 from convlens.cli.output import show_error
 from convlens.cli.predict import predict
 from convlens.cli.report import report
+from convlens.cli.resume import resume
 from convlens.cli.streams import run_on_streams
 from convlens.cli.train import train
 from convlens.core.errors import ConvlensError
@@ -38,6 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(train)
+app.command()(resume)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(check)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from convlens.core.console import PlainConsole, styled
+from convlens.core.json_text import finite
 from convlens.core.printable import printable_json
 from convlens.core.words import percent
 
@@ -51,9 +52,12 @@ def with_ends(share: float | None, ends: Sequence[float] | None) -> str:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """One JSON object on stdout; in ASCII where stdout's encoding does not hold every character."""
+    """One JSON object on stdout: a number that is not finite is null.
+
+    In ASCII where stdout's encoding does not hold every character.
+    """
     unicode = (sys.stdout.encoding or "utf-8").lower().replace("-", "").startswith("utf")
-    text = json.dumps(value, indent=2, ensure_ascii=not unicode, allow_nan=False)
+    text = json.dumps(finite(value), indent=2, ensure_ascii=not unicode, allow_nan=False)
     sys.stdout.write(printable_json(text) + "\n")
 
 

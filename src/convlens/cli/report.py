@@ -21,6 +21,9 @@ def report(
         Path | None,
         typer.Option(help="The HTML file, or a folder for report.html; by default RUN."),
     ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Where the run's images are now, if they have moved.")
+    ] = None,
     trust_code: TrustCodeOption = False,
     device: DeviceOption = "auto",
     cache: CacheOption = True,
@@ -32,7 +35,9 @@ def report(
     """
     from convlens import api
 
-    path = api.report(run, out=out, trust_code=trust_code, device=device, cache=cache)
+    path = api.report(
+        run, out=out, source=source, trust_code=trust_code, device=device, cache=cache
+    )
     if as_json:
         print_json({"report": str(path), "bytes": path.stat().st_size})
     else:

@@ -114,7 +114,7 @@ def train(
     if as_json:
         print_json(run.summary())
     else:
-        _show(run)
+        show_run(run)
 
 
 def _show_weak_result(console: "PlainConsole", found: dict[str, str] | None) -> None:
@@ -125,7 +125,8 @@ def _show_weak_result(console: "PlainConsole", found: dict[str, str] | None) -> 
         console.print(f"What to do: {found['remedy']}.", soft_wrap=True)
 
 
-def _show(run: "Run") -> None:
+def show_run(run: "Run") -> None:
+    """Print the figures of a finished run, and what to type next."""
     console = stdout()
     metrics = run.metrics
     split = "test" if metrics["test"] else "val"

@@ -31,7 +31,7 @@ class LostError(WorkFailedError):
         super().__init__(
             "another process of this run has died, or does not answer "
             f"({str(error).splitlines()[0]}); what is in the run's folder is whole: start the "
-            "processes again with --resume and that folder",
+            "processes again with: convlens resume, and that folder",
             code="lost-process",
         )
 

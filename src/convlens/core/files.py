@@ -5,10 +5,8 @@ flushed too: a process killed at any instant leaves the old file or the new one,
 """
 
 import errno
-import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +14,8 @@ from typing import Any
 
 from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError, WorkFailedError
+from convlens.core.json_text import json_text, parse_json
+from convlens.core.partial import make_partial_folder, partial_path, remove, sweep_once
 from convlens.core.paths import is_dir
 
 
@@ -27,9 +27,10 @@ def replacing(path: Path) -> Iterator[Path]:
         ConvlensError: the folder cannot be written to.
         WorkFailedError: the disk is full.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = partial_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep_once(path.parent)
         yield partial
         _flush(partial)
         partial.replace(path)
@@ -54,7 +55,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write indented JSON atomically and durably; NaN is refused; raises as `replacing`."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(value) + "\n")
 
 
 def png_path(out: str | Path, *, name: str) -> Path:
@@ -85,17 +86,13 @@ def read_json(path: Path) -> Any:
         ConvlensError: it is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text("utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise ConvlensError(
             f"cannot read {path} ({error.strerror}); is this a folder that convlens wrote?",
             code="unreadable-file",
         ) from error
-    except ValueError as error:
-        raise ConvlensError(
-            f"{path} is damaged: it is not valid JSON ({error}); restore it or run again",
-            code="damaged-file",
-        ) from error
+    return parse_json(content, name=str(path))
 
 
 @contextmanager
@@ -108,12 +105,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     old = path.with_name(path.name + ".old")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        sweep_once(path.parent)
+        fresh = make_partial_folder(path.parent, path.name)
     except OSError as error:
         raise write_error(path, error) from error
     try:
         yield fresh
-        fresh.chmod(0o755)
         for entry in [*sorted(fresh.rglob("*")), fresh]:
             _flush(entry)
         if path.exists():
@@ -131,7 +128,25 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 def sweep_partial(path: Path) -> None:
     """Remove what `replacing_folder` left where it was killed; nobody may be writing there."""
     for partial in path.parent.glob(f".{path.name}.*.partial"):
-        shutil.rmtree(partial, ignore_errors=True)
+        remove(partial)
+
+
+def settle_folder(path: Path) -> None:
+    """End what `replacing_folder` was killed at: one whole folder stays, under ``path``.
+
+    Nobody may be writing there.
+
+    Raises:
+        ConvlensError: the folder cannot be written to.
+    """
+    old = path.with_name(path.name + ".old")
+    sweep_partial(path)
+    try:
+        if is_dir(old) and not is_dir(path):
+            old.rename(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def surviving_folder(path: Path) -> Path | None:

@@ -10,6 +10,8 @@ from convlens.core.errors import ConvlensError
 ResizeRule: TypeAlias = Literal["crop", "stretch", "pad"]
 Side: TypeAlias = Annotated[int, Field(ge=1, le=8192)]
 MOST_CHANNELS = 64
+SMALLEST_STD = 1e-6  # of pixels in [0, 1]: half a gray level is 2e-3
+Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 Channels: TypeAlias = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 
 
@@ -44,8 +46,8 @@ class InputSpec(BaseModel):
     width: Side
     channels: Channels = 3
     resize: ResizeRule = "crop"
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
+    mean: tuple[Finite, ...] = ()
+    std: tuple[Finite, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -68,8 +70,8 @@ class InputSpec(BaseModel):
                 f"mean has {len(self.mean)} values and std {len(self.std)}; "
                 f"give {self.channels}, one a channel"
             )
-        if min(self.std) <= 0:
-            raise ValueError(f"std is {self.std}; every value must be positive")
+        if min(self.std) < SMALLEST_STD:
+            raise ValueError(f"std is {self.std}; every value must be {SMALLEST_STD:g} or more")
         return self
 
     @property

@@ -16,6 +16,8 @@ Asked: TypeAlias = Mapping[str, Any]
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_LONGEST = 200  # characters of a value that an error repeats
+
 
 def validated(model: type[Model], asked: Asked, *, what: str) -> Model:
     """The settings that plain values describe.
@@ -36,6 +38,19 @@ def validated(model: type[Model], asked: Asked, *, what: str) -> Model:
         ) from error
 
 
+def problems(error: ValidationError) -> str:
+    """What does not fit in a file, in a line: where, what is there, and what was expected."""
+    told = []
+    for one in error.errors(include_url=False)[:2]:
+        place = ".".join(str(part) for part in one["loc"])
+        text = one["msg"].removeprefix("Value error, ")
+        what = repr(one["input"])
+        found = f" (found {what[:40]}{'…' * (len(what) > 40)})" if one["type"] != "missing" else ""
+        told.append(f"{place}: {text}{found}" if place else text)
+    more = error.error_count() - len(told)
+    return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """The nested plain values of a TOML file, not validated yet.
 
@@ -49,8 +64,9 @@ def read_toml(path: Path) -> dict[str, Any]:
             f"cannot read {path} ({error.strerror}); pass a TOML file",
             code="unreadable-file",
         ) from error
-    except ValueError as error:
-        raise ConvlensError(f"{path} is not valid TOML: {error}", code="bad-toml") from error
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise ConvlensError(f"{path} is not valid TOML: {reason}", code="bad-toml") from error
 
 
 def merge(below: Asked, above: Asked) -> dict[str, Any]:
@@ -168,7 +184,9 @@ def _in_words(error: ValidationError, model: type[BaseModel]) -> str:
         else:
             raised = problem.get("ctx", {}).get("error")  # by a validator of ours
             message = str(raised) if isinstance(raised, Exception) else problem["msg"]
-            problems.append(f"{name} is {problem['input']!r}: {message}")
+            what = repr(problem["input"])
+            shown = what if len(what) <= _LONGEST else f"{what[:_LONGEST]}…"
+            problems.append(f"{name} is {shown}: {message}")
     return "; ".join(problems)
 
 

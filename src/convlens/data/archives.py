@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import tempfile
 import time
 from dataclasses import replace
 from errno import EDQUOT, ENOSPC
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError, WorkFailedError
+from convlens.core.partial import make_partial_folder, sweep_abandoned
 from convlens.core.reporter import Reporter
 from convlens.data.archive_members import archive_name, members
 from convlens.data.folders import METADATA_NAMES, read_folder
@@ -19,7 +19,7 @@ from convlens.data.labelled import Labelled
 from convlens.data.settings import DataSettings
 from convlens.data.split_names import split_named
 
-_UNPACKING = ".unpacking-"
+_UNPACKING = ".unpacking-"  # what versions up to 0.1.0 unpacked into
 _ABANDONED_SECONDS = 24 * 3600.0
 
 
@@ -84,7 +84,7 @@ def unpack(path: Path, reporter: Reporter) -> Path:
             return place
         place.parent.mkdir(parents=True, exist_ok=True)
         _sweep(place.parent)
-        fresh = Path(tempfile.mkdtemp(prefix=_UNPACKING, dir=place.parent))
+        fresh = make_partial_folder(place.parent)
         try:
             _fill(fresh, path, reporter)
             _settle(fresh, place)
@@ -96,7 +96,8 @@ def unpack(path: Path, reporter: Reporter) -> Path:
 
 
 def _sweep(cache: Path) -> None:
-    """Remove what processes left that were killed while they unpacked, a day ago or longer."""
+    """Remove what processes left that were killed while they unpacked."""
+    sweep_abandoned(cache)
     for left in cache.glob(f"{_UNPACKING}*"):
         if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
             shutil.rmtree(left, ignore_errors=True)
@@ -122,7 +123,6 @@ def _fill(folder: Path, path: Path, reporter: Reporter) -> None:
 def _settle(fresh: Path, place: Path) -> None:
     if hasattr(os, "sync"):
         os.sync()  # once, rather than once a file: a cache may be lost, but must not be half there
-    fresh.chmod(0o755)
     try:
         fresh.rename(place)
     except OSError:

@@ -17,13 +17,10 @@ import hashlib
 import json
 import os
 import shutil
-import socket
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Literal, TypeAlias
 
 import cv2
@@ -36,6 +33,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
+from convlens.core.partial import SUFFIX, is_abandoned, make_partial_folder
 from convlens.data.decode import DECODE_VERSION
 from convlens.data.resample import Pixels8
 from convlens.data.resize import kept_shape
@@ -45,8 +43,6 @@ Kind: TypeAlias = Literal["pixels", "features"]
 _VERSION = 1
 _DIGEST = 16
 _BYTES_A_NUMBER: dict[Kind, int] = {"pixels": 1, "features": 4}
-_PARTIAL = ".partial"
-_ABANDONED = 7 * 24 * 3600.0  # seconds, for a writer on another machine that we cannot ask
 
 
 def _default_gigabytes() -> float:
@@ -201,10 +197,9 @@ class EntryWriter:
 
     def __init__(self, folder: Path, image: tuple[int, int, int], *, kind: Kind = "pixels") -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{socket.gethostname()}.{os.getpid()}."
         self._kind: Kind = kind
         self._folder, self._image, self._count = folder, image, 0
-        self._partial = Path(mkdtemp(prefix=prefix, suffix=_PARTIAL, dir=folder.parent))
+        self._partial = make_partial_folder(folder.parent)
         self._file = (self._partial / "pixels.bin").open("w+b", buffering=0)
 
     def append(self, images: Pixels8) -> None:
@@ -236,7 +231,6 @@ class EntryWriter:
             with (self._partial / file).open("wb", buffering=0) as opened:
                 opened.write(content)
                 os.fsync(opened.fileno())
-        self._partial.chmod(0o755)
         if _read_entry(self._folder) is None:
             shutil.rmtree(self._folder, ignore_errors=True)
             try:
@@ -260,8 +254,8 @@ def make_room(place: Path, needed: int, *, limit: int, free: int) -> None:
         limit: bytes that the cache may fill.
         free: bytes that the disk can still take.
     """
-    for partial in place.glob(f"*/.*{_PARTIAL}"):
-        if _is_abandoned(partial):
+    for partial in place.glob(f"*/.*{SUFFIX}"):
+        if is_abandoned(partial):
             shutil.rmtree(partial, ignore_errors=True)
     entries = list_entries(place)
     filled = sum(entry.size for entry in entries)
@@ -300,18 +294,3 @@ def _read_entry(folder: Path) -> CacheEntry | None:
         return None
     shape = count, height, width, channels
     return CacheEntry(kind, folder, shape, failed, about["name"], size, used) if whole else None
-
-
-def _is_abandoned(partial: Path) -> bool:
-    host, _, process = partial.name.removesuffix(_PARTIAL)[1:].rpartition(".")[0].rpartition(".")
-    try:
-        if time.time() - partial.stat().st_mtime > _ABANDONED:
-            return True
-        if os.name == "nt" or host != socket.gethostname() or not process.isdigit():
-            return False  # Windows would end the process that is asked
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False

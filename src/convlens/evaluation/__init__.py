@@ -22,6 +22,7 @@ from convlens.evaluation.calibration import (
     reliability_curve,
 )
 from convlens.evaluation.class_figures import ClassFigures, ConfusedPair
+from convlens.evaluation.confusion import confusion_json, confusion_matrix
 from convlens.evaluation.intervals import wilson_interval
 from convlens.evaluation.metrics import Figures, measure
 from convlens.evaluation.paired import Comparison, compare_answers
@@ -46,6 +47,8 @@ __all__ = [
     "apply_temperature",
     "calibration_error",
     "compare_answers",
+    "confusion_json",
+    "confusion_matrix",
     "fit_abstaining",
     "fit_temperature",
     "measure",

@@ -38,7 +38,7 @@ class Abstaining(BaseModel):
         n: the calibration images.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     coverage: Share
     error_rate: Share | None = None

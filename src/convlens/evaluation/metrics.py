@@ -22,6 +22,7 @@ from convlens.evaluation.class_figures import (
     class_figures,
     confused_pairs,
 )
+from convlens.evaluation.confusion import confusion_json
 from convlens.evaluation.intervals import Interval, mean_recall_interval, wilson_interval
 from convlens.evaluation.majority import Majority, majority
 from convlens.evaluation.roc import mean_auc
@@ -81,10 +82,10 @@ class Figures:
     seed: int
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain JSON values."""
+        """The same as plain JSON values; of more than 200 classes the confusion is sparse."""
         return {
             **{name: _plain(value) for name, value in vars(self).items()},
-            "confusion": self.confusion.tolist(),
+            "confusion": confusion_json(self.confusion),
         }
 
 

@@ -19,7 +19,6 @@ from safetensors.torch import save as save_tensors
 from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
 from convlens.core.files import (
-    read_json,
     replacing_folder,
     surviving_folder,
     write_bytes,
@@ -27,16 +26,23 @@ from convlens.core.files import (
 )
 from convlens.core.input_spec import InputSpec
 from convlens.core.paths import exists, is_dir, is_file
+from convlens.core.settings import problems
 from convlens.core.tensors import savable
 from convlens.core.version import __version__
 from convlens.models import ModelSpec, build_architecture, portable
 from convlens.prediction.calibration import Calibration
+from convlens.prediction.manifest import FORMAT_VERSION, MANIFEST, damaged_bundle, read_manifest
 
-FORMAT_VERSION = 2
-"""2 since a bundle holds a calibration: who ignored it would give other probabilities."""
-
-_MANIFEST = "bundle.json"
 _WEIGHTS = "model.safetensors"
+_UNUSABLE = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +94,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     }
     with replacing_folder(folder) as fresh:
         write_bytes(fresh / _WEIGHTS, weights)
-        write_json(fresh / _MANIFEST, manifest)
+        write_json(fresh / MANIFEST, manifest)
 
 
 def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
@@ -103,14 +109,8 @@ def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
             is not trusted, or it names code that it does not carry.
     """
     folder = _find(Path(path))
-    manifest = read_json(folder / _MANIFEST)
-    version = manifest.get("format_version") if isinstance(manifest, dict) else None
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise ConvlensError(
-            f"{folder / _MANIFEST} is of bundle format {version}; this convlens ({__version__}) "
-            f"reads formats up to {FORMAT_VERSION}; update convlens",
-            code="unknown-bundle-format",
-        )
+    manifest = read_manifest(folder)
+    version = manifest["format_version"]
     try:
         model = ModelSpec.model_validate(manifest["model"])
         input_spec = InputSpec.model_validate(manifest["input"])
@@ -123,13 +123,11 @@ def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
                 model, input_spec, classes=len(classes), trust_code=trust_code
             )
         classifier.load_state_dict(weights)
-    except (KeyError, TypeError, ValidationError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConvlensError(
-            f"the bundle in {folder} is damaged ({type(error).__name__}: {reason}); "
-            "restore it, or train again",
-            code="damaged-bundle",
-        ) from error
+    except ValidationError as error:
+        raise damaged_bundle(folder, f"{MANIFEST}: {problems(error)}") from error
+    except _UNUSABLE as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise damaged_bundle(folder, f"{type(error).__name__}: {reason}") from error
     return Bundle(
         classifier=classifier.eval(),
         model=model,
@@ -155,19 +153,19 @@ def recalibrate(path: str | Path, calibration: Calibration, metrics: dict[str, A
         ConvlensError: there is no bundle, or it cannot be written to.
     """
     folder = _find(Path(path))
-    manifest = read_json(folder / _MANIFEST) | {
+    manifest = read_manifest(folder) | {
         "format_version": FORMAT_VERSION,
         "calibration": calibration.model_dump(mode="json", exclude_none=True),
         "metrics": metrics,
     }
-    write_json(folder / _MANIFEST, manifest)
+    write_json(folder / MANIFEST, manifest)
     return folder
 
 
 def _find(path: Path) -> Path:
     for candidate in (path, path / "bundle"):
         folder = surviving_folder(candidate)
-        if folder is not None and is_file(folder / _MANIFEST):
+        if folder is not None and is_file(folder / MANIFEST):
             return folder
     what = "is not a folder" if exists(path) else "does not exist"
     if is_dir(path):
@@ -198,9 +196,10 @@ def _read_weights(folder: Path, sha256: str) -> dict[str, torch.Tensor]:
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != sha256:
             raise SafetensorError("its bytes are not those that were saved")
-        return load_tensors(content)
-    except (OSError, SafetensorError) as error:
-        raise ConvlensError(
-            f"cannot use the weights in {path} ({error}); restore the bundle, or train again",
-            code="damaged-bundle",
-        ) from error
+        tensors = load_tensors(content)
+        wrong = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+        if wrong:
+            raise SafetensorError(f"{wrong[0]} holds values that are not finite numbers")
+    except (OSError, ValueError, SafetensorError) as error:
+        raise damaged_bundle(folder, f"{path.name}: {error}") from error
+    return tensors

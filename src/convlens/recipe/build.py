@@ -17,7 +17,7 @@ from convlens.core.command_line import command
 from convlens.core.device import describe_machine, library_versions, peak_memory, placed
 from convlens.core.draws import Stream, derived_seed, permutation
 from convlens.core.errors import ConvlensError
-from convlens.core.files import read_json, surviving_folder, write_json
+from convlens.core.files import surviving_folder, write_json
 from convlens.core.ranks import Ranks
 from convlens.core.reporter import Reporter
 from convlens.core.version import __version__
@@ -37,6 +37,8 @@ from convlens.recipe.final_figures import measure_run
 from convlens.recipe.phases import train_in_phases
 from convlens.recipe.recipe import Recipe
 from convlens.recipe.run import SPLITS_FILE, Run
+from convlens.recipe.run_files import read_environment
+from convlens.recipe.same_images import content_sample, image_changes
 from convlens.recipe.weak_result import weak_result
 
 PARTS = ("train", "val", "calibration", "test")
@@ -90,7 +92,8 @@ def carry_out(
     environment = _environment(recipe, images, pixels, device, ranks)
     _begin_together(ranks, environment, classifier)
     if ranks.is_first:
-        began = _refuse_changes(folder, environment)
+        began = _refuse_changes(folder, environment, images)
+        _unfinish(recipe, folder)
         recipe.save(folder / "recipe.toml")
         if began and goes_on:
             _tell_of_another_machine(began, environment, reporter)
@@ -236,7 +239,7 @@ def _drawn_classifier(
         return make(recipe.model, recipe.input, classes=len(images.classes))
 
 
-def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> Mapping[str, Any]:
+def _refuse_changes(folder: Path, now: Mapping[str, Any], images: ImageSet) -> Mapping[str, Any]:
     """A run goes on only with the images and the network that it began with.
 
     Returns:
@@ -244,15 +247,12 @@ def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     if not (folder / "environment.json").is_file():
         return {}
-    before: Mapping[str, Any] = read_json(folder / "environment.json")
-    changed = [
-        what
-        for what, same in (
-            ("its images", before["data"]["fingerprint"] == now["data"]["fingerprint"]),
-            ("the file of its network", before["network_sha256"] == now["network_sha256"]),
-        )
-        if not same
-    ]
+    before = read_environment(folder)
+    changed = []
+    if what := image_changes(folder, before["data"], images):
+        changed.append(f"its images ({what})")
+    if before.get("network_sha256") != now["network_sha256"]:
+        changed.append("the file of its network")
     if changed:
         raise ConvlensError(
             f"{' and '.join(changed)} changed since {folder} began; bring back what was there, or "
@@ -260,6 +260,13 @@ def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> Mapping[str, Any]:
             code="changed-since",
         )
     return before
+
+
+def _unfinish(recipe: Recipe, folder: Path) -> None:
+    """Take back the figures of a run that is to be trained otherwise than it was."""
+    metrics = folder / "metrics.json"
+    if metrics.is_file() and Run(folder).recipe.training != recipe.training:
+        metrics.unlink()
 
 
 def _tell_of_another_machine(
@@ -278,7 +285,7 @@ def _tell_of_another_machine(
 
 def _what_decides_bits(environment: Mapping[str, Any]) -> dict[str, str]:
     """What a run's last bits depend on besides its recipe, in words, as far as it is known."""
-    found = {**environment["machine"], "processes": environment.get("processes")}
+    found = {**environment.get("machine", {}), "processes": environment.get("processes")}
     words: dict[str, Callable[[Any], str]] = {
         "processor": str,
         "device": lambda name: f"device {name}",
@@ -316,6 +323,7 @@ def _environment(
         "data": {
             "name": images.name,
             "fingerprint": images.fingerprint(),
+            "content": content_sample(images),
             "images": images.counts(),
             "notes": list(images.notes),
             "skipped": [{"path": file.path, "reason": file.reason} for file in skipped],

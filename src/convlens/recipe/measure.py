@@ -28,6 +28,7 @@ from convlens.recipe.judgement import Judged, abstaining_json, judge
 from convlens.recipe.learnt import learnt_from
 from convlens.recipe.promise import promise_anew
 from convlens.recipe.run import Run
+from convlens.recipe.same_images import moved_images
 from convlens.recipe.views_gain import ViewsGain, answers_with_views
 
 
@@ -105,6 +106,7 @@ def measure_bundle(
     views: Sequence[View] = (),
     against: Path | None = None,
     trust_code: bool = False,
+    run_source: Any = None,
 ) -> Evaluation:
     """Measure a bundle on a source, or on the test images that its run kept apart.
 
@@ -119,6 +121,7 @@ def measure_bundle(
         views: test-time views to ask about as well.
         against: the folder of a run or bundle to compare with.
         trust_code: run the code that the bundle of a network of the user's own carries.
+        run_source: where the run's own images are now; None for where they were.
 
     Raises:
         ConvlensError: there is no bundle or no source, no image can be read, what is asked cannot
@@ -135,10 +138,14 @@ def measure_bundle(
             device=where,
             reporter=reporter,
             cache=cache,
+            source=run_source,
         )
         bundle = replace(bundle, calibration=calibration)
     if source is None:
-        images, source_name = _own_images(path, bundle, reporter), Run(path).recipe.source
+        images, source_name = (
+            _own_images(path, bundle, reporter, run_source),
+            Run(path).recipe.source,
+        )
     else:
         images = open_for_evaluation(
             source, classes=bundle.classes, settings=settings.data, reporter=reporter
@@ -169,7 +176,7 @@ def measure_bundle(
     return Evaluation(judged=judge(calibration, answers, bundle.classes), views=gain, against=found)
 
 
-def _own_images(path: Path, bundle: Bundle, reporter: Reporter) -> ImageSet:
+def _own_images(path: Path, bundle: Bundle, reporter: Reporter, source: Any) -> ImageSet:
     run = Run(path)
     if not (path / "recipe.toml").is_file():
         raise ConvlensError(
@@ -177,6 +184,8 @@ def _own_images(path: Path, bundle: Bundle, reporter: Reporter) -> ImageSet:
             "images: " + command("evaluate", "RUN", "SOURCE"),
             code="no-source",
         )
+    if source is not None:
+        return moved_images(run, source, reporter)
     images = run.images(reporter)
     if images.fingerprint() != bundle.provenance.get("data"):
         reporter.warn(

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from convlens.core.classifier import Classifier
+from convlens.core.errors import ConvlensError
 from convlens.core.ranks import Ranks
 from convlens.core.reporter import Reporter
+from convlens.core.words import counted
 from convlens.data import CacheSettings, ImageSet, Pixels
+from convlens.recipe.extension import record_extension, replan
 from convlens.recipe.recipe import Recipe
 from convlens.recipe.refusals import refuse_at_once
 from convlens.recipe.wiring import Wiring
@@ -24,7 +27,7 @@ from convlens.training import (
     TrainingState,
     WriteHistory,
     WriteTensorBoard,
-    checkpoint_phase,
+    checkpoint_place,
     fit,
     load_checkpoint,
     measure_pace,
@@ -55,11 +58,16 @@ def train_in_phases(
     run = Wiring(recipe, images, pixels, classifier, cache, ranks, reporter)
     refuse_at_once(run)
     keep_best = KeepBest(settings.monitor)
-    state = TrainingState.start(classifier, settings, phase=checkpoint_phase(checkpoint))
+    state = TrainingState.start(classifier, settings, phase=_phase(checkpoint, recipe))
     budget = _budget(run)
     steering = _steering(run, state, keep_best, budget)
     if load_checkpoint(checkpoint, state, steering):
         reporter.say(f"going on from epoch {state.epoch + 1}, image {state.samples_seen:,}")
+        change = replan(
+            state, recipe, steering, steps_an_epoch=run.steps_an_epoch, reporter=reporter
+        )
+        if change is not None and ranks.is_first:
+            record_extension(folder, change)
     ranks.require_same(f"{state.phase} {state.step}", "checkpoint")
     saving_seconds = 0.0
     while True:
@@ -81,6 +89,19 @@ def train_in_phases(
         "best_epoch": keep_best.epoch or restored or len(state.history),
         "saving_seconds": saving_seconds,
     }
+
+
+def _phase(checkpoint: Path, recipe: Recipe) -> int:
+    """The phase that the run stands in, counted from 0."""
+    place, phases = checkpoint_place(checkpoint), len(recipe.training.plan)
+    if place is not None and place.phase >= phases:
+        raise ConvlensError(
+            f"the checkpoint in {checkpoint} stands in phase {place.phase + 1}, but recipe.toml "
+            f"has {counted(phases, 'phase')}",
+            remedy="restore the recipe that the run began with",
+            code="damaged-checkpoint",
+        )
+    return place.phase if place is not None else 0
 
 
 def _budget(run: Wiring) -> Budget | None:

@@ -1,6 +1,7 @@
 """Asking another promise of a finished run's "not sure"."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,6 +16,8 @@ from convlens.recipe.build import parts_of
 from convlens.recipe.final_figures import answers_to
 from convlens.recipe.judgement import abstaining_json, judge, promised_anew
 from convlens.recipe.run import Run
+from convlens.recipe.run_folder import writing
+from convlens.recipe.same_images import moved_images
 
 
 def promise_anew(
@@ -25,6 +28,7 @@ def promise_anew(
     device: torch.device,
     reporter: Reporter,
     cache: CacheSettings | None = None,
+    source: Any = None,
 ) -> Calibration:
     """Fit another rule for saying "not sure", and keep it in the run's bundle.
 
@@ -38,13 +42,38 @@ def promise_anew(
         device: where to compute.
         reporter: whom to tell.
         cache: whether and where decoded pixels are kept; None for the defaults.
+        source: where the run's images are now; None for where they were.
 
     Raises:
-        ConvlensError: it cannot be promised, the run kept no images apart to calibrate on, or they
-            are not as they were.
+        ConvlensError: it cannot be promised, the run kept no images apart to calibrate on, they
+            are not as they were, or another process is writing to the run.
     """
+    _ = Run(folder).recipe  # a bundle alone is refused before anything is written there
+    with writing(folder, reporter):
+        return _promised(
+            folder,
+            asked,
+            trust_code=trust_code,
+            device=device,
+            reporter=reporter,
+            cache=cache,
+            source=source,
+        )
+
+
+def _promised(
+    folder: Path,
+    asked: AbstainingSettings,
+    *,
+    trust_code: bool,
+    device: torch.device,
+    reporter: Reporter,
+    cache: CacheSettings | None,
+    source: Any,
+) -> Calibration:
     bundle, run = load_bundle(folder, trust_code=trust_code), Run(folder)
-    images, recipe = run.images(Quiet()), run.recipe
+    images = run.images(Quiet()) if source is None else moved_images(run, source, Quiet())
+    recipe = run.recipe
     if not bundle.calibration.images:
         raise ConvlensError(
             f"{folder} kept no validation images apart to calibrate on, so nothing can be promised "

@@ -1,25 +1,18 @@
 """A run: what happened, in a folder."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
-from convlens.core.files import read_json, write_error
 from convlens.core.reporter import Reporter
-from convlens.core.settings import read_toml, validated
+from convlens.core.settings import read_toml, require_tables, validated
 from convlens.data import ImageSet, open_source
 from convlens.prediction import Predictor, load_bundle
 from convlens.recipe.recipe import ARRAYS, Recipe
+from convlens.recipe.run_files import read_environment, read_history, read_metrics
 
 SPLITS_FILE = "splits.csv"
-RUNS = Path("runs")
-"""Where runs go that are not given a folder."""
 
 
 @dataclass(frozen=True)
@@ -58,20 +51,22 @@ class Run:
             )
         written = read_toml(path)
         # Every value is written out; so a run without this one let all validation images decide.
-        written.setdefault("data", {}).setdefault("calibration", 0.0)
+        require_tables(written, ["data"])
+        written["data"] = {"calibration": 0.0, **written.get("data", {})}
         return validated(Recipe, written, what=str(path))
 
-    def images(self, reporter: Reporter) -> ImageSet:
+    def images(self, reporter: Reporter, *, source: Any = None) -> ImageSet:
         """The images it was trained on, each in the split that it had then.
 
         Args:
             reporter: told what was found.
+            source: where they are now; None for where they were.
 
         Raises:
             ConvlensError: the run's source was arrays in memory, or is no longer there.
         """
         recipe = self.recipe
-        if recipe.source == ARRAYS:
+        if recipe.source == ARRAYS and source is None:
             raise ConvlensError(
                 f"{self.folder} was trained on arrays in memory, which are gone; pass them, or "
                 "another SOURCE of labelled images",
@@ -79,31 +74,35 @@ class Run:
             )
         kept = self.folder / SPLITS_FILE
         settings = recipe.data.model_copy(update={"splits": kept if kept.is_file() else None})
-        return open_source(recipe.source, seed=recipe.seed, settings=settings, reporter=reporter)
+        where = recipe.source if source is None else source
+        return open_source(where, seed=recipe.seed, settings=settings, reporter=reporter)
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """One record an epoch; see `convlens.training.EpochRecord`."""
-        path = self.folder / "history.jsonl"
-        text = path.read_text("utf-8") if path.is_file() else ""
-        whole, _, _ = text.rpartition("\n")  # a process killed while writing leaves half a line
-        return [json.loads(line) for line in whole.splitlines()]
+        """One record an epoch; see `convlens.training.EpochRecord`.
+
+        Raises:
+            ConvlensError: the file is damaged.
+        """
+        return read_history(self.folder)
 
     @property
     def metrics(self) -> dict[str, Any]:
         """The final figures with their intervals, by split, and the speed.
 
         Raises:
-            ConvlensError: the run has not finished.
+            ConvlensError: the run has not finished, or the file is damaged.
         """
-        figures: dict[str, Any] = read_json(self.folder / "metrics.json")
-        return figures
+        return read_metrics(self.folder)
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Versions, hardware and data of the run, the images left out among them."""
-        facts: dict[str, Any] = read_json(self.folder / "environment.json")
-        return facts
+        """Versions, hardware and data of the run, the images left out among them.
+
+        Raises:
+            ConvlensError: the file is missing or damaged.
+        """
+        return read_environment(self.folder)
 
     def predictor(self, *, trust_code: bool = False, device: str = "auto") -> Predictor:
         """The trained network, ready to classify images."""
@@ -122,76 +121,3 @@ class Run:
             "test": test and {key: test[key] for key in ("accuracy", "interval", "n")},
             "weak_result": metrics.get("weak_result"),
         }
-
-
-def new_run_folder(out: Path | None, *, name: str, model: str) -> Path:
-    """Make the folder of a new run.
-
-    Args:
-        out: the folder to make; None for ``runs/DATE-TIME-NAME-MODEL``.
-        name: what the images are called.
-        model: what the network is called.
-
-    Raises:
-        ConvlensError: it holds something already, or cannot be written to.
-    """
-    folder = out or _free(RUNS, f"{_now()}-{_slug(name)}-{_slug(model)}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # A run that was killed before it began may have left what was found beforehand.
-        occupied = any(entry.name != "preflight.json" for entry in folder.iterdir())
-    except OSError as error:
-        raise write_error(folder, error) from error
-    if occupied:
-        raise ConvlensError(
-            f"{folder} is not empty; give --out a new folder, so that no work is lost",
-            code="not-empty",
-        )
-    return folder
-
-
-@contextmanager
-def begun(folder: Path) -> Iterator[None]:
-    """Within it a run is to begin in its new folder; if it cannot, the folder goes.
-
-    A run has begun once its recipe stands there; nothing of it is ever removed.
-    """
-    try:
-        yield
-    except BaseException:
-        if not (folder / "recipe.toml").exists():
-            with suppress(OSError):
-                (folder / "preflight.json").unlink(missing_ok=True)
-                folder.rmdir()  # which fails where anything else is in it
-        raise
-
-
-def newest_unfinished(parent: Path) -> Run:
-    """The run in a folder of runs that was worked on last and has not come to its end.
-
-    Raises:
-        ConvlensError: there is none.
-    """
-    begun = (path.parent for path in parent.glob("*/recipe.toml"))
-    unfinished = [run for run in begun if not (run / "metrics.json").is_file()]
-    if not unfinished:
-        raise ConvlensError(
-            f"there is no unfinished run in {parent.resolve()}; name the run's folder: "
-            + command("train", "--resume", "RUN"),
-            code="no-run",
-        )
-    return Run(max(unfinished, key=lambda run: max(p.stat().st_mtime for p in run.iterdir())))
-
-
-def _free(parent: Path, name: str) -> Path:
-    candidates = (parent / (name + (f"-{i}" if i else "")) for i in range(1000))
-    return next(folder for folder in candidates if not folder.exists())
-
-
-def _now() -> str:
-    return datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-
-
-def _slug(name: str) -> str:
-    kept = "".join(c if c.isalnum() or c in "._" else "-" for c in name.lower())
-    return kept.strip("-.")[:40] or "run"

@@ -13,7 +13,7 @@ Example:
 from convlens.reporting.facts import Answer, Facts, Gallery, Picture, Sheet
 from convlens.reporting.gather import gather
 from convlens.reporting.page import render
-from convlens.reporting.writing import write_report
+from convlens.reporting.writing import report_path, write_report
 
 __all__ = [
     "Answer",
@@ -23,5 +23,6 @@ __all__ = [
     "Sheet",
     "gather",
     "render",
+    "report_path",
     "write_report",
 ]

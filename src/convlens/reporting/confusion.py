@@ -9,6 +9,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from convlens.core.words import counted
+from convlens.evaluation import confusion_matrix
 from convlens.reporting.charts import draw_heat_map
 from convlens.reporting.charts.heat_map import shade
 from convlens.reporting.words import percent
@@ -76,11 +77,18 @@ def confusion(figures: Mapping[str, Any] | None) -> Confusion | None:
     """The confusions of the measured images; None where nothing was measured."""
     if figures is None or not figures.get("confusion"):
         return None
-    counts = np.array(figures["confusion"], np.int64)
-    names = [str(own["name"]) for own in figures["classes"]]
-    mistakes = int(counts.sum() - np.trace(counts))
+    written, classes = figures["confusion"], figures["classes"]
+    names = [str(own["name"]) for own in classes]
+    counts = confusion_matrix(written, len(names))
+    wrong = counts - np.diag(np.diag(counts))
+    by_class, given = wrong.sum(axis=1), wrong.sum(axis=0)
+    if isinstance(written, Mapping):  # some mistakes may be left out of it, but none of these sums
+        hits = np.diag(counts)
+        by_class = np.array([own["support"] for own in classes]) - hits
+        given = np.array([own["predicted"] for own in classes]) - hits
+    mistakes = int(by_class.sum())
     pairs = figures.get("confused", ())
-    shown = _most_mistaken(counts)
+    shown = _most_mistaken(by_class + given)
     part = counts[np.ix_(shown, shown)].tolist()
     labels = tuple(names[number] for number in shown)
     small = len(names) <= LARGEST_TABLE
@@ -89,26 +97,26 @@ def confusion(figures: Mapping[str, Any] | None) -> Confusion | None:
         rows=_cells(part) if small else (),
         drawing=None if small else draw_heat_map(part, labels, says=_says(labels, mistakes, pairs)),
         pairs=pairs,
-        listed=() if small else tuple(_listed(counts, names)),
+        listed=() if small else tuple(_listed(wrong, by_class, names)),
         left_out=len(names) - len(shown),
         mistakes=mistakes,
     )
 
 
-def _most_mistaken(counts: NDArray[np.int64]) -> list[int]:
+def _most_mistaken(mistakes: NDArray[np.int64]) -> list[int]:
     """The classes to show, in class order: all, or those with the most mistakes."""
-    wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * np.diag(counts)
-    return sorted(np.argsort(-wrong, kind="stable")[:LARGEST_MAP].tolist())
+    return sorted(np.argsort(-mistakes, kind="stable")[:LARGEST_MAP].tolist())
 
 
-def _listed(counts: NDArray[np.int64], names: Sequence[str]) -> Iterator[Taken]:
+def _listed(
+    wrong: NDArray[np.int64], by_class: NDArray[np.int64], names: Sequence[str]
+) -> Iterator[Taken]:
     """The counts that are off the diagonal and not 0, class by class."""
-    wrong = counts - np.diag(np.diag(counts))
-    for name, row in zip(names, wrong, strict=True):
+    for name, row, mistakes in zip(names, wrong, by_class.tolist(), strict=True):
         order = np.argsort(-row, kind="stable")[: min(LISTED, np.count_nonzero(row))].tolist()
         if order:
             others = tuple((names[other], int(row[other])) for other in order)
-            yield Taken(name=name, others=others, more=int(row.sum() - row[order].sum()))
+            yield Taken(name=name, others=others, more=max(0, mistakes - int(row[order].sum())))
 
 
 def _cells(counts: Sequence[Sequence[int]]) -> tuple[tuple[Cell, ...], ...]:

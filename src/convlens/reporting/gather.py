@@ -1,17 +1,15 @@
 """From a finished run to the facts of its report."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
-from convlens.core.files import read_json
 from convlens.core.reporter import Quiet, Reporter
 from convlens.data import CacheSettings, ImageSet
 from convlens.inspection import Trace, trace
 from convlens.prediction import Predictor
-from convlens.recipe import Run, parts_of
+from convlens.recipe import Run, parts_of, read_preflight
 from convlens.reporting.augmentation import gather_sheet
 from convlens.reporting.facts import Facts, Gallery, measured_split
 from convlens.reporting.gallery import gather_gallery
@@ -78,7 +76,7 @@ def gather(
         history=run.history,
         metrics=metrics,
         provenance=predictor.bundle.provenance,
-        preflight=_preflight(run.folder / "preflight.json"),
+        preflight=read_preflight(run.folder),
         network=_network(predictor, missing),
         gallery=part("gallery", gallery),
         sheet=part("sheet", lambda found: gather_sheet(found, run.recipe)),
@@ -97,7 +95,7 @@ def finished_metrics(run: Run) -> dict[str, Any]:
     if not (run.folder / "metrics.json").is_file():
         raise ConvlensError(
             f"{run.folder} has not finished: there are no figures to report yet; go on with it by "
-            + command("train", "--resume", run.folder),
+            + command("resume", run.folder),
             code="unfinished-run",
         )
     return run.metrics
@@ -116,14 +114,6 @@ def _notes(images: ImageSet | None, environment: Mapping[str, Any]) -> tuple[str
     if images is None or known is None or images.fingerprint() == known:
         return ()
     return (_CHANGED,)
-
-
-def _preflight(path: Path) -> dict[str, Any] | None:
-    """What was found before training; None for a run from before there was such a thing."""
-    if not path.is_file():
-        return None
-    found: dict[str, Any] = read_json(path)
-    return found
 
 
 def _network(predictor: Predictor, missing: dict[str, str]) -> Trace | None:

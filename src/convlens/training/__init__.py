@@ -24,7 +24,12 @@ from convlens.training.callbacks.reduce_on_plateau import (
     ReduceOnPlateauSettings,
 )
 from convlens.training.callbacks.tensorboard import WriteTensorBoard
-from convlens.training.checkpoint import SaveCheckpoint, checkpoint_phase, load_checkpoint
+from convlens.training.checkpoint import (
+    CheckpointPlace,
+    SaveCheckpoint,
+    checkpoint_place,
+    load_checkpoint,
+)
 from convlens.training.loop import Terms, fit, in_16_bits, laid_out, train_step
 from convlens.training.loss import LossSettings, class_weights, require_class_names, summed_loss
 from convlens.training.optimiser import OptimiserSettings, build_optimiser
@@ -39,6 +44,7 @@ __all__ = [
     "AverageSettings",
     "Budget",
     "Callback",
+    "CheckpointPlace",
     "EarlyStopping",
     "EarlyStoppingSettings",
     "EpochRecord",
@@ -63,7 +69,7 @@ __all__ = [
     "WriteHistory",
     "WriteTensorBoard",
     "build_optimiser",
-    "checkpoint_phase",
+    "checkpoint_place",
     "class_weights",
     "find_rate",
     "fit",

@@ -1,12 +1,15 @@
 """The newest complete state of a run on disk: safetensors and JSON, never a pickle."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
-from typing import Any, final
+from typing import Annotated, Any, Literal, Self, final
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -21,6 +24,7 @@ from convlens.core.files import (
     write_bytes,
     write_json,
 )
+from convlens.core.settings import problems
 from convlens.core.tensors import savable
 from convlens.training.callbacks import Callback, Memory, Moment
 from convlens.training.state import EpochRecord, Running, TrainingState
@@ -41,6 +45,47 @@ _COUNTERS = (
     "rate_scale",
     "stopped",
 )
+_UNUSABLE = (
+    OSError,
+    SafetensorError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RuntimeError,
+)
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class CheckpointPlace(BaseModel):
+    """Where a checkpoint stands: the counters of `TrainingState`, under their names."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    format_version: Literal[1]
+    phase: Count
+    epoch: Count
+    phase_epoch: Count
+    samples_seen: Count
+    step: Count
+    phase_step: Count
+    phase_steps: Count
+    largest_batch: Count
+    learning_rate: float
+    rate_scale: float
+    stopped: str | None
+    running: Running
+    history: tuple[EpochRecord, ...]
+    callbacks: dict[str, dict[str, Any]]
+
+    @model_validator(mode="after")
+    def _counters_agree(self) -> Self:
+        if len(self.history) != self.epoch or self.phase_epoch > self.epoch:
+            raise ValueError(
+                f"it has {len(self.history)} epochs in its history, and counts {self.epoch}"
+            )
+        return self
 
 
 @final
@@ -115,26 +160,21 @@ def save_checkpoint(
         "history": [record.as_json() for record in state.history],
         "callbacks": {name: memory.values for name, memory in memories.items()},
     }
+    content = save_tensors(savable(tensors))
+    values["checksums"] = {"values": _checksum(values), "tensors": _sha256(content)}
     with replacing_folder(folder) as fresh:
-        write_bytes(fresh / _TENSORS, save_tensors(savable(tensors)))
+        write_bytes(fresh / _TENSORS, content)
         write_json(fresh / _VALUES, values)
 
 
-def checkpoint_phase(folder: Path) -> int:
-    """The phase that the checkpoint stands in, counted from 0; 0 where there is none.
+def checkpoint_place(folder: Path) -> CheckpointPlace | None:
+    """Where the checkpoint stands; None where there is none.
 
     Raises:
         ConvlensError: it is damaged.
     """
     found = surviving_folder(folder)
-    phase = 0 if found is None else read_json(found / _VALUES).get("phase")
-    if not isinstance(phase, int):
-        raise ConvlensError(
-            f"the checkpoint in {folder} does not say which phase it stands in; it is damaged; "
-            "train again without --resume",
-            code="damaged-checkpoint",
-        )
-    return phase
+    return None if found is None else _read_values(found)[0]
 
 
 def load_checkpoint(
@@ -144,7 +184,7 @@ def load_checkpoint(
 
     Args:
         folder: where it is.
-        state: the start of the checkpoint's phase: see `checkpoint_phase`.
+        state: the start of the checkpoint's phase: see `checkpoint_place`.
         remember: the callbacks, by name, that were saved with it.
 
     Returns:
@@ -157,26 +197,21 @@ def load_checkpoint(
     found = surviving_folder(folder)
     if found is None:
         return False
-    values = read_json(found / _VALUES)
+    place, values = _read_values(found)
     try:
-        tensors = load_tensors((found / _TENSORS).read_bytes())
+        tensors = load_tensors(_read_tensors(found, values.get("checksums")))
         state.classifier.load_state_dict(_under("model/", tensors))
         _restore_optimiser(state, _under("optimiser/", tensors))
-        state.running = Running(**values["running"])
-        state.history = [EpochRecord(**record) for record in values["history"]]
+        state.running, state.history = place.running, list(place.history)
         if state.average is not None:
             state.average.load(_under("average/", tensors))
         for name in _COUNTERS:
-            setattr(state, name, values[name])
+            setattr(state, name, getattr(place, name))
         for name, callback in (remember or {}).items():
             own = _under(f"callback/{name}/", tensors)
             callback.recall(Memory(values=values["callbacks"][name], tensors=own))
-    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
-        raise ConvlensError(
-            f"the checkpoint in {found} cannot be used ({str(error).splitlines()[0]}); "
-            "it is damaged or of another network; train again without --resume",
-            code="damaged-checkpoint",
-        ) from error
+    except _UNUSABLE as error:
+        raise _unusable(found, (str(error).splitlines() or [""])[0]) from error
     return True
 
 
@@ -210,3 +245,44 @@ def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+def _read_values(found: Path) -> tuple[CheckpointPlace, dict[str, Any]]:
+    """The counters of a checkpoint, and all of its plain values."""
+    try:
+        values = read_json(found / _VALUES)
+        place = CheckpointPlace.model_validate(values)
+    except ValidationError as error:
+        raise _unusable(found, f"{_VALUES}: {problems(error)}") from error
+    except ConvlensError as error:
+        raise _unusable(found, error.problem) from error
+    sums = values.get("checksums")  # checkpoints of earlier versions have none
+    if sums is not None and (not isinstance(sums, dict) or sums.get("values") != _checksum(values)):
+        raise _unusable(found, f"{_VALUES} is not as it was saved")
+    return place, values
+
+
+def _read_tensors(found: Path, sums: Mapping[str, Any] | None) -> bytes:
+    content = (found / _TENSORS).read_bytes()
+    if sums is not None and sums.get("tensors") != _sha256(content):
+        raise SafetensorError(f"{_TENSORS} is not as it was saved")
+    return content
+
+
+def _checksum(values: Mapping[str, Any]) -> str:
+    plain = {key: value for key, value in values.items() if key != "checksums"}
+    return _sha256(json.dumps(plain, sort_keys=True).encode())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _unusable(found: Path, reason: str) -> ConvlensError:
+    run = found.parent
+    return ConvlensError(
+        f"the checkpoint in {found} cannot be used ({reason}); it is damaged or of another network",
+        remedy="restore it; or train again in a new folder: "
+        f"convlens train --recipe {run / 'recipe.toml'}",
+        code="damaged-checkpoint",
+    )

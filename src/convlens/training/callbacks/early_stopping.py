@@ -64,6 +64,10 @@ class EarlyStopping(Callback):
         """Whose weights the phase ends with, counted from 1; 0 where they are not put back."""
         return self._keeper.epoch if self._keeper is not None else 0
 
+    def wait_from_zero(self) -> None:
+        """Forget how long it has waited, not for what: the phase is to go on."""
+        self._waited = 0
+
     def memory(self) -> Memory:
         """How long it has waited, for what, and the weights to put back."""
         kept = self._keeper.memory() if self._keeper else Memory()

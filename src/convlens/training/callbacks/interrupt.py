@@ -77,7 +77,7 @@ class SaveAndLeave(Callback):
     def _leaving(self, caught: int, where: str) -> WorkFailedError:
         return WorkFailedError(
             f"stopped by {_CALLED[signal.Signals(caught)]} {where}; all of it is saved, "
-            f"go on with: {command('train', '--resume', self._run)}",
+            f"go on with: {command('resume', self._run)}",
             code="interrupted",
         )
 
