@@ -27,6 +27,7 @@ from convlens.data.catalogue import Dataset, known_datasets
 from convlens.data.datasets import fetch_dataset
 from convlens.data.decode import decode
 from convlens.data.duplicates import same_files
+from convlens.data.file_keys import file_keys
 from convlens.data.folds import k_folds
 from convlens.data.headers import Header, read_header
 from convlens.data.image_files import find_images
@@ -35,7 +36,7 @@ from convlens.data.info import CacheInfo, SourceInfo
 from convlens.data.kept_features import Features, find_features, keep_features
 from convlens.data.limits import ImageLimits, UnreadableImageError
 from convlens.data.ordered import ordered_map
-from convlens.data.pixel_cache import CacheEntry, CacheSettings, file_digests, list_entries
+from convlens.data.pixel_cache import CacheEntry, CacheSettings, list_entries
 from convlens.data.pixel_store import available_memory, disk_room, gigabytes, memory_room
 from convlens.data.pixels import (
     Pixels,
@@ -80,7 +81,7 @@ __all__ = [
     "disk_room",
     "divided_validation",
     "fetch_dataset",
-    "file_digests",
+    "file_keys",
     "find_features",
     "find_images",
     "fit",
