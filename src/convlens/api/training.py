@@ -179,7 +179,7 @@ def _resume(
         reporter.say(f"going on with {folder}")
     run = Run(folder)
     with ranks.one_a_host_first():
-        images = run.images(reporter)
+        images = run.images_to_resume(reporter)
     run = carry_out(
         run.recipe,
         images,

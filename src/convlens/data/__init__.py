@@ -49,7 +49,14 @@ from convlens.data.resize import fit, kept_shape
 from convlens.data.sampling import balanced_weights
 from convlens.data.scan import Scan, scan_headers
 from convlens.data.settings import DataSettings
-from convlens.data.sources import Source, open_for_evaluation, open_images, open_source
+from convlens.data.source_changes import SourceChanges
+from convlens.data.sources import (
+    Source,
+    open_for_evaluation,
+    open_images,
+    open_source,
+    reopen_source,
+)
 from convlens.data.splits_file import read_splits, write_splits
 from convlens.data.tables import LEFT_OUT
 
@@ -71,6 +78,7 @@ __all__ = [
     "Scan",
     "Skipped",
     "Source",
+    "SourceChanges",
     "SourceInfo",
     "UnreadableImageError",
     "are_kept",
@@ -102,6 +110,7 @@ __all__ = [
     "read_header",
     "read_pixels",
     "read_splits",
+    "reopen_source",
     "same_files",
     "scan_headers",
     "write_splits",

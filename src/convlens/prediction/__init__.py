@@ -7,7 +7,7 @@ Example:
     'tulsi'
 """
 
-from convlens.prediction.bundle import Bundle, load_bundle, recalibrate, save_bundle
+from convlens.prediction.bundle import Bundle, load_bundle, read_classes, recalibrate, save_bundle
 from convlens.prediction.calibration import Calibration
 from convlens.prediction.predictor import Guess, Prediction, Predictor, largest_batch
 from convlens.prediction.views import View, count_views, parse_views, views_of
@@ -23,6 +23,7 @@ __all__ = [
     "largest_batch",
     "load_bundle",
     "parse_views",
+    "read_classes",
     "recalibrate",
     "save_bundle",
     "views_of",

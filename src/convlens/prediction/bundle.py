@@ -138,6 +138,26 @@ def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
     )
 
 
+def read_classes(path: str | Path) -> tuple[str, ...]:
+    """The class names of a bundle, in the order of its logits; nothing else of it is read.
+
+    Args:
+        path: a bundle's folder, or a run's folder with a bundle in it.
+
+    Raises:
+        ConvlensError: there is no bundle, or it is damaged.
+    """
+    folder = _find(Path(path))
+    manifest = read_json(folder / _MANIFEST)
+    classes = manifest.get("classes") if isinstance(manifest, dict) else None
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ConvlensError(
+            f"the bundle in {folder} is damaged (no list of classes); restore it, or train again",
+            code="damaged-bundle",
+        )
+    return tuple(classes)
+
+
 def recalibrate(path: str | Path, calibration: Calibration, metrics: dict[str, Any]) -> Path:
     """Give a bundle another calibration, and the figures that go with it; its weights stay.
 

@@ -1,7 +1,7 @@
 """Measuring a bundle on labelled images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from convlens.data import (
     DataSettings,
     ImageSet,
     Pixels,
+    SourceChanges,
     open_for_evaluation,
     read_pixels,
 )
@@ -27,6 +28,7 @@ from convlens.recipe.judgement import Judged, abstaining_json, judge
 from convlens.recipe.learnt import learnt_from
 from convlens.recipe.promise import promise_anew
 from convlens.recipe.run import Run
+from convlens.recipe.run_images import RunImages
 from convlens.recipe.views_gain import ViewsGain, answers_with_views
 
 
@@ -53,11 +55,13 @@ class Evaluation:
         views: the gain of test-time views, and their cost, where they are asked for; the figures
             are then those with them.
         against: how it compares with another network, where that is asked for.
+        changes: how the run's own source differs from what it was trained on.
     """
 
     judged: Judged
     views: ViewsGain | None = None
     against: Against | None = None
+    changes: SourceChanges = field(default_factory=SourceChanges)
 
     @property
     def figures(self) -> Figures:
@@ -89,6 +93,7 @@ class Evaluation:
             ),
             "views": self.views and self.views.as_json(),
             "against": self.against and self.against.as_json(),
+            "changes": self.changes.as_json(),
         }
 
 
@@ -136,8 +141,10 @@ def measure_bundle(
             cache=cache,
         )
         bundle = replace(bundle, calibration=calibration)
+    changes = SourceChanges()
     if source is None:
-        images, source_name = _own_images(path, bundle, reporter), Run(path).recipe.source
+        own = _own_images(path, bundle, reporter)
+        images, changes, source_name = own.images, own.changes, Run(path).recipe.source
     else:
         images = open_for_evaluation(
             source, classes=bundle.classes, settings=settings.data, reporter=reporter
@@ -165,10 +172,15 @@ def measure_bundle(
     calibration = bundle.calibration
     if views:  # what it promises holds for the images alone
         calibration = calibration.model_copy(update={"abstaining": None})
-    return Evaluation(judged=judge(calibration, answers, bundle.classes), views=gain, against=found)
+    return Evaluation(
+        judged=judge(calibration, answers, bundle.classes),
+        views=gain,
+        against=found,
+        changes=changes,
+    )
 
 
-def _own_images(path: Path, bundle: Bundle, reporter: Reporter) -> ImageSet:
+def _own_images(path: Path, bundle: Bundle, reporter: Reporter) -> RunImages:
     run = Run(path)
     if not (path / "recipe.toml").is_file():
         raise ConvlensError(
@@ -176,13 +188,15 @@ def _own_images(path: Path, bundle: Bundle, reporter: Reporter) -> ImageSet:
             "images: convlens evaluate RUN SOURCE",
             code="no-source",
         )
-    images = run.images(reporter)
-    if images.fingerprint() != bundle.provenance.get("data"):
+    found = run.reopen(reporter)
+    for line in found.changes.lines():
+        reporter.warn(line)
+    if found.images.fingerprint() != bundle.provenance.get("data"):
         reporter.warn(
             f"{run.recipe.source} is not as it was when this run was trained: some of these test "
             "images may have been training images then"
         )
-    return images
+    return found
 
 
 def _pixels(

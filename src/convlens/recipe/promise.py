@@ -43,7 +43,8 @@ def promise_anew(
             are not as they were.
     """
     bundle, run = load_bundle(folder, trust_code=trust_code), Run(folder)
-    images, recipe = run.images(Quiet()), run.recipe
+    found, recipe = run.reopen(Quiet()), run.recipe
+    images = found.images
     if not bundle.calibration.images:
         raise ConvlensError(
             f"{folder} kept no validation images apart to calibrate on, so nothing can be promised "
@@ -51,9 +52,10 @@ def promise_anew(
             code="no-calibration",
         )
     if images.fingerprint() != bundle.provenance.get("data"):
+        what = f" ({'; '.join(found.changes.lines())})" if found.changes else ""
         raise ConvlensError(
-            f"{recipe.source} is not as it was when {folder} was trained, so that its calibration "
-            "images are not known for sure; bring back what was there",
+            f"{recipe.source} is not as it was when {folder} was trained{what}, so that its "
+            "calibration images are not known for sure; bring back what was there",
             code="changed-since",
         )
     numbers, predictor = parts_of(recipe, images), Predictor(bundle, device=device)
