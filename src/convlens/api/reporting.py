@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convlens.api.asked import reporter_for
+from convlens.api.trained import run_folder
 
 if TYPE_CHECKING:
+    from convlens.api.trained import RunLike
     from convlens.core.reporter import Reporter
     from convlens.data import ImageSet
     from convlens.recipe import Run
 
 
 def report(
-    run: str | Path,
+    run: RunLike,
     *,
     out: str | Path | None = None,
     trust_code: bool = False,
@@ -25,7 +27,7 @@ def report(
     """Write a run's report: one HTML page that needs nothing besides.
 
     Args:
-        run: the folder of a finished run.
+        run: a finished `Run`, or its folder.
         out: the HTML file, or a folder for ``report.html``; by default the run's own folder.
         trust_code: run the code that the bundle of a network of the user's own carries.
         device: where to compute.
@@ -44,7 +46,7 @@ def report(
     from convlens.reporting import write_report
 
     return write_report(
-        Run(Path(run)),
+        Run(run_folder(run)),
         out=out,
         trust_code=trust_code,
         device=device,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from convlens.api.asked import (
     network_asked,
@@ -16,10 +16,12 @@ from convlens.api.asked import (
 )
 from convlens.api.checking import checked
 from convlens.api.reporting import report_at_the_end
+from convlens.api.trained import run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from convlens.api.trained import RunLike
     from convlens.core.ranks import Ranks
     from convlens.core.reporter import Reporter
     from convlens.data import ImageSet
@@ -42,7 +44,7 @@ def train(
     size: str | int | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
-    resume: str | Path | Literal[True] | None = None,
+    resume: RunLike | bool | None = None,
     device: str = "auto",
     cache: bool = True,
     settings: Sequence[str] = (),
@@ -75,8 +77,8 @@ def train(
         size: the network's input in pixels: 224, or ``"96x160"`` (height × width).
         seed: fixes every draw of the run; 0 by default.
         out: the run's folder; by default a new one under ``runs``.
-        resume: an unfinished run to go on with, as it was asked for: nothing of it can be changed;
-            True for the newest one under ``runs``.
+        resume: an unfinished `Run`, or its folder, to go on with as it was asked for: nothing of it
+            can be changed; True for the newest one under ``runs``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         cache: keep decoded images on disk for the next run; False holds them in memory.
         settings: any key of the recipe as ``"part.key=value"``.
@@ -108,10 +110,10 @@ def train(
     with Ranks.of_torchrun().joined(device) as ranks:
         reporter = reporter_for(quiet or not ranks.is_first)
         where: dict[str, Any] = {"device": device, "cache": cache, "ranks": ranks}
-        if resume is not None:
+        if resume is not None and resume is not False:
             asked_anew = {"SOURCE": source, "recipe": recipe, "out": out}
             refuse_beside_resume({**asked_anew, **network, **said, "allow": tuple(allow)})
-            folder = None if resume is True else Path(resume)
+            folder = None if resume is True else run_folder(resume, name="resume")
             return _resume(folder, **where, reporter=reporter)
         asked = what_is_asked(recipe, model=network, **said)
         return _begin(source, asked, out=out, allow=allow, **where, reporter=reporter)

@@ -51,6 +51,7 @@ class Bundle:
             1 has the one that changes nothing.
         metrics: the figures it was measured with, as plain JSON values.
         provenance: where it comes from (run, data fingerprint, versions), as plain JSON values.
+        folder: where it was read from, as the caller named it; None where it was not.
     """
 
     classifier: Classifier
@@ -59,6 +60,7 @@ class Bundle:
     calibration: Calibration = field(default_factory=Calibration)
     metrics: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    folder: Path | None = field(default=None, compare=False)
 
     @property
     def input_spec(self) -> InputSpec:
@@ -135,6 +137,7 @@ def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
         calibration=calibration,
         metrics=manifest.get("metrics", {}),
         provenance=manifest.get("provenance", {}),
+        folder=Path(path),
     )
 
 

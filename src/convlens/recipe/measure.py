@@ -108,6 +108,7 @@ def measure_bundle(
     cache: CacheSettings | None = None,
     views: Sequence[View] = (),
     against: Path | None = None,
+    bundles: tuple[Bundle | None, Bundle | None] = (None, None),
     trust_code: bool = False,
 ) -> Evaluation:
     """Measure a bundle on a source, or on the test images that its run kept apart.
@@ -122,6 +123,7 @@ def measure_bundle(
         cache: whether and where decoded pixels are kept; None for the defaults.
         views: test-time views to ask about as well.
         against: the folder of a run or bundle to compare with.
+        bundles: what the two folders hold where it is loaded already; else None.
         trust_code: run the code that the bundle of a network of the user's own carries.
 
     Raises:
@@ -129,8 +131,10 @@ def measure_bundle(
             be promised, or the networks cannot be compared.
     """
     where = choose_device(device)
-    bundle = load_bundle(path, trust_code=trust_code)
-    other = None if against is None else load_bundle(against, trust_code=trust_code)
+    bundle = bundles[0] or load_bundle(path, trust_code=trust_code)
+    other = bundles[1]
+    if against is not None and other is None:
+        other = load_bundle(against, trust_code=trust_code)
     if settings.abstaining is not None:
         calibration = promise_anew(
             path,
