@@ -24,6 +24,7 @@ from convlens.data.batches import PixelBatches
 from convlens.data.cache_usage import CacheUsage, cache_usage
 from convlens.data.calibration_part import divided_validation
 from convlens.data.catalogue import Dataset, known_datasets
+from convlens.data.content import ContentKind, content_digests, content_kind
 from convlens.data.datasets import fetch_dataset
 from convlens.data.decode import decode
 from convlens.data.duplicates import same_files
@@ -67,6 +68,7 @@ __all__ = [
     "CacheInfo",
     "CacheSettings",
     "CacheUsage",
+    "ContentKind",
     "DataSettings",
     "Dataset",
     "Features",
@@ -85,6 +87,8 @@ __all__ = [
     "available_memory",
     "balanced_weights",
     "cache_usage",
+    "content_digests",
+    "content_kind",
     "decode",
     "disk_room",
     "divided_validation",

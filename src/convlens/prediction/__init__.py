@@ -10,6 +10,7 @@ Example:
 from convlens.prediction.bundle import Bundle, load_bundle, read_classes, recalibrate, save_bundle
 from convlens.prediction.calibration import Calibration
 from convlens.prediction.predictor import Guess, Prediction, Predictor, largest_batch
+from convlens.prediction.training_images import TrainingImages
 from convlens.prediction.views import View, count_views, parse_views, views_of
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Guess",
     "Prediction",
     "Predictor",
+    "TrainingImages",
     "View",
     "count_views",
     "largest_batch",

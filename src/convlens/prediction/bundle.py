@@ -1,7 +1,8 @@
 """The bundle: all that evaluating, predicting, exporting and serving need, in one folder.
 
 ``bundle.json`` says what the network is, what it is fed and what its outputs mean;
-``model.safetensors`` holds its weights. Nothing in it runs by itself: the bundle of a network of
+``model.safetensors`` holds its weights, ``training_images.bin`` digests of the images that it was
+trained on. Nothing in it runs by itself: the bundle of a network of
 the user's own carries its code as text, and runs it only for a caller who says so.
 """
 
@@ -31,6 +32,7 @@ from convlens.core.tensors import savable
 from convlens.core.version import __version__
 from convlens.models import ModelSpec, build_architecture, portable
 from convlens.prediction.calibration import Calibration
+from convlens.prediction.training_images import TrainingImages, read_training_images
 
 FORMAT_VERSION = 2
 """2 since a bundle holds a calibration: who ignored it would give other probabilities."""
@@ -51,6 +53,7 @@ class Bundle:
             1 has the one that changes nothing.
         metrics: the figures it was measured with, as plain JSON values.
         provenance: where it comes from (run, data fingerprint, versions), as plain JSON values.
+        training_images: which images it was trained or chosen on; None where that is not known.
         folder: where it was read from, as the caller named it; None where it was not.
     """
 
@@ -60,6 +63,7 @@ class Bundle:
     calibration: Calibration = field(default_factory=Calibration)
     metrics: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    training_images: TrainingImages | None = field(default=None, compare=False)
     folder: Path | None = field(default=None, compare=False)
 
     @property
@@ -89,6 +93,8 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         "provenance": bundle.provenance,
     }
     with replacing_folder(folder) as fresh:
+        if bundle.training_images is not None:
+            manifest["training_images"] = bundle.training_images.write(fresh)
         write_bytes(fresh / _WEIGHTS, weights)
         write_json(fresh / _MANIFEST, manifest)
 
@@ -137,6 +143,7 @@ def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
         calibration=calibration,
         metrics=manifest.get("metrics", {}),
         provenance=manifest.get("provenance", {}),
+        training_images=read_training_images(folder, manifest.get("training_images")),
         folder=Path(path),
     )
 

@@ -31,7 +31,7 @@ from convlens.data import (
 )
 from convlens.inspection import own_networks_explained
 from convlens.models import build, build_architecture, portable, prepare
-from convlens.prediction import Bundle, save_bundle
+from convlens.prediction import Bundle, TrainingImages, save_bundle
 from convlens.recipe.final_figures import measure_run
 from convlens.recipe.phases import train_in_phases
 from convlens.recipe.recipe import Recipe
@@ -114,6 +114,7 @@ def carry_out(
             model=recipe.model,
             classes=images.classes,
             provenance=_provenance(recipe, environment["data"]["fingerprint"], folder),
+            training_images=TrainingImages.of(images, reporter),
         )
         calibration, figures = measure_run(
             bundle, images, pixels, recipe.abstaining, device=device, reporter=reporter

@@ -17,6 +17,7 @@ from convlens.data import (
     ImageSet,
     Pixels,
     SourceChanges,
+    content_kind,
     open_for_evaluation,
     read_pixels,
 )
@@ -155,7 +156,7 @@ def measure_bundle(
         )
     pixels = _pixels(images, bundle, reporter, cache)
     if source is not None:
-        _warn_of_learnt(path, images, pixels, source_name, reporter)
+        _warn_of_learnt(path, bundle, images, pixels, source_name=source_name, reporter=reporter)
     plain = Predictor(bundle, device=where)
     found = gain = None
     if views:
@@ -170,6 +171,7 @@ def measure_bundle(
             Predictor(other, device=where, views=views),
             source=source_name,
             runs=(path, against),
+            known=(bundle.training_images, other.training_images),
             reporter=reporter,
             cache=cache,
         )
@@ -196,11 +198,21 @@ def _own_images(path: Path, bundle: Bundle, reporter: Reporter) -> RunImages:
     for line in found.changes.lines():
         reporter.warn(line)
     if found.images.fingerprint() != bundle.provenance.get("data"):
-        reporter.warn(
-            f"{run.recipe.source} is not as it was when this run was trained: some of these test "
-            "images may have been training images then"
-        )
+        _warn_of_replaced(run, bundle, found, reporter)
     return found
+
+
+def _warn_of_replaced(run: Run, bundle: Bundle, found: RunImages, reporter: Reporter) -> None:
+    """Warn of test images that may have been training images when the run was trained."""
+    before = f"{run.recipe.source} is not as it was when this run was trained"
+    own, test = bundle.training_images, found.images.splits["test"]
+    learnt = None if own is None else own.among(found.images, test, reporter)
+    if learnt is None:
+        reporter.warn(f"{before}: some of these test images may have been training images then")
+    elif learnt.any():
+        reporter.warn(f"{before}: it was trained on {counted(int(learnt.sum()), 'test image')}")
+    elif not found.changes:
+        reporter.warn(f"{before}: files were replaced")
 
 
 def _pixels(
@@ -218,11 +230,40 @@ def _pixels(
 
 
 def _warn_of_learnt(
-    path: Path, images: ImageSet, pixels: Pixels, source_name: str, reporter: Reporter
+    path: Path,
+    bundle: Bundle,
+    images: ImageSet,
+    pixels: Pixels,
+    *,
+    source_name: str,
+    reporter: Reporter,
 ) -> None:
-    known = learnt_from(path, images, pixels.rows, source=source_name)
-    if known is not None and known.any():
+    """Warn of images that the network was trained on, or that nobody can know."""
+    known = learnt_from(
+        path,
+        images,
+        pixels.rows,
+        source=source_name,
+        known=bundle.training_images,
+        reporter=reporter,
+    )
+    if known is None:
+        reporter.warn(
+            f"cannot tell whether {path} was trained on some of these images: "
+            f"{_why_unknown(bundle, images)}"
+        )
+    elif known.any():
         reporter.warn(
             f"{int(known.sum()):,} of {counted(len(known), 'image')} are among those that {path} "
             "was trained or chosen on: these figures flatter it"
         )
+
+
+def _why_unknown(bundle: Bundle, images: ImageSet) -> str:
+    own = bundle.training_images
+    if own is not None:
+        return f"it was trained on {own.kind}, these are {content_kind(images)}"
+    return (
+        "its bundle is of an earlier version that does not identify its training images, and they "
+        "are no longer where they were"
+    )
