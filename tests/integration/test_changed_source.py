@@ -187,6 +187,27 @@ def test_a_run_is_resumed_with_its_own_images_or_not_at_all(
     assert run.predictor().bundle.provenance["data"] == before
 
 
+def test_a_file_replaced_by_one_of_its_size_is_no_longer_what_the_run_began_with(
+    here: tuple[Run, Path], convlens: Convlens, tmp_path: Path
+) -> None:
+    run, data = here
+    (run.folder / "metrics.json").unlink()
+    assert convlens("train", "--resume", run.folder).status == 0
+    moved = Path(shutil.copytree(data, tmp_path / "copy"))  # other times, other inodes
+    shutil.rmtree(data)
+    moved.rename(data)
+    (run.folder / "metrics.json").unlink()
+    assert convlens("train", "--resume", run.folder).status == 0
+    file = data / "ant" / "a00.png"
+    content = bytearray(file.read_bytes())
+    content[-20] ^= 1
+    file.write_bytes(content)
+    refused = convlens("train", "--resume", run.folder)
+    assert refused.status == 2
+    assert "its images changed" in " ".join(refused.err.split())
+    assert "files were replaced" in " ".join(convlens("evaluate", run.folder).err.split())
+
+
 def test_a_table_with_another_name_for_a_class(tmp_path: Path, convlens: Convlens) -> None:
     fill(tmp_path / "files", COLORS)
     table = tmp_path / "insects.csv"

@@ -88,7 +88,7 @@ def carry_out(
     environment = _environment(recipe, images, pixels, device, ranks)
     _begin_together(ranks, environment, classifier)
     if ranks.is_first:
-        began = _refuse_changes(folder, environment)
+        began = _refuse_changes(folder, environment, images)
         recipe.save(folder / "recipe.toml")
         if began and goes_on:
             _tell_of_another_machine(began, environment, reporter)
@@ -234,7 +234,7 @@ def _drawn_classifier(
         return make(recipe.model, recipe.input, classes=len(images.classes))
 
 
-def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> Mapping[str, Any]:
+def _refuse_changes(folder: Path, now: Mapping[str, Any], images: ImageSet) -> Mapping[str, Any]:
     """A run goes on only with the images and the network that it began with.
 
     Returns:
@@ -246,7 +246,7 @@ def _refuse_changes(folder: Path, now: Mapping[str, Any]) -> Mapping[str, Any]:
     changed = [
         what
         for what, same in (
-            ("its images", before["data"]["fingerprint"] == now["data"]["fingerprint"]),
+            ("its images", images.is_as(before["data"]["fingerprint"])),
             ("the file of its network", before["network_sha256"] == now["network_sha256"]),
         )
         if not same

@@ -197,7 +197,7 @@ def _own_images(path: Path, bundle: Bundle, reporter: Reporter) -> RunImages:
     found = run.reopen(reporter)
     for line in found.changes.lines():
         reporter.warn(line)
-    if found.images.fingerprint() != bundle.provenance.get("data"):
+    if not found.images.is_as(bundle.provenance.get("data")):
         _warn_of_replaced(run, bundle, found, reporter)
     return found
 

@@ -51,7 +51,7 @@ def promise_anew(
             'of its "not sure"; train again with 60 validation images or more',
             code="no-calibration",
         )
-    if images.fingerprint() != bundle.provenance.get("data"):
+    if not images.is_as(bundle.provenance.get("data")):
         what = f" ({'; '.join(found.changes.lines())})" if found.changes else ""
         raise ConvlensError(
             f"{recipe.source} is not as it was when {folder} was trained{what}, so that its "

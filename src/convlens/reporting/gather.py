@@ -115,7 +115,7 @@ def _notes(
     images: ImageSet | None, changes: Sequence[str], environment: Mapping[str, Any]
 ) -> tuple[str, ...]:
     known = environment.get("data", {}).get("fingerprint")
-    if images is None or known is None or (not changes and images.fingerprint() == known):
+    if images is None or known is None or (not changes and images.is_as(known)):
         return ()
     return (_CHANGED, *(f"{line[:1].upper()}{line[1:]}." for line in changes))
 
