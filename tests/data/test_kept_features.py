@@ -59,6 +59,12 @@ def test_what_is_kept_is_found_again(listener: Any) -> None:
     assert listener.warned == []
 
 
+def test_features_of_another_number_of_images_are_not_taken(listener: Any) -> None:
+    kept(listener)
+    assert find_features(KEY, ROWS[:-1], CacheSettings()) is None
+    assert find_features(KEY, ROWS, CacheSettings()) is not None
+
+
 def test_an_entry_says_what_it_is(listener: Any) -> None:
     kept(listener)
     (entry,) = list_entries(CacheSettings().place)

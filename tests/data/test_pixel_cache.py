@@ -8,13 +8,12 @@ import pytest
 
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
-from convlens.data import pixel_cache
+from convlens.data import file_keys, pixel_cache
 from convlens.data.pixel_cache import (
     CacheSettings,
     EntryWriter,
     array_digests,
     entry_folder,
-    file_digests,
     known_rows,
     list_entries,
     make_room,
@@ -182,16 +181,54 @@ def test_a_file_is_another_when_its_path_size_or_time_changes(tmp_path: Path) ->
     file = tmp_path / "a.jpg"
     file.write_bytes(b"1234")
     os.utime(file, ns=(5, 5))
-    seen = {file_digests([str(file)])[0]}
+    seen = {file_keys([str(file)])[0]}
     os.utime(file, ns=(5, 6))
-    seen.add(file_digests([str(file)])[0])
+    seen.add(file_keys([str(file)])[0])
     file.write_bytes(b"12345")
     os.utime(file, ns=(5, 6))
-    seen.add(file_digests([str(file)])[0])
+    seen.add(file_keys([str(file)])[0])
     moved = file.rename(tmp_path / "b.jpg")
-    seen.add(file_digests([str(moved)])[0])
+    seen.add(file_keys([str(moved)])[0])
     assert len(seen) == 4
-    assert file_digests([str(file), "a\0b"]) == [b"", b""]
+    assert file_keys([str(file), "a\0b"]) == [b"", b""]
+
+
+@pytest.mark.parametrize("how", ["written over", "renamed over"])
+def test_a_file_replaced_by_one_of_its_size_and_time_is_another(tmp_path: Path, how: str) -> None:
+    file = tmp_path / "a.jpg"
+    file.write_bytes(b"1234")
+    before, key = file.stat(), file_keys([str(file)])
+    other = file if how == "written over" else tmp_path / "b.jpg"
+    other.write_bytes(b"5678")
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(file)
+    assert file.stat().st_mtime_ns == before.st_mtime_ns
+    assert file_keys([str(file)]) != key
+
+
+def test_files_that_are_missing_count_with_their_place(tmp_path: Path) -> None:
+    here = digests("a", "b")
+    missing = [[*here, b""], [b"", *here], [here[0], b"", here[1]]]
+    places = {entry_folder(tmp_path, keys, SPEC, 0.0) for keys in (here, *missing)}
+    assert len(places) == 4
+
+
+@pytest.mark.parametrize(
+    ("asked", "fits"),
+    [("ab-c", True), ("ab-", False), ("abc", False), ("ab", False), ("ba-c", False), ("", False)],
+)
+def test_an_entry_holds_the_images_that_it_was_written_for(
+    tmp_path: Path, asked: str, fits: bool
+) -> None:
+    writer = EntryWriter(tmp_path / "how" / "what", (4, 4, 3))
+    writer.append(images(3))
+    writer.finish("plants", digests("a", "b", "c"), [(2, "it is empty")])
+    writer.close()
+    entry = open_entry(tmp_path / "how" / "what")
+    assert entry is not None
+    wanted = [digests(name)[0] if name != "-" else b"" for name in asked]
+    assert entry.holds(wanted, (4, 4, 3)) is fits
+    assert not entry.holds(wanted, (4, 5, 3))
 
 
 def test_a_relative_path_is_the_file_it_leads_to(
@@ -199,7 +236,7 @@ def test_a_relative_path_is_the_file_it_leads_to(
 ) -> None:
     (tmp_path / "a.jpg").write_bytes(b"1")
     monkeypatch.chdir(tmp_path)
-    assert file_digests(["a.jpg"]) == file_digests([str(tmp_path / "a.jpg")])
+    assert file_keys(["a.jpg"]) == file_keys([str(tmp_path / "a.jpg")])
 
 
 def test_the_entry_depends_on_all_that_turns_a_file_into_pixels(tmp_path: Path) -> None:

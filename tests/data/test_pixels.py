@@ -404,3 +404,50 @@ def test_an_exception_in_a_worker_names_the_file(
     with pytest.raises(WorkFailedError, match="assertion failed") as raised:
         all_of(image_set(photographs), listener)
     assert str(photographs[11]) in raised.value.message
+
+
+def test_a_file_replaced_by_one_of_its_size_and_time_is_decoded_again(
+    tmp_path: Path, listener: Any
+) -> None:
+    path = tmp_path / "a.bmp"
+    Image.new("RGB", (32, 24), (9, 9, 9)).save(path)
+    before = path.stat()
+    assert all_of(image_set([path]), listener).array.max() == 9
+    Image.new("RGB", (32, 24), (200, 200, 200)).save(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert all_of(image_set([path]), listener).array.min() == 200
+
+
+def test_images_that_vanish_spoil_no_entry_of_the_others(
+    photographs: list[Path], listener: Any
+) -> None:
+    gone = {0, 7, 19}
+    for number in gone:
+        photographs[number].unlink()
+    left = [path for number, path in enumerate(photographs) if number not in gone]
+    for _ in range(2):
+        some = all_of(image_set(photographs), listener)
+        assert some.rows.tolist() == [n for n in range(20) if n not in gone]
+        assert len(some.skipped) == 3
+        rest = all_of(image_set(left), listener)
+        assert rest.rows.tolist() == list(range(17))
+        assert rest.skipped == ()
+        assert (rest.array == some.array).all()
+
+
+def test_an_entry_that_does_not_fit_is_made_again(photographs: list[Path], listener: Any) -> None:
+    """As an entry was that an earlier version wrote under the key of fewer images."""
+    images = image_set(photographs[:5])
+    right = np.array(all_of(images, listener).array)
+    (entry,) = list_entries(CacheSettings().place)
+    about = entry.folder / "entry.json"
+    told = about.read_text("utf-8").replace('"failed": []', '"failed": [[5, "no such file"]]')
+    about.write_text(told, "utf-8")
+    again = all_of(images, listener)
+    assert again.rows.tolist() == [0, 1, 2, 3, 4]
+    assert (again.array == right).all()
+    assert list_entries(CacheSettings().place)[0].failed == ()
+    rows = entry.folder / "rows.bin"
+    rows.write_bytes(rows.read_bytes()[16:] + rows.read_bytes()[:16])
+    assert (all_of(images, listener).array == right).all()

@@ -56,6 +56,18 @@ def test_what_was_found_is_kept_until_a_file_changes(tmp_path, listener, monkeyp
     assert scan_headers(paths, listener).widths[0] == 99
 
 
+def test_a_file_replaced_by_one_of_its_size_and_time_is_read_again(tmp_path):
+    path = tmp_path / "a.bmp"
+    Image.new("L", (8, 4)).save(path)
+    before = path.stat()
+    assert scan_headers([str(path)], Quiet()).widths.tolist() == [8]
+    Image.new("L", (4, 8)).save(path)
+    path.write_bytes(path.read_bytes().ljust(before.st_size, b"\0")[: before.st_size])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert scan_headers([str(path)], Quiet()).widths.tolist() == [4]
+
+
 def test_what_could_not_be_read_is_tried_again(tmp_path):
     path = Path(photograph(tmp_path / "a.jpg", (4, 4)))
     whole, before = path.read_bytes(), path.stat().st_mtime_ns

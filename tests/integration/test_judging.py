@@ -36,6 +36,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
     return digits(folder / "good", 8), digits(folder / "weak", 1)
 
 
+def forget_training_images(bundle: Path) -> None:
+    """Leave a bundle as an earlier version wrote it."""
+    (bundle / "training_images.bin").unlink()
+    manifest = json.loads((bundle / "bundle.json").read_text("utf-8"))
+    del manifest["training_images"]
+    (bundle / "bundle.json").write_text(json.dumps(manifest), "utf-8")
+
+
 def copied(run: Run, folder: Path) -> Run:
     return Run(Path(shutil.copytree(run.folder, folder)))
 
@@ -239,8 +247,70 @@ def test_images_that_the_other_has_learnt_from_are_left_out(
     refused = convlens("evaluate", one, learnt, "--against", other)
     assert refused.status == 2
     assert "--splits" in refused.err
-    alone = convlens("evaluate", one, photos, "--against", other / "bundle", "--json")
-    assert "cannot tell whether" in " ".join(alone.err.split())
+    alone = convlens("evaluate", one, "--against", other / "bundle", "--json")
+    assert alone.json["against"]["n"] == shared  # the bundle knows them by itself
+    forget_training_images(other / "bundle")
+    older = convlens("evaluate", one, "--against", other / "bundle", "--json")
+    assert "cannot tell whether" in " ".join(older.err.split())
+
+
+def test_training_images_are_known_wherever_they_lie(tmp_path: Path, convlens: Convlens) -> None:
+    photos = fill(tmp_path / "photos", each=20)
+    run = tmp_path / "run"
+    convlens("train", photos, "--layers", NET, "--epochs", "1", "--out", run)
+    learnt = sum(
+        row["split"] != "test"
+        for row in csv.DictReader((run / "splits.csv").read_text("utf-8").splitlines())
+    )
+    words = f"{learnt} of 40 images are among those"
+    moved = photos.rename(tmp_path / "elsewhere")
+    for number, file in enumerate(sorted(moved.rglob("*.png"))):
+        file.rename(file.with_name(f"{number}.png"))
+    assert words in " ".join(convlens("evaluate", run, moved).err.split())
+    alone = Path(shutil.copytree(run / "bundle", tmp_path / "alone"))
+    assert words in " ".join(convlens("evaluate", alone, moved).err.split())
+    others = fill(tmp_path / "others", each=5)
+    told = " ".join(convlens("evaluate", alone, others).err.split())
+    assert "flatter" not in told
+    assert "cannot tell" not in told
+    pixels = np.zeros((4, 16, 16, 3), np.uint8)
+    np.savez(tmp_path / "arrays.npz", X=pixels, y=np.array(["red", "grün"] * 2))
+    told = " ".join(convlens("evaluate", run, tmp_path / "arrays.npz").err.split())
+    assert "cannot tell whether" in told
+    assert "trained on files, these are arrays" in told
+
+
+def test_of_an_earlier_bundle_it_is_said_that_it_cannot_be_known(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    photos = fill(tmp_path / "photos", each=20)
+    run = tmp_path / "run"
+    convlens("train", photos, "--layers", NET, "--epochs", "1", "--out", run)
+    forget_training_images(run / "bundle")
+    copy = Path(shutil.copytree(photos, tmp_path / "copy"))
+    assert "flatter" in " ".join(convlens("evaluate", run, copy).err.split())
+    shutil.rmtree(photos)
+    told = " ".join(convlens("evaluate", run, copy).err.split())
+    assert "cannot tell whether" in told
+    assert "no longer where they were" in told
+    alone = " ".join(convlens("evaluate", run / "bundle", copy).err.split())
+    assert "cannot tell whether" in alone
+
+
+def test_a_test_image_that_was_replaced_by_a_training_image_is_noticed(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    photos = fill(tmp_path / "photos", each=20)
+    run = tmp_path / "run"
+    convlens("train", photos, "--layers", NET, "--epochs", "1", "--out", run)
+    rows = list(csv.DictReader((run / "splits.csv").read_text("utf-8").splitlines()))
+    train, test = (
+        next(photos / row["image"] for row in rows if row["split"] == split)
+        for split in ("train", "test")
+    )
+    assert "not as it was" not in " ".join(convlens("evaluate", run).err.split())
+    shutil.copy(train, test)
+    assert "it was trained on 1 test image" in " ".join(convlens("evaluate", run).err.split())
 
 
 def test_networks_for_other_classes_are_not_compared(

@@ -42,7 +42,11 @@ def test_digits_from_the_command_line(tmp_path: Path, convlens: Convlens) -> Non
         "metrics.json",
         "bundle",
     }
-    assert {f.name for f in (out / "bundle").iterdir()} == {"bundle.json", "model.safetensors"}
+    assert {f.name for f in (out / "bundle").iterdir()} == {
+        "bundle.json",
+        "model.safetensors",
+        "training_images.bin",
+    }
     assert len((out / "history.jsonl").read_text().splitlines()) == 6
     assert tomllib.loads((out / "recipe.toml").read_text())["training"]["epochs"] == 6
 

@@ -173,11 +173,11 @@ def test_images_that_have_moved_are_found_where_they_are(
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("gone", "1 image missing (red/bild 0.png)"),
-        ("new", "1 image new (red/other.png)"),
-        ("size", "files of the same names have other sizes"),
-        ("content", "same names and sizes, but other contents"),
-        ("nothing alike", "none of its file names is there"),
+        ("gone", "1 image of this run missing (red/bild 0.png)"),
+        ("new", "1 image added since training, left out (red/other.png)"),
+        ("size", "files of the same names have other contents"),
+        ("content", "files of the same names have other contents"),
+        ("nothing alike", "none of the images that the run was trained on"),
     ],
 )
 def test_other_images_are_refused_with_what_differs(

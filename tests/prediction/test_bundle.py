@@ -14,6 +14,7 @@ from convlens.prediction import (
     Bundle,
     Calibration,
     Predictor,
+    TrainingImages,
     load_bundle,
     recalibrate,
     save_bundle,
@@ -82,6 +83,35 @@ def test_a_bundle_is_json_and_safetensors_alone(tmp_path: Path) -> None:
     assert manifest["format_version"] == 2
     assert manifest["classes"] == ["a", "b", "ü"]
     assert manifest["input"]["mean"] == [0.5, 0.4, 0.3]
+
+
+def test_training_images_travel_and_an_earlier_bundle_has_none(tmp_path: Path) -> None:
+    known = TrainingImages(kind="files", digests=np.array([3, 5, 2**63], np.uint64))
+    save_bundle(replace(bundle(), training_images=known), tmp_path / "bundle")
+    loaded = load_bundle(tmp_path / "bundle").training_images
+    assert loaded is not None
+    assert (loaded.kind, loaded.digests.tolist()) == ("files", [3, 5, 2**63])
+    save_bundle(bundle(), tmp_path / "earlier")
+    assert load_bundle(tmp_path / "earlier").training_images is None
+
+
+@pytest.mark.parametrize(
+    "damage", [None, {"count": 2}, {"count": "3"}, {"kind": "songs"}, {"kind": [1]}, 7, [], ""]
+)
+def test_damaged_training_images_are_refused(tmp_path: Path, damage: object) -> None:
+    known = TrainingImages(kind="files", digests=np.array([3, 5, 8], np.uint64))
+    save_bundle(replace(bundle(), training_images=known), tmp_path / "bundle")
+    file = tmp_path / "bundle" / "bundle.json"
+    manifest = json.loads(file.read_text())
+    if damage is None:
+        (tmp_path / "bundle" / "training_images.bin").unlink()
+    elif isinstance(damage, dict):
+        manifest["training_images"] |= damage
+    else:
+        manifest["training_images"] = damage
+    file.write_text(json.dumps(manifest))
+    with pytest.raises(ConvlensError, match="training_images.bin is damaged"):
+        load_bundle(tmp_path / "bundle")
 
 
 def test_the_calibration_travels_and_can_be_replaced_without_the_weights(tmp_path: Path) -> None:

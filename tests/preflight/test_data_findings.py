@@ -462,6 +462,29 @@ def test_a_changed_file_is_looked_at_again_and_the_others_are_not(tmp_path: Path
     assert {f.code for f in check_data(kept)} == CLEAN | {"blank"}
 
 
+def test_a_file_replaced_by_one_of_its_size_and_time_is_looked_at_again(tmp_path: Path) -> None:
+    folder = source(tmp_path)
+    path = folder / "train" / "rose" / "000.png"
+    images = open_source(folder, reporter=Quiet())
+    look_for_faults(images, Quiet())
+    before = path.stat()
+    Image.new("RGB", (72, 64), (90, 0, 0)).save(path)
+    path.write_bytes(path.read_bytes().ljust(before.st_size, b"\0"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert "blank" in {f.code for f in check_data(look_for_faults(images, Quiet()))}
+
+
+def test_a_file_that_vanished_is_missing_at_every_look(tmp_path: Path) -> None:
+    folder = source(tmp_path)
+    images = open_source(folder, reporter=Quiet())
+    (folder / "train" / "rose" / "000.png").unlink()
+    for _ in range(2):
+        seen = look_for_faults(images, Quiet())
+        assert len(seen.facts.unreadable) == 1
+        assert "blank" not in {f.code for f in check_data(seen)}
+
+
 def test_what_was_seen_of_older_sources_makes_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convlens.api.ready_recipes import recipe_file
+from convlens.api.trained import run_file
 from convlens.api.trust import with_trusted_code, without_source
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def what_is_asked(
     )
 
     settings = settings_in_text(settings)
-    asked = read_toml(recipe_file(recipe)) if recipe is not None else {}
+    asked = read_toml(_recipe_file(recipe)) if recipe is not None else {}
     require_tables(asked, _TABLES)
     said: dict[str, Any] = {}
     if model["name"] is not None or model["layers"] is not None:
@@ -95,8 +96,18 @@ def what_is_asked(
     if isinstance(file, str):  # a run may be gone on with, or repeated, from any working folder
         asked = merge(asked, {"model": {"weights": str(typed_path(file).resolve())}})
     if splits is not None:
-        asked = merge(asked, {"data": {"splits": str(Path(splits).resolve())}})
+        asked = merge(
+            asked,
+            {"data": {"splits": str(run_file(splits, "splits.csv", name="splits").resolve())}},
+        )
     return with_trusted_code(asked, named=named, trust_code=trust_code, recipe=recipe)
+
+
+def _recipe_file(recipe: Any) -> Path:
+    """The file of a recipe by its path or name, or of the `Run` that it made."""
+    if isinstance(recipe, str):
+        return recipe_file(recipe)
+    return recipe_file(run_file(recipe, "recipe.toml", name="recipe"))
 
 
 def network_asked(
@@ -113,7 +124,9 @@ def network_asked(
         "layers": layers,
         "head": head,
         "pretrained": pretrained or None,
-        "weights": weights and str(weights),
+        "weights": None
+        if weights is None
+        else str(run_file(weights, "bundle/model.safetensors", name="weights")),
     }
 
 

@@ -9,13 +9,14 @@ from convlens.api.asked import reporter_for
 from convlens.api.meant import subject_meant
 
 if TYPE_CHECKING:
+    from convlens.api.trained import Trained
     from convlens.core.classifier import Classifier
     from convlens.inspection.embedding import Embedding
     from convlens.inspection.pictures import Look, Looker
 
 
 def look(
-    model: str | Path | Classifier,
+    model: Trained | Classifier,
     *,
     pretrained: bool = False,
     weights: str | Path | None = None,
@@ -29,9 +30,9 @@ def look(
     """Look into a network: feature maps, filters, Grad-CAM, and what moving an image does to it.
 
     Args:
-        model: a run's or bundle's folder; or a network by name, in the layer notation, or your own
-            as ``"file.py:function"``, with random weights unless others are asked for; or a
-            `Classifier`.
+        model: a `Run`, `Predictor` or `Bundle`, or the folder of one; or a network by name, in the
+            layer notation, or your own as ``"file.py:function"``, with random weights unless others
+            are asked for; or a `Classifier`.
         pretrained: give a named network its published ImageNet weights.
         weights: give a named network the weights in this file (safetensors or ``.pth``).
         input: a named network's image as ``"28x28x1"``, height x width x channels; by default what
@@ -147,7 +148,7 @@ def look_pooling(
 
 
 def embed(
-    model: str | Path | Classifier,
+    model: Trained | Classifier,
     source: Any,
     *,
     out: str | Path,

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convlens.api.asked import reporter_for
-from convlens.api.meant import network_meant, not_one_network
+from convlens.api.meant import named_models, network_meant, not_one_network, refuse_no_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import nn
 
+    from convlens.api.trained import Trained
     from convlens.inspection import Comparison, Trace
 
 
 def inspect(
-    model: str | Path | nn.Module | None = None,
+    model: Trained | nn.Module | None = None,
     *,
     layers: str | Sequence[str] | None = None,
     input: str | None = None,  # noqa: A002 - the verb's own word
@@ -28,8 +28,8 @@ def inspect(
     """A network layer by layer: shapes and how they follow, parameters, cost, receptive fields.
 
     Args:
-        model: a network by name, your own as ``"file.py:function"``, a run's or bundle's folder, or
-            any module that takes a batch of images.
+        model: a network by name, your own as ``"file.py:function"``, a `Run`, `Predictor` or
+            `Bundle`, a run's or bundle's folder, or any module that takes a batch of images.
         layers: a network in the layer notation, in place of ``model``.
         input: the image as ``"28x28x1"``, height x width x channels; by default what the network
             was published or trained for.
@@ -57,7 +57,7 @@ def inspect(
 
 
 def compare(
-    models: Sequence[str | Path],
+    models: Sequence[Trained],
     *,
     input: str | None = None,  # noqa: A002 - the verb's own word
     head: str | None = None,
@@ -72,8 +72,8 @@ def compare(
     """Networks side by side: size, cost, features, published accuracy, and speed measured here.
 
     Args:
-        models: networks by name, in the layer notation, your own as ``"file.py:function"``, or the
-            folders of runs and bundles.
+        models: networks by name, in the layer notation, your own as ``"file.py:function"``; runs
+            and bundles, or their folders.
         input: the image as ``"224x224x3"``, height x width x channels; by default what all of them
             were published or trained for, where that is the same.
         head: ``"none"`` compares features alone; or a head in the layer notation for all of them.
@@ -92,14 +92,15 @@ def compare(
     from convlens.inspection import common_input, parse_image_shape, published_accuracy
     from convlens.inspection import compare as side_by_side
 
+    refuse_no_list(models)
     asked: dict[str, Any] = {"head": head, "classes": classes, "trust_code": trust_code}
     if input is not None:
         shape = parse_image_shape(input)
     else:
         shape = common_input(network_meant(model, **asked).input_shape for model in models)
     networks = {
-        str(model): network_meant(model, shape=shape, numbers=True, **asked).network
-        for model in models
+        name: network_meant(model, shape=shape, numbers=True, **asked).network
+        for name, model in named_models(models).items()
     }
     return side_by_side(
         networks,

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convlens.api.asked import reporter_for
+from convlens.api.trained import run_folder
 
 if TYPE_CHECKING:
+    from convlens.api.trained import RunLike
     from convlens.core.reporter import Reporter
     from convlens.data import ImageSet
     from convlens.recipe import Run
 
 
 def report(
-    run: str | Path,
+    run: RunLike,
     *,
     out: str | Path | None = None,
     source: Any = None,
@@ -27,7 +29,7 @@ def report(
     """Write a run's report: one HTML page that needs nothing besides.
 
     Args:
-        run: the folder of a finished run.
+        run: a finished `Run`, or its folder.
         out: the HTML file, or a folder for ``report.html``; by default the run's own folder.
         source: where the run's images are now, if they have moved. They must be the same images.
         trust_code: run the code that the bundle of a network of the user's own carries.
@@ -47,7 +49,7 @@ def report(
     from convlens.recipe import Run, moved_images, writing
     from convlens.reporting import report_path, write_report
 
-    shown, reporter = Run(Path(run)), reporter_for(quiet)
+    shown, reporter = Run(run_folder(run)), reporter_for(quiet)
     _ = shown.recipe  # a folder that is no run is refused before anything is written there
     own = report_path(shown.folder if out is None else out).resolve().parent
     # Written elsewhere, a report only reads the run, which may be on a disk that is read-only.

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from convlens.api.asked import reporter_for, source_name
 from convlens.api.reporting import report_at_the_end
+from convlens.api.trained import run_folder
 from convlens.api.trust import trusted_recipe
 
 if TYPE_CHECKING:
+    from convlens.api.trained import RunLike
     from convlens.core.ranks import Ranks
     from convlens.core.reporter import Reporter
     from convlens.data import ImageSet
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def resume(
-    run: str | Path | None = None,
+    run: RunLike | None = None,
     *,
     epochs: int | None = None,
     source: Any = None,
@@ -35,7 +37,7 @@ def resume(
     that schedule stands at this place.
 
     Args:
-        run: the run's folder; by default the newest unfinished one under ``runs``.
+        run: a `Run`, or its folder; by default the newest unfinished one under ``runs``.
         epochs: how many epochs the run is to have in all, those already trained included. Of
             several phases the last one gets what the others leave. A budget no longer decides.
         source: where the run's images are now, if they have moved, or the arrays it was trained
@@ -61,7 +63,7 @@ def resume(
 
     with Ranks.of_torchrun().joined(device) as ranks:
         return resume_run(
-            None if run is None else Path(run),
+            None if run is None else run_folder(run),
             epochs=epochs,
             source=source,
             device=device,
@@ -108,7 +110,7 @@ def resume_run(
             recipe = with_epochs(recipe, folder, epochs)
         with ranks.one_a_host_first():
             if source is None:
-                images = run.images(reporter)
+                images = run.images_to_resume(reporter)
             else:
                 images = moved_images(run, source, reporter)
                 recipe = recipe.model_copy(update={"source": source_name(source)})

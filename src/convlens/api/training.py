@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from convlens.api.asked import (
     network_asked,
@@ -16,10 +16,12 @@ from convlens.api.asked import (
 )
 from convlens.api.checking import checked
 from convlens.api.resuming import report_of, resume_run
+from convlens.api.trained import run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from convlens.api.trained import RunLike
     from convlens.core.ranks import Ranks
     from convlens.core.reporter import Reporter
     from convlens.recipe import Run
@@ -41,7 +43,7 @@ def train(
     size: str | int | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
-    resume: str | Path | Literal[True] | None = None,
+    resume: RunLike | bool | None = None,
     device: str = "auto",
     cache: bool = True,
     settings: Sequence[str] | Mapping[str, Any] = (),
@@ -76,8 +78,9 @@ def train(
         size: the network's input in pixels: 224, or ``"96x160"`` (height × width).
         seed: fixes every draw of the run; 0 by default.
         out: the run's folder; by default a new one under ``runs``.
-        resume: an unfinished run to go on with, as it was asked for: nothing of it can be changed;
-            True for the newest one under ``runs``. `resume` does the same, and more.
+        resume: an unfinished `Run`, or its folder, to go on with as it was asked for: nothing of it
+            can be changed; True for the newest one under ``runs``. `resume` does the same, and
+            more.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         cache: keep decoded images on disk for the next run; False holds them in memory.
         settings: any key of the recipe as ``"part.key=value"``, or as ``{"part.key": value}``.
@@ -112,10 +115,10 @@ def train(
     with Ranks.of_torchrun().joined(device) as ranks:
         reporter = reporter_for(quiet or not ranks.is_first)
         where: dict[str, Any] = {"device": device, "cache": cache, "ranks": ranks}
-        if resume is not None:
+        if resume is not None and resume is not False:
             asked_anew = {"SOURCE": source, "recipe": recipe, "out": out}
             refuse_beside_resume({**asked_anew, **network, **said, "allow": tuple(allow)})
-            folder = None if resume is True else Path(resume)
+            folder = None if resume is True else run_folder(resume, name="resume")
             return resume_run(folder, **where, trust_code=trust_code, reporter=reporter)
         asked = what_is_asked(recipe, model=network, **said, trust_code=trust_code)
         return _begin(source, asked, out=out, allow=allow, **where, reporter=reporter)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convlens.api.asked import reporter_for
+from convlens.api.trained import device_for, loaded, trained_bundle, trained_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from convlens.api.trained import Trained
     from convlens.prediction import Prediction, Predictor
     from convlens.recipe import Evaluation
 
 
 def evaluate(
-    run: str | Path,
+    run: Trained,
     source: Any = None,
     *,
-    against: str | Path | None = None,
+    against: Trained | None = None,
     views: str = "",
     settings: Sequence[str] = (),
     run_source: Any = None,
@@ -31,11 +32,11 @@ def evaluate(
     """Measure a trained network on labelled images.
 
     Args:
-        run: a run's folder, or a bundle's.
+        run: a `Run`, or a run's or bundle's folder; or a `Predictor` or `Bundle`.
         source: labelled images in any form that `train` takes, matched to the network's classes by
             name; the source's own test split where it has one, else all of it. By default the test
             images that the run kept apart.
-        against: another run's folder, or bundle's, to compare with on the same images; those that
+        against: another of the same kinds, to compare with on the same images; those that
             either has learnt from are left out.
         views: also ask about these views of every image, and say what that brings and costs:
             ``"flip"``, ``"crops"``, or ``"flip,crops"``.
@@ -67,22 +68,23 @@ def evaluate(
         asked = apply_setting(asked, setting)
     said = validated(EvaluationSettings, asked, what="--set")
     return measure_bundle(
-        Path(run),
+        trained_folder(run),
         source,
         source_name="" if source is None else source_name(source),
         settings=said,
         views=parse_views(views) if views else (),
-        against=None if against is None else Path(against),
+        against=None if against is None else trained_folder(against, name="against"),
+        bundles=(loaded(run), loaded(against)),
         run_source=run_source,
         trust_code=trust_code,
-        device=device,
+        device=device_for(run, device),
         cache=CacheSettings(enabled=cache),
         reporter=reporter_for(quiet),
     )
 
 
 def predict(
-    run: str | Path,
+    run: Trained,
     images: Any,
     *,
     top: int = 3,
@@ -95,7 +97,7 @@ def predict(
     """Classify images.
 
     Args:
-        run: a run's folder, or a bundle's.
+        run: a `Run`, or a run's or bundle's folder; or a `Predictor` or `Bundle`.
         images: a path, the bytes of an image file, an open file, a Pillow image, or pixels (one
             image H×W or H×W×C, or several N×H×W×C, N×C×H×W or N×H×W; uint8, booleans or floats in
             [0, 1]); or an iterable of any of these. Folders are searched.
@@ -117,12 +119,12 @@ def predict(
         ConvlensError: there is no bundle, or none of the images can be read.
     """
     from convlens.api.urls import fetched, require_permission, urls_among
-    from convlens.prediction import Predictor, load_bundle, parse_views
+    from convlens.prediction import Predictor, parse_views
 
     urls = urls_among(images)
     require_permission(urls, allow_url=allow_url)
-    bundle = load_bundle(run, trust_code=trust_code)
-    predictor = Predictor(bundle, device=device, views=parse_views(views) if views else ())
+    bundle, where = trained_bundle(run, trust_code=trust_code), device_for(run, device)
+    predictor = Predictor(bundle, device=where, views=parse_views(views) if views else ())
     reporter = reporter_for(quiet)
     if not urls:
         return predictor.predict(images, top=top, reporter=reporter)
@@ -134,17 +136,18 @@ def predict(
     ]
 
 
-def load(bundle: str | Path, *, trust_code: bool = False, device: str = "auto") -> Predictor:
+def load(bundle: Trained, *, trust_code: bool = False, device: str = "auto") -> Predictor:
     """A trained network, ready to classify images.
 
     Args:
-        bundle: a bundle's folder, or a run's.
+        bundle: a `Run`, or a run's or bundle's folder; or a `Predictor` or `Bundle`.
         trust_code: run the code that the bundle of a network of the user's own carries.
         device: where to compute.
 
     Raises:
         ConvlensError: there is no bundle, or it is damaged.
     """
-    from convlens.prediction import Predictor, load_bundle
+    from convlens.prediction import Predictor
 
-    return Predictor(load_bundle(bundle, trust_code=trust_code), device=device)
+    found = trained_bundle(bundle, trust_code=trust_code, name="bundle")
+    return Predictor(found, device=device_for(bundle, device))

@@ -24,9 +24,11 @@ from convlens.data.batches import PixelBatches
 from convlens.data.cache_usage import CacheUsage, cache_usage
 from convlens.data.calibration_part import divided_validation
 from convlens.data.catalogue import Dataset, known_datasets
+from convlens.data.content import ContentKind, content_digests, content_kind
 from convlens.data.datasets import fetch_dataset
 from convlens.data.decode import decode
 from convlens.data.duplicates import same_files
+from convlens.data.file_keys import file_keys
 from convlens.data.folds import k_folds
 from convlens.data.given_images import Given, list_images, picture_file
 from convlens.data.headers import Header, read_header
@@ -36,7 +38,7 @@ from convlens.data.info import CacheInfo, SourceInfo
 from convlens.data.kept_features import Features, find_features, keep_features
 from convlens.data.limits import ImageLimits, UnreadableImageError
 from convlens.data.ordered import ordered_map
-from convlens.data.pixel_cache import CacheEntry, CacheSettings, file_digests, list_entries
+from convlens.data.pixel_cache import CacheEntry, CacheSettings, list_entries
 from convlens.data.pixel_store import available_memory, disk_room, gigabytes, memory_room
 from convlens.data.pixels import (
     Pixels,
@@ -49,7 +51,14 @@ from convlens.data.resize import fit, kept_shape
 from convlens.data.sampling import balanced_weights
 from convlens.data.scan import Scan, scan_headers
 from convlens.data.settings import DataSettings
-from convlens.data.sources import Source, open_for_evaluation, open_images, open_source
+from convlens.data.source_changes import SourceChanges
+from convlens.data.sources import (
+    Source,
+    open_for_evaluation,
+    open_images,
+    open_source,
+    reopen_source,
+)
 from convlens.data.splits_file import read_splits, write_splits
 from convlens.data.table_files import CLEANED_COLUMNS
 from convlens.data.tables import LEFT_OUT
@@ -62,6 +71,7 @@ __all__ = [
     "CacheInfo",
     "CacheSettings",
     "CacheUsage",
+    "ContentKind",
     "DataSettings",
     "Dataset",
     "Features",
@@ -74,17 +84,20 @@ __all__ = [
     "Scan",
     "Skipped",
     "Source",
+    "SourceChanges",
     "SourceInfo",
     "UnreadableImageError",
     "are_kept",
     "available_memory",
     "balanced_weights",
     "cache_usage",
+    "content_digests",
+    "content_kind",
     "decode",
     "disk_room",
     "divided_validation",
     "fetch_dataset",
-    "file_digests",
+    "file_keys",
     "find_features",
     "find_images",
     "fit",
@@ -107,6 +120,7 @@ __all__ = [
     "read_header",
     "read_pixels",
     "read_splits",
+    "reopen_source",
     "same_files",
     "scan_headers",
     "write_splits",

@@ -11,7 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from convlens.core.reporter import Quiet
+from convlens.data.file_contents import file_contents
+
 SPLITS = ("train", "val", "test")
+
+_OF_CONTENT = "content:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +117,46 @@ class ImageSet:
         }
 
     def fingerprint(self) -> str:
-        """A SHA-256 of what the images, their classes and their splits are.
+        """What tells these images, their classes and their splits from any others.
 
-        Files count with their name below the source and their size in bytes, arrays with every
-        byte: it is the same on another machine, and differs when an image comes or goes.
+        Files count with their name below the source and a sample of their content (see
+        `convlens.data.file_contents`), arrays with every byte: it is the same for a copy on another
+        machine, and differs when an image comes, goes or is replaced.
         """
+        digest = self._digest_of_labels()
+        if self.arrays is not None:
+            digest.update(repr(self.arrays.shape).encode())
+            for image in self.arrays:
+                digest.update(image.tobytes())
+            return digest.hexdigest()
+        contents = file_contents(self.paths or (), Quiet())
+        for name, content in zip(self.names(), contents, strict=True):
+            digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + content)
+        return f"{_OF_CONTENT}{digest.hexdigest()}"
+
+    def is_as(self, fingerprint: object) -> bool:
+        """Whether a fingerprint is that of these images, also one of an earlier version.
+
+        Args:
+            fingerprint: as `fingerprint` gives it; earlier versions took a file's size for its
+                content.
+        """
+        if self.arrays is not None or str(fingerprint).startswith(_OF_CONTENT):
+            return self.fingerprint() == fingerprint
+        digest = self._digest_of_labels()
+        for name, path in zip(self.names(), self.paths or (), strict=True):
+            digest.update(name.encode("utf-8", "surrogateescape"))
+            digest.update(f"\0{_size(path)}\0".encode())
+        return digest.hexdigest() == fingerprint
+
+    def _digest_of_labels(self) -> "hashlib._Hash":
         digest = hashlib.sha256(b"convlens image set 1\0")
         for name in self.classes:
             digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
         digest.update(self.labels.astype("<i8").tobytes())
         for split in SPLITS:
             digest.update(split.encode() + self.splits[split].astype("<i8").tobytes())
-        if self.arrays is not None:
-            digest.update(repr(self.arrays.shape).encode())
-            for image in self.arrays:
-                digest.update(image.tobytes())
-        else:
-            for name, path in zip(self.names(), self.paths or (), strict=True):
-                digest.update(name.encode("utf-8", "surrogateescape"))
-                digest.update(f"\0{_size(path)}\0".encode())
-        return digest.hexdigest()
+        return digest
 
 
 def image_names(

@@ -45,7 +45,7 @@ def find_features(key: bytes, rows: NDArray[np.int64], settings: CacheSettings) 
         settings: whether and where they are kept.
     """
     entry = open_entry(_folder(key, settings)) if settings.enabled else None
-    if entry is not None:
+    if entry is not None and entry.kind == "features" and entry.shape[0] == len(rows):
         with suppress(OSError):  # another process may just have removed it
             return Features(entry.features(), rows)
     return None

@@ -5,7 +5,8 @@
                                 entry.json    shape, and which images could not be read, and why
 
 *How* is a hash of all that turns a file into pixels: size, resize rule, margin, our version and
-those of the decoders. *What* is a hash of the images' paths, sizes and times of change, in order.
+those of the decoders. *What* is a hash of the images' keys (see `convlens.data.file_keys`), in
+order, missing files included. An entry is used only where its rows are the images asked for.
 Feature maps (see `convlens.data.kept_features`) are kept beside them in the same way, M×h×w×c
 float32 in ``pixels.bin``, so that one limit holds for all.
 An entry is written beside its place and renamed, so a process killed half-way leaves only a folder
@@ -13,7 +14,6 @@ that the next one sweeps away, and of two that write the same entry the first wi
 written, never stored through a memory map: on a full disk that would kill the process.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -35,13 +35,14 @@ from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.core.partial import SUFFIX, is_abandoned, make_partial_folder
 from convlens.data.decode import DECODE_VERSION
+from convlens.data.file_keys import KEY_BYTES, digest_of, key_of_all
 from convlens.data.resample import Pixels8
 from convlens.data.resize import kept_shape
 
 Kind: TypeAlias = Literal["pixels", "features"]
 
-_VERSION = 1
-_DIGEST = 16
+_VERSION = 2
+_DIGEST = KEY_BYTES
 _BYTES_A_NUMBER: dict[Kind, int] = {"pixels": 1, "features": 4}
 
 
@@ -124,20 +125,32 @@ class CacheEntry:
         """The feature maps, memory-mapped, read-only."""
         return self.pixels().view(np.float32)
 
+    def holds(self, digests: Sequence[bytes], image: tuple[int, int, int]) -> bool:
+        """Whether its rows are these images, those that could not be read left out.
+
+        Args:
+            digests: of all images asked for, in order.
+            image: height, width and channels of each row.
+        """
+        gone = {position for position, _ in self.failed}
+        wanted = [digest for at, digest in enumerate(digests) if at not in gone]
+        fits = max(gone, default=0) < len(digests) and b"" not in wanted
+        if not fits or self.shape != (len(wanted), *image):
+            return False
+        try:
+            return (self.folder / "rows.bin").read_bytes() == b"".join(wanted)
+        except OSError:  # another process may just have removed it
+            return False
+
     def digests(self) -> list[bytes]:
-        """Which image each row is of: see `file_digests`."""
+        """Which image each row is of: see `convlens.data.file_keys` and `array_digests`."""
         rows = (self.folder / "rows.bin").read_bytes()
         return [rows[at : at + _DIGEST] for at in range(0, len(rows), _DIGEST)]
 
 
-def file_digests(paths: Sequence[str]) -> list[bytes]:
-    """What tells one version of a file from another: path, size, time of change; b"" if gone."""
-    return [_file_digest(path) for path in paths]
-
-
 def array_digests(images: Iterable[Pixels8]) -> list[bytes]:
     """What tells one array from another: shape and content."""
-    return [_digest(repr(i.shape).encode() + i.tobytes()) for i in images]
+    return [digest_of(repr(i.shape).encode() + i.tobytes()) for i in images]
 
 
 def entry_folder(place: Path, digests: Sequence[bytes], spec: InputSpec, margin: float) -> Path:
@@ -145,8 +158,7 @@ def entry_folder(place: Path, digests: Sequence[bytes], spec: InputSpec, margin:
     rows, columns = kept_shape(spec, margin)
     how = [_VERSION, rows, columns, spec.channels, spec.resize, spec.height, spec.width, margin]
     libraries = [DECODE_VERSION, cv2.__version__, PIL.__version__, simplejpeg.__version__]
-    what = hashlib.blake2b(b"".join(digests), digest_size=_DIGEST).hexdigest()
-    return place / _digest(json.dumps([*how, *libraries]).encode()).hex() / what
+    return place / digest_of(json.dumps([*how, *libraries]).encode()).hex() / key_of_all(digests)
 
 
 def open_entry(folder: Path) -> CacheEntry | None:
@@ -266,19 +278,6 @@ def make_room(place: Path, needed: int, *, limit: int, free: int) -> None:
         with suppress(OSError):  # others may be left in it
             entry.folder.parent.rmdir()
         filled, free = filled - entry.size, free + entry.size
-
-
-def _file_digest(path: str) -> bytes:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - a file a time: pathlib takes several times as long
-    except (OSError, ValueError):
-        return b""
-    name = os.fsencode(os.path.abspath(path))  # noqa: PTH100 - likewise
-    return _digest(b"%b\0%d\0%d" % (name, found.st_size, found.st_mtime_ns))
-
-
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=_DIGEST).digest()
 
 
 def _read_entry(folder: Path) -> CacheEntry | None:

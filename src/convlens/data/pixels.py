@@ -20,15 +20,16 @@ from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Quiet, Reporter
 from convlens.core.words import some
 from convlens.data.decode import decode
+from convlens.data.file_keys import file_keys
 from convlens.data.headers import read_header
 from convlens.data.image_set import ImageSet, Skipped
 from convlens.data.limits import UnreadableImageError
 from convlens.data.ordered import ordered_map
 from convlens.data.pixel_cache import (
+    CacheEntry,
     CacheSettings,
     array_digests,
     entry_folder,
-    file_digests,
     known_rows,
     open_entry,
 )
@@ -128,7 +129,7 @@ def are_kept(
     if not settings.enabled or not len(numbers):
         return not len(numbers)
     reading = _Reading.of(image_set, np.asarray(numbers, np.int64), spec, margin, Quiet())
-    return open_entry(settings.place / reading.entry) is not None
+    return _kept_entry(reading, settings) is not None
 
 
 def margin_in_force(
@@ -191,7 +192,7 @@ class _Reading(NamedTuple):
         how = spec, margin, reporter
         if image_set.arrays is None:
             paths = [(image_set.paths or ())[number] for number in numbers.tolist()]
-            return cls(image_set.name, paths, paths, file_digests(paths), *how)
+            return cls(image_set.name, paths, paths, file_keys(paths), *how)
         images = [image_set.arrays[number] for number in numbers]
         names = [f"image {number}" for number in numbers.tolist()]
         return cls(image_set.name, names, images, array_digests(images), *how)
@@ -211,14 +212,20 @@ def _kept(reading: _Reading, settings: CacheSettings) -> tuple[Pixels8, Sequence
     if not settings.enabled:
         return _decoded(reading, None, settings)
     folder = settings.place / reading.entry
-    entry = open_entry(folder)
-    if entry is not None and any(_can_be_read(reading, at) for at, _ in entry.failed):
-        shutil.rmtree(folder, ignore_errors=True)  # what hindered has passed: a right, a network
+    entry = _kept_entry(reading, settings)
+    if entry is None or any(_can_be_read(reading, at) for at, _ in entry.failed):
+        shutil.rmtree(folder, ignore_errors=True)  # it does not fit, or what hindered has passed
         entry = None
     if entry is not None:
         with suppress(OSError):  # another process may just have removed it
             return entry.pixels(), entry.failed
     return _decoded(reading, folder, settings)
+
+
+def _kept_entry(reading: _Reading, settings: CacheSettings) -> CacheEntry | None:
+    """The entry whose rows are the images to be read; None where there is none that fits."""
+    entry = open_entry(settings.place / reading.entry)
+    return entry if entry is not None and entry.holds(reading.digests, reading.shape) else None
 
 
 def _can_be_read(reading: _Reading, at: int) -> bool:
@@ -273,6 +280,10 @@ def _read_block(
             found = known.get(digest)
             if found is None:
                 found = decode(reading.images[at], reading.spec, margin=reading.margin)
+            if not digest:  # without a key its pixels could not be told from another file's
+                raise UnreadableImageError(
+                    reading.names[at], "it was missing when the images were listed"
+                )
         except UnreadableImageError as error:
             failed.append((at, error.reason))
             continue

@@ -15,6 +15,7 @@ from convlens.core.errors import ConvlensError
 from convlens.core.files import replacing
 from convlens.core.reporter import Reporter
 from convlens.core.version import __version__
+from convlens.data.file_keys import file_key
 from convlens.data.headers import read_header
 from convlens.data.limits import UnreadableImageError
 from convlens.data.ordered import chunk_by_chunk
@@ -70,7 +71,7 @@ class Scan:
 def scan_headers(paths: Sequence[str], reporter: Reporter) -> Scan:
     """Read the header of every file, in threads; nothing is decoded.
 
-    What was found is kept in the cache folder until a file's size or time of change differs.
+    What was found is kept in the cache folder until a file changes: see `convlens.data.file_keys`.
 
     Args:
         paths: (N,) file names.
@@ -82,7 +83,7 @@ def scan_headers(paths: Sequence[str], reporter: Reporter) -> Scan:
         table = np.zeros((len(paths), 4), np.int32)
         unreadable = _look(paths, range(len(paths)), table, reporter)
         _keep(table, place)
-    else:  # whether a file may be read changes without its size or time
+    else:  # what hindered may have passed: a right, a network
         table, numbers = kept
         unreadable = _look(paths, numbers, table, reporter)
     channels, orientations = table[:, 2].astype(np.uint8), table[:, 3].astype(np.uint8)
@@ -114,12 +115,8 @@ def _look(
 def _key(paths: Sequence[str]) -> str:
     digest = hashlib.sha256(f"convlens scan {__version__}\0".encode())
     for path in paths:
-        try:
-            found = os.stat(path)  # noqa: PTH116 - once a file
-            size, changed = found.st_size, found.st_mtime_ns
-        except OSError:
-            size = changed = -1
-        digest.update(os.fsencode(path) + f"\0{size}\0{changed}\0".encode())
+        # A missing file has no key: its path keeps the list apart from one without it.
+        digest.update(file_key(path) or b"\0missing\0" + os.fsencode(path) + b"\0")
     return digest.hexdigest()[:32]
 
 
@@ -130,7 +127,7 @@ def _load(place: Path, n: int) -> tuple[NDArray[np.int32], list[int]] | None:
             table = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    if not isinstance(table, np.ndarray) or table.shape != (n, 4):
+    if not isinstance(table, np.ndarray) or table.shape != (n, 4) or table.dtype != np.int32:
         return None
     return table, np.flatnonzero(table[:, 0] == 0).tolist()
 

@@ -1,6 +1,6 @@
 """Opening a source, whatever form it has."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,10 +21,12 @@ from convlens.data.duplicates import copy_notes, joined, same_arrays, same_files
 from convlens.data.folders import read_folder
 from convlens.data.image_files import find_images, no_images, tell_skipped
 from convlens.data.image_set import SPLITS, ImageSet, Skipped, normalised
-from convlens.data.labelled import Labelled, refuse_one_class
+from convlens.data.labelled import UNSAID, Labelled, refuse_one_class
 from convlens.data.scan import scan_headers
 from convlens.data.settings import DataSettings
+from convlens.data.source_changes import SourceChanges, changes_since
 from convlens.data.splits import image_set, split
+from convlens.data.splits_file import read_split_rows
 from convlens.data.tables import TABLE_SUFFIXES, read_table
 
 Source: TypeAlias = str | Path | tuple[Any, Any]
@@ -168,6 +170,74 @@ def open_for_evaluation(
     return images
 
 
+def reopen_source(
+    source: Source,
+    *,
+    classes: Sequence[str],
+    splits: Path,
+    settings: DataSettings | None = None,
+    reporter: Reporter,
+) -> tuple[ImageSet, SourceChanges]:
+    """Open the source of a run again: the run's images, numbered by the run's classes.
+
+    Classes and images are matched by name. Those that the run did not have are left out, so that
+    every image is in the split that it was in, and none has the number of another class.
+
+    Args:
+        source: as for `open_source`, as it is now.
+        classes: the run's, in the order of the network's outputs.
+        splits: the run's file of splits.
+        settings: what a table's columns are called; nothing is cut.
+        reporter: told what was found and skipped; not what changed.
+
+    Returns:
+        An image set with ``classes``, and what changed. For a source that did not change the image
+        set is the one that the run was trained on.
+
+    Raises:
+        ConvlensError: the source cannot be read, or none of the run's images is there.
+    """
+    labelled, only_test = _read_again(source, settings or DataSettings(), reporter)
+    names, rows = labelled.names(), read_split_rows(splits)
+    changes = changes_since(rows, labelled, names, classes=classes, only_test=only_test)
+    known = {normalised(name): number for number, name in enumerate(classes)}
+    numbers = np.array([known.get(name, -1) for name in labelled.classes], np.int64)
+    given = [SPLITS.index(rows[name].split) if name in rows else UNSAID for name in names]
+    matched = replace(
+        labelled,
+        classes=tuple(classes),
+        labels=numbers[labelled.labels],
+        given=np.array(given, np.int8),
+    )
+    kept = np.flatnonzero((matched.labels >= 0) & (matched.given != UNSAID))
+    if not len(kept):
+        raise ConvlensError(
+            f"{labelled.name} has none of the images that the run was trained on: "
+            f"{'; '.join(changes.lines())}",
+            remedy="bring them back, or pass other labeled images as SOURCE",
+            code="other-images",
+        )
+    matched, _ = _without_unreadable(matched.take(kept), reporter)
+    matched = _with_copies(matched, matched.names(), reporter)
+    note = f"splits kept from {splits.name}: {counted(len(matched))}"
+    images = image_set(matched, matched.given, notes=(*matched.notes, note))
+    _tell(images, reporter)
+    return images, changes
+
+
+def _read_again(
+    source: Source, settings: DataSettings, reporter: Reporter
+) -> tuple[Labelled, bool]:
+    """What a source holds, whatever became of its classes; whether it is the test images alone."""
+    try:
+        return _read(source, settings, for_training=True, reporter=reporter), False
+    except ConvlensError as error:
+        if error.code not in {"one-class", "classes-differ"}:
+            raise
+    labelled = _read(source, settings, for_training=False, reporter=reporter)
+    return labelled, bool(labelled.root and len(labelled.in_split("test")) == len(labelled))
+
+
 def _read(
     source: Source, settings: DataSettings, *, for_training: bool, reporter: Reporter
 ) -> Labelled:
@@ -212,9 +282,32 @@ def _forms() -> str:
 
 
 def _readable(labelled: Labelled, reporter: Reporter) -> Labelled:
-    """Without the files whose header says that they cannot be read; with a note on the others."""
+    """As `_without_unreadable`; a class of which no image can be read is refused."""
+    found, unreadable = _without_unreadable(labelled, reporter)
+    left = np.bincount(found.labels, minlength=len(found.classes))
+    if empty := [name for name, n in zip(found.classes, left, strict=True) if not n]:
+        number = next(i for i in unreadable if labelled.classes[labelled.labels[i]] in empty)
+        first = f"{(labelled.paths or ())[number]}: {unreadable[number]}"
+        raise ConvlensError(
+            f"no image of {some(empty)} can be read ({first}); expected at least one readable "
+            "image a class",
+            remedy="replace the files, or remove the class",
+            between=": ",
+            code="class-without-images",
+        )
+    return found
+
+
+def _without_unreadable(
+    labelled: Labelled, reporter: Reporter
+) -> tuple[Labelled, Mapping[int, str]]:
+    """Without the files whose header says that they cannot be read, and why; a note on the others.
+
+    Raises:
+        ConvlensError: none of them can be read.
+    """
     if labelled.paths is None:
-        return labelled
+        return labelled, {}
     found = scan_headers(labelled.paths, reporter)
     bad = tuple(
         Skipped(labelled.paths[number], reason, unreadable=True)
@@ -223,22 +316,12 @@ def _readable(labelled: Labelled, reporter: Reporter) -> Labelled:
     if len(bad) == len(labelled):
         raise no_images(labelled.root, bad)
     good = np.setdiff1d(np.arange(len(labelled)), list(found.unreadable))
-    left = np.bincount(labelled.labels[good], minlength=len(labelled.classes))
-    if empty := [name for name, n in zip(labelled.classes, left, strict=True) if not n]:
-        number = next(i for i in found.unreadable if labelled.classes[labelled.labels[i]] in empty)
-        first = f"{labelled.paths[number]}: {found.unreadable[number]}"
-        raise ConvlensError(
-            f"no image of {some(empty)} can be read ({first}); expected at least one readable "
-            "image a class",
-            remedy="replace the files, or remove the class",
-            between=": ",
-            code="class-without-images",
-        )
-    return replace(
+    left = replace(
         labelled.take(good) if bad else labelled,
         skipped=(*labelled.skipped, *bad),
         notes=(found.summary(), *labelled.notes),
     )
+    return left, found.unreadable
 
 
 def _with_copies(labelled: Labelled, names: Sequence[str], reporter: Reporter) -> Labelled:

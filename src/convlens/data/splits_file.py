@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,14 @@ from convlens.data.image_set import SPLITS, ImageSet, normalised
 from convlens.data.labelled import UNSAID
 
 _COLUMNS = ["image", "label", "split"]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRow:
+    """The split of an image, and its label; "" where the file has none."""
+
+    split: str
+    label: str
 
 
 def write_splits(images: ImageSet, path: Path) -> None:
@@ -42,20 +51,30 @@ def read_splits(path: Path) -> dict[str, str]:
     Raises:
         ConvlensError: it cannot be read, or is not such a file.
     """
+    return {name: row.split for name, row in read_split_rows(path).items()}
+
+
+def read_split_rows(path: Path) -> dict[str, SplitRow]:
+    """The split and the label of each image that a file of splits names.
+
+    Raises:
+        ConvlensError: it cannot be read, or is not such a file.
+    """
     try:
         text = path.read_text("utf-8-sig")
         rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     except (OSError, ValueError, csv.Error) as error:
         raise _bad(path, f"it cannot be read ({error})") from error
-    splits: dict[str, str] = {}
+    found: dict[str, SplitRow] = {}
     for number, row in enumerate(rows, start=2):
         name, split = row.get("image"), row.get("split")
         if not name or split not in SPLITS:
             raise _bad(path, f"row {number} has the image '{name}' and the split '{split}'")
         name = original(name)
-        if splits.setdefault(normalised(name), split) != split:
+        read = SplitRow(split, row.get("label") or "")
+        if found.setdefault(normalised(name), read).split != split:
             raise _bad(path, f"row {number} puts '{name}' in {split}, an earlier row elsewhere")
-    return splits
+    return found
 
 
 def kept_splits(name: str, names: Sequence[str], path: Path) -> tuple[NDArray[np.int8], str]:

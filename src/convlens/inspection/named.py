@@ -144,7 +144,7 @@ def given_network(module: object, input_shape: Shape | None) -> Named:
     if not isinstance(module, nn.Module):
         raise ConvlensError(
             f"model is a {type(module).__name__}; expected a network: one of "
-            f"{', '.join(known_models())}, a run's folder, or a torch.nn.Module",
+            f"{', '.join(known_models())}, a Run, a run's folder, or a torch.nn.Module",
             code="bad-model",
         )
     own = module.input_spec.shape if isinstance(module, Classifier) else None

@@ -80,8 +80,8 @@ def trained_subject(
     """
     if not isinstance(classifier, Classifier):
         raise ConvlensError(
-            f"model is a {type(classifier).__name__}; expected a network's name, a run's or "
-            "bundle's folder, or a Classifier",
+            f"model is a {type(classifier).__name__}; expected a network's name, a Run, a "
+            "Predictor, a Bundle, a run's or bundle's folder, or a Classifier",
             code="bad-model",
         )
     if classes is None:

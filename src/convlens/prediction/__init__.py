@@ -7,9 +7,10 @@ Example:
     'tulsi'
 """
 
-from convlens.prediction.bundle import Bundle, load_bundle, recalibrate, save_bundle
+from convlens.prediction.bundle import Bundle, load_bundle, read_classes, recalibrate, save_bundle
 from convlens.prediction.calibration import Calibration
 from convlens.prediction.predictor import Guess, Prediction, Predictor, largest_batch
+from convlens.prediction.training_images import TrainingImages
 from convlens.prediction.views import View, count_views, parse_views, views_of
 
 __all__ = [
@@ -18,11 +19,13 @@ __all__ = [
     "Guess",
     "Prediction",
     "Predictor",
+    "TrainingImages",
     "View",
     "count_views",
     "largest_batch",
     "load_bundle",
     "parse_views",
+    "read_classes",
     "recalibrate",
     "save_bundle",
     "views_of",

@@ -1,7 +1,8 @@
 """The bundle: all that evaluating, predicting, exporting and serving need, in one folder.
 
 ``bundle.json`` says what the network is, what it is fed and what its outputs mean;
-``model.safetensors`` holds its weights. Nothing in it runs by itself: the bundle of a network of
+``model.safetensors`` holds its weights, ``training_images.bin`` digests of the images that it was
+trained on. Nothing in it runs by itself: the bundle of a network of
 the user's own carries its code as text, and runs it only for a caller who says so.
 """
 
@@ -32,6 +33,7 @@ from convlens.core.version import __version__
 from convlens.models import ModelSpec, build_architecture, portable
 from convlens.prediction.calibration import Calibration
 from convlens.prediction.manifest import FORMAT_VERSION, MANIFEST, damaged_bundle, read_manifest
+from convlens.prediction.training_images import TrainingImages, read_training_images
 
 _WEIGHTS = "model.safetensors"
 _UNUSABLE = (
@@ -57,6 +59,8 @@ class Bundle:
             1 has the one that changes nothing.
         metrics: the figures it was measured with, as plain JSON values.
         provenance: where it comes from (run, data fingerprint, versions), as plain JSON values.
+        training_images: which images it was trained or chosen on; None where that is not known.
+        folder: where it was read from, as the caller named it; None where it was not.
     """
 
     classifier: Classifier
@@ -65,6 +69,8 @@ class Bundle:
     calibration: Calibration = field(default_factory=Calibration)
     metrics: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    training_images: TrainingImages | None = field(default=None, compare=False)
+    folder: Path | None = field(default=None, compare=False)
 
     @property
     def input_spec(self) -> InputSpec:
@@ -93,6 +99,8 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         "provenance": bundle.provenance,
     }
     with replacing_folder(folder) as fresh:
+        if bundle.training_images is not None:
+            manifest["training_images"] = bundle.training_images.write(fresh)
         write_bytes(fresh / _WEIGHTS, weights)
         write_json(fresh / MANIFEST, manifest)
 
@@ -135,7 +143,29 @@ def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
         calibration=calibration,
         metrics=manifest.get("metrics", {}),
         provenance=manifest.get("provenance", {}),
+        training_images=read_training_images(folder, manifest.get("training_images")),
+        folder=Path(path),
     )
+
+
+def read_classes(path: str | Path) -> tuple[str, ...]:
+    """The class names of a bundle, in the order of its logits; nothing else of it is read.
+
+    Args:
+        path: a bundle's folder, or a run's folder with a bundle in it.
+
+    Raises:
+        ConvlensError: there is no bundle, or it is damaged.
+    """
+    folder = _find(Path(path))
+    manifest = read_manifest(folder)
+    classes = manifest.get("classes") if isinstance(manifest, dict) else None
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ConvlensError(
+            f"the bundle in {folder} is damaged (no list of classes); restore it, or train again",
+            code="damaged-bundle",
+        )
+    return tuple(classes)
 
 
 def recalibrate(path: str | Path, calibration: Calibration, metrics: dict[str, Any]) -> Path:

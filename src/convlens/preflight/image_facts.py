@@ -107,7 +107,7 @@ class ImageFacts:
 def look_at(images: ImageSet, reporter: Reporter, *, keep: bool = True) -> ImageFacts:
     """Decode every image once, at 128 pixels a side or less, in threads.
 
-    Of files, what was seen is kept in the cache folder until their size or time of change differs;
+    Of files, what was seen is kept in the cache folder until they change (see `file_keys`);
     memory holds no more than a few blocks of images.
 
     Args:

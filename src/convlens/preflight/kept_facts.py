@@ -14,7 +14,7 @@ from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError
 from convlens.core.files import replacing
 from convlens.core.version import __version__
-from convlens.data import file_digests
+from convlens.data import file_keys
 
 _KEPT = 16
 _MOST_BYTES = 2 << 30
@@ -43,14 +43,15 @@ class KeptFacts:
     ) -> None:
         self._stack = ExitStack()
         self._place = _place(root, dtype) if keep else None
-        self._keys = np.array(file_digests(paths), "S16")
+        self._keys = np.array(file_keys(paths), "S16")
         self._old = _load(self._place, dtype)
         self.rows: NDArray[Any] = np.zeros(0, dtype)
         self.unknown = np.arange(len(paths))
         self._dtype = dtype
 
     def __enter__(self) -> Self:
-        if self._old is not None and np.array_equal(self._old["key"], self._keys):
+        same = self._old is not None and np.array_equal(self._old["key"], self._keys)
+        if self._old is not None and same and b"" not in self._keys:
             self.rows, self.unknown = self._old, np.zeros(0, np.int64)
             return self
         self.rows = self._fresh()

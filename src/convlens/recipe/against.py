@@ -13,7 +13,7 @@ from convlens.core.reporter import Reporter
 from convlens.core.words import counted
 from convlens.data import CacheSettings, ImageSet, Pixels, read_pixels
 from convlens.evaluation import Comparison, compare_answers
-from convlens.prediction import Bundle, Predictor
+from convlens.prediction import Bundle, Predictor, TrainingImages
 from convlens.recipe.judgement import Answers
 from convlens.recipe.learnt import learnt_from
 
@@ -52,6 +52,7 @@ def measure_against(
     *,
     source: str,
     runs: tuple[Path, Path],
+    known: tuple[TrainingImages | None, TrainingImages | None] = (None, None),
     reporter: Reporter,
     cache: CacheSettings | None = None,
 ) -> Against:
@@ -66,6 +67,7 @@ def measure_against(
         predictor: the second.
         source: where the images come from, as a recipe writes it.
         runs: the folders of both, so as to leave out what they learnt from.
+        known: which images the bundles of both say that they learnt from.
         reporter: whom to tell.
         cache: whether and where decoded pixels are kept; None for the defaults.
 
@@ -73,25 +75,25 @@ def measure_against(
         ConvlensError: the networks' classes differ, or every image is one that they learnt from.
     """
     order = _same_classes(images.classes, predictor.bundle, runs[1])
-    known, notes = _learnt_from_either(runs, images, pixels.rows, source)
-    left_out = int(known.sum())
-    if known.all():
+    learnt, notes = _learnt_from_either(runs, known, images, pixels.rows, source)
+    left_out = int(learnt.sum())
+    if learnt.all():
         raise ConvlensError(
-            f"each of the {counted(len(known), 'image')} is one that {runs[0]} or {runs[1]} has "
+            f"each of the {counted(len(learnt), 'image')} is one that {runs[0]} or {runs[1]} has "
             "learnt from, which would flatter it; compare on a SOURCE that neither knows, or train "
             f"both with the same splits: {command('train', '--splits', runs[0] / 'splits.csv')}",
             code="learnt-from",
         )
     if left_out:
         reporter.warn(
-            f"left out {left_out:,} of {counted(len(known), 'image')} that one of the two networks "
-            "has learnt from"
+            f"left out {left_out:,} of {counted(len(learnt), 'image')} that one of the two "
+            "networks has learnt from"
         )
     for note in notes:
         reporter.warn(note)
     own = read_pixels(
         images,
-        pixels.rows[~known],
+        pixels.rows[~learnt],
         predictor.bundle.input_spec,
         settings=cache,
         reporter=reporter,
@@ -127,16 +129,20 @@ def _same_classes(classes: tuple[str, ...], other: Bundle, folder: Path) -> list
 
 
 def _learnt_from_either(
-    runs: tuple[Path, Path], images: ImageSet, rows: NDArray[np.int64], source: str
+    runs: tuple[Path, Path],
+    known: tuple[TrainingImages | None, TrainingImages | None],
+    images: ImageSet,
+    rows: NDArray[np.int64],
+    source: str,
 ) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    known, notes = np.zeros(len(rows), bool), []
-    for folder in runs:
-        own = learnt_from(folder, images, rows, source=source)
+    learnt, notes = np.zeros(len(rows), bool), []
+    for folder, own_images in zip(runs, known, strict=True):
+        own = learnt_from(folder, images, rows, source=source, known=own_images)
         if own is None:
             notes.append(
                 f"cannot tell whether {folder} has learnt from some of these images: its run, or "
-                "what it was trained on, is not there"
+                "what it was trained on, is not there, or is not of the same kind"
             )
         else:
-            known |= own
-    return known, tuple(notes)
+            learnt |= own
+    return learnt, tuple(notes)

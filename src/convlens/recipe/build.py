@@ -32,13 +32,13 @@ from convlens.data import (
 )
 from convlens.inspection import own_networks_explained
 from convlens.models import build, build_architecture, portable, prepare
-from convlens.prediction import Bundle, save_bundle
+from convlens.prediction import Bundle, TrainingImages, save_bundle
 from convlens.recipe.final_figures import measure_run
 from convlens.recipe.phases import train_in_phases
 from convlens.recipe.recipe import Recipe
 from convlens.recipe.run import SPLITS_FILE, Run
 from convlens.recipe.run_files import read_environment
-from convlens.recipe.same_images import content_sample, image_changes
+from convlens.recipe.same_images import image_changes
 from convlens.recipe.weak_result import weak_result
 
 PARTS = ("train", "val", "calibration", "test")
@@ -119,6 +119,7 @@ def carry_out(
             model=recipe.model,
             classes=images.classes,
             provenance=_provenance(recipe, environment["data"]["fingerprint"], folder),
+            training_images=TrainingImages.of(images, reporter),
         )
         calibration, figures = measure_run(
             bundle, images, pixels, recipe.abstaining, device=device, reporter=reporter
@@ -323,7 +324,6 @@ def _environment(
         "data": {
             "name": images.name,
             "fingerprint": images.fingerprint(),
-            "content": content_sample(images),
             "images": images.counts(),
             "notes": list(images.notes),
             "skipped": [{"path": file.path, "reason": file.reason} for file in skipped],

@@ -1,7 +1,7 @@
 """Measuring a bundle on labelled images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from convlens.data import (
     DataSettings,
     ImageSet,
     Pixels,
+    SourceChanges,
+    content_kind,
     open_for_evaluation,
     read_pixels,
 )
@@ -28,6 +30,7 @@ from convlens.recipe.judgement import Judged, abstaining_json, judge
 from convlens.recipe.learnt import learnt_from
 from convlens.recipe.promise import promise_anew
 from convlens.recipe.run import Run
+from convlens.recipe.run_images import RunImages
 from convlens.recipe.same_images import moved_images
 from convlens.recipe.views_gain import ViewsGain, answers_with_views
 
@@ -55,11 +58,13 @@ class Evaluation:
         views: the gain of test-time views, and their cost, where they are asked for; the figures
             are then those with them.
         against: how it compares with another network, where that is asked for.
+        changes: how the run's own source differs from what it was trained on.
     """
 
     judged: Judged
     views: ViewsGain | None = None
     against: Against | None = None
+    changes: SourceChanges = field(default_factory=SourceChanges)
 
     @property
     def figures(self) -> Figures:
@@ -91,6 +96,7 @@ class Evaluation:
             ),
             "views": self.views and self.views.as_json(),
             "against": self.against and self.against.as_json(),
+            "changes": self.changes.as_json(),
         }
 
 
@@ -105,6 +111,7 @@ def measure_bundle(
     cache: CacheSettings | None = None,
     views: Sequence[View] = (),
     against: Path | None = None,
+    bundles: tuple[Bundle | None, Bundle | None] = (None, None),
     trust_code: bool = False,
     run_source: Any = None,
 ) -> Evaluation:
@@ -120,6 +127,7 @@ def measure_bundle(
         cache: whether and where decoded pixels are kept; None for the defaults.
         views: test-time views to ask about as well.
         against: the folder of a run or bundle to compare with.
+        bundles: what the two folders hold where it is loaded already; else None.
         trust_code: run the code that the bundle of a network of the user's own carries.
         run_source: where the run's own images are now; None for where they were.
 
@@ -128,8 +136,10 @@ def measure_bundle(
             be promised, or the networks cannot be compared.
     """
     where = choose_device(device)
-    bundle = load_bundle(path, trust_code=trust_code)
-    other = None if against is None else load_bundle(against, trust_code=trust_code)
+    bundle = bundles[0] or load_bundle(path, trust_code=trust_code)
+    other = bundles[1]
+    if against is not None and other is None:
+        other = load_bundle(against, trust_code=trust_code)
     if settings.abstaining is not None:
         calibration = promise_anew(
             path,
@@ -141,18 +151,17 @@ def measure_bundle(
             source=run_source,
         )
         bundle = replace(bundle, calibration=calibration)
+    changes = SourceChanges()
     if source is None:
-        images, source_name = (
-            _own_images(path, bundle, reporter, run_source),
-            Run(path).recipe.source,
-        )
+        own = _own_images(path, bundle, reporter, run_source)
+        images, changes, source_name = own.images, own.changes, Run(path).recipe.source
     else:
         images = open_for_evaluation(
             source, classes=bundle.classes, settings=settings.data, reporter=reporter
         )
     pixels = _pixels(images, bundle, reporter, cache)
     if source is not None:
-        _warn_of_learnt(path, images, pixels, source_name, reporter)
+        _warn_of_learnt(path, bundle, images, pixels, source_name=source_name, reporter=reporter)
     plain = Predictor(bundle, device=where)
     found = gain = None
     if views:
@@ -167,16 +176,22 @@ def measure_bundle(
             Predictor(other, device=where, views=views),
             source=source_name,
             runs=(path, against),
+            known=(bundle.training_images, other.training_images),
             reporter=reporter,
             cache=cache,
         )
     calibration = bundle.calibration
     if views:  # what it promises holds for the images alone
         calibration = calibration.model_copy(update={"abstaining": None})
-    return Evaluation(judged=judge(calibration, answers, bundle.classes), views=gain, against=found)
+    return Evaluation(
+        judged=judge(calibration, answers, bundle.classes),
+        views=gain,
+        against=found,
+        changes=changes,
+    )
 
 
-def _own_images(path: Path, bundle: Bundle, reporter: Reporter, source: Any) -> ImageSet:
+def _own_images(path: Path, bundle: Bundle, reporter: Reporter, source: Any) -> RunImages:
     run = Run(path)
     if not (path / "recipe.toml").is_file():
         raise ConvlensError(
@@ -185,14 +200,26 @@ def _own_images(path: Path, bundle: Bundle, reporter: Reporter, source: Any) -> 
             code="no-source",
         )
     if source is not None:
-        return moved_images(run, source, reporter)
-    images = run.images(reporter)
-    if images.fingerprint() != bundle.provenance.get("data"):
-        reporter.warn(
-            f"{run.recipe.source} is not as it was when this run was trained: some of these test "
-            "images may have been training images then"
-        )
-    return images
+        return RunImages(images=moved_images(run, source, reporter), changes=SourceChanges())
+    found = run.reopen(reporter)
+    for line in found.changes.lines():
+        reporter.warn(line)
+    if not found.images.is_as(bundle.provenance.get("data")):
+        _warn_of_replaced(run, bundle, found, reporter)
+    return found
+
+
+def _warn_of_replaced(run: Run, bundle: Bundle, found: RunImages, reporter: Reporter) -> None:
+    """Warn of test images that may have been training images when the run was trained."""
+    before = f"{run.recipe.source} is not as it was when this run was trained"
+    own, test = bundle.training_images, found.images.splits["test"]
+    learnt = None if own is None else own.among(found.images, test, reporter)
+    if learnt is None:
+        reporter.warn(f"{before}: some of these test images may have been training images then")
+    elif learnt.any():
+        reporter.warn(f"{before}: it was trained on {counted(int(learnt.sum()), 'test image')}")
+    elif not found.changes:
+        reporter.warn(f"{before}: files were replaced")
 
 
 def _pixels(
@@ -210,11 +237,40 @@ def _pixels(
 
 
 def _warn_of_learnt(
-    path: Path, images: ImageSet, pixels: Pixels, source_name: str, reporter: Reporter
+    path: Path,
+    bundle: Bundle,
+    images: ImageSet,
+    pixels: Pixels,
+    *,
+    source_name: str,
+    reporter: Reporter,
 ) -> None:
-    known = learnt_from(path, images, pixels.rows, source=source_name)
-    if known is not None and known.any():
+    """Warn of images that the network was trained on, or that nobody can know."""
+    known = learnt_from(
+        path,
+        images,
+        pixels.rows,
+        source=source_name,
+        known=bundle.training_images,
+        reporter=reporter,
+    )
+    if known is None:
+        reporter.warn(
+            f"cannot tell whether {path} was trained on some of these images: "
+            f"{_why_unknown(bundle, images)}"
+        )
+    elif known.any():
         reporter.warn(
             f"{int(known.sum()):,} of {counted(len(known), 'image')} are among those that {path} "
             "was trained or chosen on: these figures flatter it"
         )
+
+
+def _why_unknown(bundle: Bundle, images: ImageSet) -> str:
+    own = bundle.training_images
+    if own is not None:
+        return f"it was trained on {own.kind}, these are {content_kind(images)}"
+    return (
+        "its bundle is of an earlier version that does not identify its training images, and they "
+        "are no longer where they were"
+    )

@@ -9,7 +9,7 @@ from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_json
 from convlens.core.reporter import Quiet, Reporter
-from convlens.data import CacheSettings, read_pixels
+from convlens.data import CacheSettings, SourceChanges, read_pixels
 from convlens.evaluation import AbstainingSettings
 from convlens.prediction import Calibration, Predictor, load_bundle, recalibrate
 from convlens.recipe.build import parts_of
@@ -72,18 +72,23 @@ def _promised(
     source: Any,
 ) -> Calibration:
     bundle, run = load_bundle(folder, trust_code=trust_code), Run(folder)
-    images = run.images(Quiet()) if source is None else moved_images(run, source, Quiet())
-    recipe = run.recipe
+    recipe, changes = run.recipe, SourceChanges()
+    if source is None:
+        found = run.reopen(Quiet())
+        images, changes = found.images, found.changes
+    else:
+        images = moved_images(run, source, Quiet())
     if not bundle.calibration.images:
         raise ConvlensError(
             f"{folder} kept no validation images apart to calibrate on, so nothing can be promised "
             'of its "not sure"; train again with 60 validation images or more',
             code="no-calibration",
         )
-    if images.fingerprint() != bundle.provenance.get("data"):
+    if not images.is_as(bundle.provenance.get("data")):
+        what = f" ({'; '.join(changes.lines())})" if changes else ""
         raise ConvlensError(
-            f"{recipe.source} is not as it was when {folder} was trained, so that its calibration "
-            "images are not known for sure; bring back what was there",
+            f"{recipe.source} is not as it was when {folder} was trained{what}, so that its "
+            "calibration images are not known for sure; bring back what was there",
             code="changed-since",
         )
     numbers, predictor = parts_of(recipe, images), Predictor(bundle, device=device)

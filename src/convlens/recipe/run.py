@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from convlens.core.errors import ConvlensError
+from convlens.core.files import surviving_folder
 from convlens.core.reporter import Reporter
 from convlens.core.settings import read_toml, require_tables, validated
-from convlens.data import ImageSet, open_source
-from convlens.prediction import Predictor, load_bundle
-from convlens.recipe.recipe import ARRAYS, Recipe
+from convlens.data import ImageSet
+from convlens.prediction import Predictor, load_bundle, read_classes
+from convlens.recipe.recipe import Recipe
 from convlens.recipe.run_files import read_environment, read_history, read_metrics
+from convlens.recipe.run_images import RunImages, open_run_images
 
 SPLITS_FILE = "splits.csv"
 
@@ -55,27 +57,77 @@ class Run:
         written["data"] = {"calibration": 0.0, **written.get("data", {})}
         return validated(Recipe, written, what=str(path))
 
-    def images(self, reporter: Reporter, *, source: Any = None) -> ImageSet:
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Its class names in the order of the network's outputs; None before it has begun.
+
+        Raises:
+            ConvlensError: its files are damaged.
+        """
+        if surviving_folder(self.bundle) is not None:
+            return read_classes(self.folder)
+        if not (self.folder / "environment.json").is_file():
+            return None
+        try:
+            return tuple(map(str, self.environment["data"]["images"]["train"]))
+        except (KeyError, TypeError) as error:
+            raise ConvlensError(
+                f"{self.folder / 'environment.json'} is damaged: it has no images by class; "
+                "restore it, or train again",
+                code="damaged-file",
+            ) from error
+
+    def images(self, reporter: Reporter) -> ImageSet:
         """The images it was trained on, each in the split that it had then.
+
+        They are numbered by the run's classes. Classes and images that it did not have are left
+        out; what changed is told.
+
+        Args:
+            reporter: told what was found, and warned of what changed.
+
+        Raises:
+            ConvlensError: the run's source was arrays in memory, is no longer there, or has none
+                of the images of the run.
+        """
+        found = self.reopen(reporter)
+        for line in found.changes.lines():
+            reporter.warn(line)
+        return found.images
+
+    def images_to_resume(self, reporter: Reporter) -> ImageSet:
+        """As `images`; a source that lacks some of them, or has other labels, is refused.
+
+        Raises:
+            ConvlensError: as `images`, or the run's images changed.
+        """
+        found = self.reopen(reporter)
+        if found.changes.of_images():
+            raise ConvlensError(
+                f"its images changed since {self.folder} began: "
+                f"{'; '.join(found.changes.lines())}; bring back what was there, or start a new "
+                f"run: convlens train --recipe {self.folder / 'recipe.toml'}",
+                code="changed-since",
+            )
+        for line in found.changes.lines():
+            reporter.warn(line)
+        return found.images
+
+    def reopen(self, reporter: Reporter, *, source: Any = None) -> RunImages:
+        """As `images`, with what changed; raises as `images`.
 
         Args:
             reporter: told what was found.
-            source: where they are now; None for where they were.
-
-        Raises:
-            ConvlensError: the run's source was arrays in memory, or is no longer there.
+            source: where the images are now; None for where they were.
         """
-        recipe = self.recipe
-        if recipe.source == ARRAYS and source is None:
-            raise ConvlensError(
-                f"{self.folder} was trained on arrays in memory, which are gone; pass them, or "
-                "another SOURCE of labelled images",
-                code="no-source",
-            )
-        kept = self.folder / SPLITS_FILE
-        settings = recipe.data.model_copy(update={"splits": kept if kept.is_file() else None})
-        where = recipe.source if source is None else source
-        return open_source(where, seed=recipe.seed, settings=settings, reporter=reporter)
+        return open_run_images(
+            self.folder,
+            self.recipe,
+            classes=self.classes,
+            splits=self.folder / SPLITS_FILE,
+            source=source,
+            reporter=reporter,
+        )
 
     @property
     def history(self) -> list[dict[str, Any]]:

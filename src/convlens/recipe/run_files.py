@@ -36,8 +36,8 @@ def read_environment(folder: Path) -> dict[str, Any]:
     return _read(
         folder / "environment.json",
         EnvironmentShape,
-        f"restore it; or delete it and type {command('resume', folder)}, which writes it again, but "
-        "cannot tell whether the images changed",
+        f"restore it; or delete it and type {command('resume', folder)}, which writes it again, "
+        "but cannot tell whether the images changed",
     )
 
 
@@ -80,7 +80,8 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     path = folder / "history.jsonl"
     if not path.is_file():
         return []
-    remedy = f"restore it; or type {command('resume', folder)}, which writes it again from the checkpoint"
+    again = command("resume", folder)
+    remedy = f"restore it; or type {again}, which writes it again from the checkpoint"
     try:
         whole, _, _ = path.read_bytes().rpartition(b"\n")
     except OSError as error:

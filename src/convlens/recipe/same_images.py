@@ -1,6 +1,5 @@
 """Whether an image set holds the images that a run began with, and what differs if not."""
 
-import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,29 +12,7 @@ from convlens.data import SPLITS, ImageSet, read_splits
 from convlens.recipe.run import SPLITS_FILE, Run
 from convlens.recipe.run_files import read_environment
 
-_SAMPLED = 256
-_BYTES = 1 << 16
 _NAMED = 3
-
-
-def content_sample(images: ImageSet) -> str | None:
-    """A SHA-256 of the ends of up to 256 files, evenly spread; None of arrays.
-
-    A fingerprint has names and sizes alone, which other images may share. It has every byte of
-    arrays.
-    """
-    paths = images.paths
-    if paths is None or not len(paths):
-        return None
-    digest = hashlib.sha256(b"convlens content 1\0")
-    for number in range(0, len(paths), -(-len(paths) // _SAMPLED)):
-        with suppress(OSError), Path(paths[number]).open("rb") as file:
-            digest.update(file.read(_BYTES))
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _BYTES))
-            digest.update(file.read(_BYTES))
-        digest.update(b"\0")
-    return digest.hexdigest()
 
 
 def moved_images(run: Run, source: Any, reporter: Reporter) -> ImageSet:
@@ -49,16 +26,14 @@ def moved_images(run: Run, source: Any, reporter: Reporter) -> ImageSet:
     Raises:
         ConvlensError: the source holds other images; says which differ.
     """
-    try:
-        images = run.images(reporter, source=source)
-    except ConvlensError as error:
-        if error.code != "bad-splits":
-            raise
-        raise _others(run.folder, "none of its file names is there") from error
-    changes = image_changes(run.folder, read_environment(run.folder)["data"], images)
+    found = run.reopen(reporter, source=source)
+    changes = "; ".join(found.changes.lines())
+    changes = changes or image_changes(
+        run.folder, read_environment(run.folder)["data"], found.images
+    )
     if changes:
         raise _others(run.folder, changes)
-    return images
+    return found.images
 
 
 def image_changes(folder: Path, data: Mapping[str, Any], images: ImageSet) -> str:
@@ -69,10 +44,8 @@ def image_changes(folder: Path, data: Mapping[str, Any], images: ImageSet) -> st
         data: of the run's environment.
         images: the image set.
     """
-    if data["fingerprint"] == images.fingerprint():
-        known, now = data.get("content"), content_sample(images)
-        same = known is None or now is None or known == now
-        return "" if same else "files have the same names and sizes, but other contents"
+    if images.is_as(data["fingerprint"]):
+        return ""
     before: dict[str, str] = {}
     with suppress(ConvlensError):
         before = read_splits(folder / SPLITS_FILE)
@@ -86,7 +59,7 @@ def image_changes(folder: Path, data: Mapping[str, Any], images: ImageSet) -> st
         for found, what in ((gone, "missing"), (new, "new"), (moved, "in another split"))
         if found
     ]
-    return ", ".join(told) or "files of the same names have other sizes or other classes"
+    return ", ".join(told) or "files of the same names have other contents or other classes"
 
 
 def _few(names: list[str]) -> str:

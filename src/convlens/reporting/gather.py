@@ -1,6 +1,6 @@
 """From a finished run to the facts of its report."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from convlens.core.command_line import command
@@ -47,7 +47,7 @@ def gather(
     metrics = finished_metrics(run)
     environment = run.environment
     reporter = reporter or Quiet()
-    shown, why = (images, "") if images is not None else _own_images(run)
+    shown, changes, why = (images, (), "") if images is not None else _own_images(run)
     missing: dict[str, str] = {}
 
     def part(name: str, make: Callable[[ImageSet], Part]) -> Part | None:
@@ -81,7 +81,7 @@ def gather(
         gallery=part("gallery", gallery),
         sheet=part("sheet", lambda found: gather_sheet(found, run.recipe)),
         missing=missing,
-        notes=_notes(shown, environment),
+        notes=_notes(shown, changes, environment),
     )
 
 
@@ -101,19 +101,22 @@ def finished_metrics(run: Run) -> dict[str, Any]:
     return run.metrics
 
 
-def _own_images(run: Run) -> tuple[ImageSet | None, str]:
-    """The images of the run's source; or None, and why they cannot be had."""
+def _own_images(run: Run) -> tuple[ImageSet | None, tuple[str, ...], str]:
+    """The images of the run's source and what changed; or None, and why they cannot be had."""
     try:
-        return run.images(Quiet()), ""
+        found = run.reopen(Quiet())
     except ConvlensError as error:
-        return None, error.message.rstrip(".")
+        return None, (), error.message.rstrip(".")
+    return found.images, found.changes.lines(), ""
 
 
-def _notes(images: ImageSet | None, environment: Mapping[str, Any]) -> tuple[str, ...]:
+def _notes(
+    images: ImageSet | None, changes: Sequence[str], environment: Mapping[str, Any]
+) -> tuple[str, ...]:
     known = environment.get("data", {}).get("fingerprint")
-    if images is None or known is None or images.fingerprint() == known:
+    if images is None or known is None or (not changes and images.is_as(known)):
         return ()
-    return (_CHANGED,)
+    return (_CHANGED, *(f"{line[:1].upper()}{line[1:]}." for line in changes))
 
 
 def _network(predictor: Predictor, missing: dict[str, str]) -> Trace | None:
