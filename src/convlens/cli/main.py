@@ -19,7 +19,10 @@ from convlens.cli.predict import predict
 from convlens.cli.report import report
 from convlens.cli.train import train
 from convlens.core.errors import ConvlensError
+from convlens.core.standard_streams import quiet_decoders
 from convlens.core.version import __version__
+
+_INTERRUPTED = 128 + signal.SIGINT
 
 app = typer.Typer(
     name="convlens",
@@ -55,8 +58,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit status 0 done, 1 the work failed, 2 the request was wrong."""
     words = _with_newest_run(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in words
+    quiet_decoders()
     try:
-        sys.exit(get_command(app)(args=words, prog_name="convlens", standalone_mode=False) or 0)
+        status = get_command(app)(args=words, prog_name="convlens", standalone_mode=False) or 0
+        if status == _INTERRUPTED:  # typer takes Ctrl-C for an exit without a word
+            raise KeyboardInterrupt
+        sys.exit(status)
     except ConvlensError as error:
         fail(error.message, code=error.code, status=error.exit_status, as_json=as_json)
     except typer.TyperException as error:
@@ -66,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         message = f"{error.format_message()} Try 'convlens {_verb(words)}--help'."
         fail(message, code="usage", status=2, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
-        fail("interrupted", code="interrupted", status=128 + signal.SIGINT, as_json=as_json)
+        fail("interrupted", code="interrupted", status=_INTERRUPTED, as_json=as_json)
     except BrokenPipeError:
         # The reader (head, less) left: nothing more can be told, and that is no failure.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -16,6 +16,7 @@ from typing import Any
 
 from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError, WorkFailedError
+from convlens.core.parsing import parse_json
 from convlens.core.paths import is_dir
 
 
@@ -85,7 +86,7 @@ def read_json(path: Path) -> Any:
         ConvlensError: it is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text("utf-8"))
+        return parse_json(path.read_text("utf-8"))
     except OSError as error:
         raise ConvlensError(
             f"cannot read {path} ({error.strerror}); is this a folder that convlens wrote?",

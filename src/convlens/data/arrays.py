@@ -12,6 +12,7 @@ from convlens.core.errors import ConvlensError
 from convlens.data.archive_members import DAMAGE
 from convlens.data.image_set import SPLITS, normalised
 from convlens.data.labelled import SPLIT_NAMES, UNSAID, Labelled, refuse_case_twins
+from convlens.data.npz_limits import check_npz
 
 _CHUNK = 1024
 _SMALLEST = 8  # pixels: no image is 3 wide and so many high, and no other axis is of channels
@@ -58,13 +59,14 @@ def read_npz(path: Path) -> Labelled:
                     code="bad-npz",
                 )
             names = _names(path, archive.files)
+            check_npz(path, file, [name for pair in names.values() for name in pair.values()])
             parts = {
                 split: tuple(_member(path, archive, pair[kind]) for kind in ("X", "y"))
                 for split, pair in names.items()
             }
     except ConvlensError:
         raise
-    except (*DAMAGE, MemoryError) as error:  # a damaged header may claim any size
+    except DAMAGE as error:
         raise ConvlensError(
             f"cannot read {path} ({error}); expected an .npz file with X and y, "
             "as numpy.savez_compressed(path, X=X, y=y) writes it",

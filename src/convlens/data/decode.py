@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
+from convlens.data.decode_apart import How, decode_apart
+from convlens.data.decode_demand import MEMORY, demand_of
 from convlens.data.decode_jpeg import decode_jpeg
 from convlens.data.decode_with_pillow import decode_with_pillow
 from convlens.data.formats import format_of
-from convlens.data.limits import LIMITS, ImageLimits, check_bytes, opened
+from convlens.data.limits import LIMITS, ImageLimits, check_bytes, naming_damage, opened
 from convlens.data.resample import Pixels8
 from convlens.data.resize import fit
 
@@ -67,9 +69,30 @@ def decode(
 def _decode(data: bytes, name: str, spec: InputSpec, margin: float, limits: ImageLimits) -> Pixels8:
     check_bytes(len(data), name, limits)
     kind = format_of(data, name)
-    pixels = decode_jpeg(data, name, spec, margin, limits) if kind == "JPEG" else None
-    if pixels is None:
-        pixels = fit(decode_with_pillow(data, kind, name, limits), spec, margin)
+    demand = demand_of(data, kind, name, limits)
+    with MEMORY.held(demand.memory, limits.memory):
+        how = How(kind, name, spec, margin, limits)
+        pixels = decode_apart(data, how) if demand.apart else None
+        if pixels is None:
+            pixels = decode_here(data, how)
+    return pixels
+
+
+def decode_here(data: bytes, how: How) -> Pixels8:
+    """Decode an image file in this process, whatever it takes.
+
+    Args:
+        data: the whole file.
+        how: what it is, and what it is to become.
+
+    Raises:
+        UnreadableImageError: it is damaged, truncated or over a limit.
+    """
+    kind, name, spec, margin, limits = how
+    with naming_damage(name, f"{kind} data"):
+        pixels = decode_jpeg(data, name, spec, margin, limits) if kind == "JPEG" else None
+        if pixels is None:
+            pixels = fit(decode_with_pillow(data, kind, name, limits), spec, margin)
     return pixels
 
 

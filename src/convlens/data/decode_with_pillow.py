@@ -12,6 +12,7 @@ from convlens.data.limits import ImageLimits, UnreadableImageError, naming_damag
 from convlens.data.resample import Pixels8
 
 BACKGROUND = (255, 255, 255)
+_STRIP = 1 << 22  # pixels that are converted at once
 _NO_RANGE = "its pixels are 32-bit numbers of unknown range; convert it to 8 or 16 bits"
 _TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -39,10 +40,10 @@ def decode_with_pillow(data: bytes, kind: str, name: str, limits: ImageLimits) -
     Raises:
         UnreadableImageError: it is damaged, truncated or over a limit, or has 32-bit pixels.
     """
-    opened = open_with_pillow(BytesIO(data), kind, name, limits)
+    opened = open_with_pillow(BytesIO(data), kind, name, limits, file_bytes=len(data))
     with opened as image, naming_damage(name, f"{kind} data"):
         image.load()
-        pixels = _to_bytes(_upright(image, kind))
+        pixels = _to_bytes(_upright(image, kind), kind)
     if pixels is None:
         raise UnreadableImageError(name, _NO_RANGE)
     return pixels
@@ -55,19 +56,34 @@ def _upright(image: ImageFile, kind: str) -> Image.Image:
     return image if how is None else image.transpose(how)
 
 
-def _to_bytes(image: Image.Image) -> Pixels8 | None:
+def _to_bytes(image: Image.Image, kind: str) -> Pixels8 | None:
     """(H, W, 1) or (H, W, 3); None for 32-bit pixels, whose white is anyone's guess."""
-    if image.mode.startswith("I;16"):
-        return _from_16_bits(np.asarray(image), image.info.get("transparency"))[..., None]
-    if image.mode in {"I", "F"}:
+    wide = image.mode.startswith("I;16") or (kind == "PNM" and image.mode == "I")
+    if image.mode in {"I", "F"} and not wide:
         return None
-    if image.has_transparency_data:
-        colours = image.convert("RGBA")
+    transparent = image.info.get("transparency")
+    clear = image.has_transparency_data and not wide
+    channels = 1 if wide or (image.mode in {"1", "L"} and not clear) else 3
+    pixels = np.empty((image.height, image.width, channels), np.uint8)
+    rows = max(1, _STRIP // image.width)
+    for top in range(0, image.height, rows):  # a conversion holds several copies of what it is of
+        whole = rows >= image.height
+        box = (0, top, image.width, min(top + rows, image.height))
+        strip = image if whole else image.crop(box)
+        into = pixels[top : top + rows]
+        if wide:
+            into[..., 0] = _from_16_bits(np.asarray(strip), transparent)
+        else:
+            into[:] = _colors(strip, clear=clear).reshape(into.shape)
+    return pixels
+
+
+def _colors(image: Image.Image, *, clear: bool) -> Pixels8:
+    if clear:
+        colors = image.convert("RGBA")
         background = Image.new("RGBA", image.size, (*BACKGROUND, 255))
-        image = Image.alpha_composite(background, colours)
-    mode = "L" if image.mode in {"1", "L"} else "RGB"
-    pixels = np.asarray(image.convert(mode))
-    return pixels.reshape(*pixels.shape[:2], -1)
+        return np.asarray(Image.alpha_composite(background, colors).convert("RGB"))
+    return np.asarray(image.convert("L" if image.mode in {"1", "L"} else "RGB"))
 
 
 def _from_16_bits(values: NDArray[np.uint16], transparent: object) -> Pixels8:

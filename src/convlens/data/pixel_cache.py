@@ -36,6 +36,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
+from convlens.core.parsing import parse_json
 from convlens.data.decode import DECODE_VERSION
 from convlens.data.resample import Pixels8
 from convlens.data.resize import kept_shape
@@ -290,7 +291,7 @@ def _digest(content: bytes) -> bytes:
 def _read_entry(folder: Path) -> CacheEntry | None:
     try:
         file = folder / "entry.json"
-        about, used = json.loads(file.read_text("utf-8")), file.stat().st_mtime
+        about, used = parse_json(file.read_text("utf-8")), file.stat().st_mtime
         count, height, width, channels = about["shape"]
         failed = tuple((position, reason) for position, reason in about["failed"])
         kind: Kind = about.get("kind", "pixels")

@@ -128,7 +128,7 @@ def _load(place: Path, n: int) -> tuple[NDArray[np.int32], list[int]] | None:
     try:
         with place.open("rb") as file:
             table = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, MemoryError):
         return None
     if not isinstance(table, np.ndarray) or table.shape != (n, 4):
         return None
