@@ -51,6 +51,7 @@ from convlens.data.settings import DataSettings
 from convlens.data.sources import Source, open_for_evaluation, open_images, open_source
 from convlens.data.splits_file import read_splits, write_splits
 from convlens.data.tables import LEFT_OUT
+from convlens.data.wide_values import value_range
 
 __all__ = [
     "LEFT_OUT",
@@ -103,5 +104,6 @@ __all__ = [
     "read_splits",
     "same_files",
     "scan_headers",
+    "value_range",
     "write_splits",
 ]

@@ -92,7 +92,8 @@ def decode_here(data: bytes, how: How) -> Pixels8:
     with naming_damage(name, f"{kind} data"):
         pixels = decode_jpeg(data, name, spec, margin, limits) if kind == "JPEG" else None
         if pixels is None:
-            pixels = fit(decode_with_pillow(data, kind, name, limits), spec, margin)
+            whole = decode_with_pillow(data, kind, name, limits, value_bits=spec.value_bits)
+            pixels = fit(whole, spec, margin)
     return pixels
 
 

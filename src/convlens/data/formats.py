@@ -64,6 +64,9 @@ _PLUGINS: dict[str, type[ImageFile]] = {
     "AVIF": AvifImageFile,
 }
 _ORIENTATION_TAG = 0x0112
+_BITS_TAG = 0x0102
+_PNG_DEPTHS = {"1": 1, "L;2": 2, "L;4": 4, "I;16B": 16, "RGB;16B": 16, "LA;16B": 16}
+_PNG_DEPTHS |= {"RGBA;16B": 16, "P;1": 1, "P;2": 2, "P;4": 4}
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # all others: 4 bytes a pixel
 _GRAY = frozenset({"1", "L", "I", "F", "I;16", "I;16B", "I;16L"})
 _OWN = {"GIF": 1, "WEBP": 12, "TIFF": 4, "JPEG": 8, "AVIF": 9, "HEIF": 6}
@@ -154,6 +157,16 @@ def _plugin(kind: str, name: str) -> type[ImageFile]:
             name, "it is a HEIC image, which needs pillow-heif: pip install 'convlens[heic]'"
         ) from None
     return plugin
+
+
+def bit_depth_of(image: ImageFile) -> int:
+    """Bits a sample, of an image whose header Pillow has read."""
+    if isinstance(image, TiffImageFile):
+        return int(image.tag_v2.get(_BITS_TAG, (1,))[0])
+    if isinstance(image, PngImageFile):  # the raw mode says what Pillow makes 8 bits of
+        mode = image.tile[0].args if image.tile else image.mode
+        return _PNG_DEPTHS.get(str(mode), 8)
+    return 1 if image.mode == "1" else 8
 
 
 def orientation_of(image: ImageFile) -> int:

@@ -149,9 +149,10 @@ def entry_folder(place: Path, digests: Sequence[bytes], spec: InputSpec, margin:
     """Where the pixels of these images, brought to this size, are or would be."""
     rows, columns = kept_shape(spec, margin)
     how = [_VERSION, rows, columns, spec.channels, spec.resize, spec.height, spec.width, margin]
+    bits = [spec.value_bits] if spec.value_bits != 16 else []  # most caches stay valid
     libraries = [DECODE_VERSION, cv2.__version__, PIL.__version__, simplejpeg.__version__]
     what = hashlib.blake2b(b"".join(digests), digest_size=_DIGEST).hexdigest()
-    return place / _digest(json.dumps([*how, *libraries]).encode()).hex() / what
+    return place / _digest(json.dumps([*how, *bits, *libraries]).encode()).hex() / what
 
 
 def open_entry(folder: Path) -> CacheEntry | None:

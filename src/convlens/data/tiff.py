@@ -13,6 +13,7 @@ from typing import BinaryIO, TypeAlias
 
 Buffer: TypeAlias = bytes | memoryview | mmap
 
+_MOST_CHAINED = 16
 _MOST_TAGS = 4_096
 _MOST_VALUES = 2_000_000  # of all tags of a directory together; strips of the largest images
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8,
@@ -78,6 +79,19 @@ def check_directories(file: BinaryIO) -> None:
         return
     with mmap(file.fileno(), 0, access=ACCESS_READ) as data:  # of gigabytes a few pages are read
         read_directories(data, most=1)
+
+
+def has_several_images(file: BinaryIO) -> bool:
+    """Whether a TIFF has a second image that is not a smaller version of its first."""
+    try:
+        if isinstance(file, BytesIO):
+            chain = read_directories(file.getbuffer(), most=_MOST_CHAINED)
+        else:
+            with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+                chain = read_directories(data, most=_MOST_CHAINED)
+    except BrokenTiffError:  # behind the first image, which was read before
+        return False
+    return sum(not directory.reduced for directory in chain) > 1
 
 
 def _directory(data: Buffer, at: int, order: str, *, big: bool) -> tuple[Directory, int]:

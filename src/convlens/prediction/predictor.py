@@ -26,6 +26,7 @@ from convlens.data import (
     one_opencv_thread,
     ordered_map,
     pixels_of,
+    read_header,
 )
 from convlens.evaluation import Abstaining, unknown_score_of_logits
 from convlens.prediction.bundle import Bundle
@@ -89,6 +90,15 @@ class Prediction:
 
 def _plain(guesses: Sequence[Guess]) -> list[dict[str, Any]]:
     return [{"class": guess.name, "probability": guess.probability} for guess in guesses]
+
+
+def _has_several_frames(path: str | None) -> bool:
+    if path is None or path.lower().endswith((".jpg", ".jpeg")):
+        return False
+    try:
+        return read_header(path).several_frames
+    except UnreadableImageError:
+        return False
 
 
 class Predictor:
@@ -226,13 +236,18 @@ class Predictor:
                 done += len(chunk)
                 task.update(done)
         self.skipped = tuple(unread)
+        if several := sum(_has_several_frames(prediction.path) for prediction in predictions):
+            reporter.warn(
+                f"{several:,} of {len(predictions):,} files hold several frames or pages: "
+                "the first is used"
+            )
         for file in unread[len(skipped) :]:
             reporter.warn(f"left out {file.path}: {file.reason}")
         if not predictions:
             named = "; ".join(f"{file.path}: {file.reason}" for file in unread[:3])
             raise ConvlensError(
                 f"none of the {len(unread)} files could be read as an image ({named}); "
-                "pass JPEG, PNG or WebP files",
+                "pass image files, such as JPEG, PNG or WebP",
                 code="no-images",
             )
         return predictions
