@@ -4,6 +4,7 @@ import math
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 from numpy.lib import format as npy
@@ -61,7 +62,10 @@ def _check_claim(info: zipfile.ZipInfo, member: IO[bytes]) -> None:
     read = _READERS.get(npy.read_magic(member))
     if read is None:  # of version 3 are only arrays with fields, which are refused later
         return
-    shape, _, dtype = read(member)
+    try:
+        shape, _, dtype = read(member)
+    except (TokenError, RecursionError, MemoryError) as error:  # it is read as Python's literals
+        raise ValueError(f"the header of {info.filename} is damaged") from error
     claimed, held = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
     if not dtype.hasobject and claimed != held:
         raise ValueError(
