@@ -151,7 +151,7 @@ def _plugin(kind: str, name: str) -> type[ImageFile]:
     if kind != "HEIF":
         return _PLUGINS[kind]
     try:
-        plugin: type[ImageFile] = import_module("pillow_heif").HeifImagePlugin.HeifImageFile
+        plugin: type[ImageFile] = import_module("pillow_heif.as_plugin").HeifImageFile
     except ImportError:
         raise UnreadableImageError(
             name, "it is a HEIC image, which needs pillow-heif: pip install 'convlens[heic]'"
