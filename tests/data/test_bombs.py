@@ -254,3 +254,13 @@ def test_decodes_wait_for_memory_that_others_hold() -> None:
     waiting.result(5)
     threads.close()
     assert order == ["first", "second"]
+
+
+def test_a_frame_larger_than_its_canvas_is_measured_by_what_it_is() -> None:
+    Image.new("L", (9_000, 9_000)).save(file := BytesIO(), "GIF")
+    data = bytearray(file.getvalue())
+    data[6:10] = struct.pack("<HH", 8, 8)
+    assert not demand_of(bytes(data), "GIF", "it", LIMITS).apart
+    assert decode(bytes(data), SPEC).shape == (32, 32, 3)
+    with pytest.raises(UnreadableImageError, match="MB of memory"):
+        decode(bytes(data), SPEC, limits=ImageLimits(memory=80_000_000))

@@ -10,11 +10,18 @@ from numpy.typing import NDArray
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.data.decode_apart import How, decode_apart
-from convlens.data.decode_demand import MEMORY, demand_of
+from convlens.data.decode_demand import HELD_HERE, MEMORY, demand_of
 from convlens.data.decode_jpeg import decode_jpeg
 from convlens.data.decode_with_pillow import decode_with_pillow
 from convlens.data.formats import format_of
-from convlens.data.limits import LIMITS, ImageLimits, check_bytes, naming_damage, opened
+from convlens.data.limits import (
+    LIMITS,
+    ImageLimits,
+    TooLargeError,
+    check_bytes,
+    naming_damage,
+    opened,
+)
 from convlens.data.resample import Pixels8
 from convlens.data.resize import fit
 
@@ -72,10 +79,15 @@ def _decode(data: bytes, name: str, spec: InputSpec, margin: float, limits: Imag
     demand = demand_of(data, kind, name, limits)
     with MEMORY.held(demand.memory, limits.memory):
         how = How(kind, name, spec, margin, limits)
-        pixels = decode_apart(data, how) if demand.apart else None
-        if pixels is None:
-            pixels = decode_here(data, how)
-    return pixels
+        if not demand.apart:
+            small = limits.model_copy(update={"memory": min(HELD_HERE, limits.memory)})
+            try:
+                return decode_here(data, how._replace(limits=small))
+            except TooLargeError:  # a frame may be larger than the canvas that the header states
+                if limits.memory <= HELD_HERE:
+                    raise
+        pixels = decode_apart(data, how)
+        return decode_here(data, how) if pixels is None else pixels
 
 
 def decode_here(data: bytes, how: How) -> Pixels8:

@@ -19,7 +19,9 @@ from convlens.data.tiff import BrokenTiffError, read_directories
 _PIXEL = {"PNG": 7, "GIF": 5, "WEBP": 19, "BMP": 7, "TIFF": 11, "PNM": 7, "AVIF": 16, "HEIF": 13}
 """Bytes a pixel at the peak, as measured: the decoder's own, Pillow's image and our array."""
 _FOREIGN = frozenset({"AVIF", "HEIF"})
-_HELD_HERE = 128_000_000  # bytes; what takes more is decoded in a process of its own
+HELD_HERE = 160_000_000
+"""Bytes; what takes more is decoded in a process of its own."""
+
 _WORK_HERE = 48_000_000  # pixels; about half a second
 _FILE_HERE = 64_000_000  # bytes of a file, which may be a million tiny chunks
 _COUNTED = 16_000_000  # bytes below which a decode does not wait for others
@@ -58,7 +60,7 @@ def demand_of(data: bytes, kind: str, name: str, limits: ImageLimits) -> Demand:
     except (StructError, IndexError, BrokenTiffError):
         return Demand(0, apart=False)  # what reads the header names the damage
     memory = pixels * _PIXEL[kind]
-    long = memory > _HELD_HERE or len(data) > _FILE_HERE
+    long = memory > HELD_HERE or len(data) > _FILE_HERE
     return Demand(memory + len(data), apart=slow or long or kind in _FOREIGN)
 
 
@@ -87,7 +89,7 @@ def _of_jpeg(data: bytes, name: str, limits: ImageLimits) -> Demand:
     smallest = jpeg_memory(jpeg, scans, scale=8, file_bytes=len(data))
     check_memory(smallest, name, limits)
     whole = jpeg_memory(jpeg, scans, scale=1, file_bytes=len(data))
-    apart = whole > _HELD_HERE or scans * pixels > _WORK_HERE or len(data) > _FILE_HERE
+    apart = whole > HELD_HERE or scans * pixels > _WORK_HERE or len(data) > _FILE_HERE
     return Demand(min(whole, limits.memory), apart)
 
 

@@ -64,7 +64,7 @@ _PLUGINS: dict[str, type[ImageFile]] = {
     "AVIF": AvifImageFile,
 }
 _ORIENTATION_TAG = 0x0112
-_BITS_TAG = 0x0102
+_BITS_TAG, _COMPRESSION_TAG, _ROWS_TAG = 0x0102, 0x0103, 0x0116
 _PNG_DEPTHS = {"1": 1, "L;2": 2, "L;4": 4, "I;16B": 16, "RGB;16B": 16, "LA;16B": 16}
 _PNG_DEPTHS |= {"RGBA;16B": 16, "P;1": 1, "P;2": 2, "P;4": 4}
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # all others: 4 bytes a pixel
@@ -144,7 +144,18 @@ def _memory_to_decode(image: ImageFile, kind: str) -> int:
     stored = _STORED.get(image.mode, 4)
     turned = stored if kind != "TIFF" and orientation_of(image) > 1 else 0
     array = 1 if image.mode in _GRAY else 3
-    return image.width * image.height * (_OWN.get(kind, 0) + stored + turned + array)
+    own = _OWN.get(kind, 0) * _share_at_once(image)
+    return int(image.width * image.height * (own + stored + turned + array))
+
+
+def _share_at_once(image: ImageFile) -> float:
+    """The share of a picture that its decoder holds: of a TIFF a strip, or nothing."""
+    if not isinstance(image, TiffImageFile):
+        return 1.0
+    if image.tag_v2.get(_COMPRESSION_TAG, 1) == 1:
+        return 0.0
+    rows = image.tag_v2.get(_ROWS_TAG, image.height)
+    return min(1.0, rows / image.height) if isinstance(rows, int) else 1.0
 
 
 def _plugin(kind: str, name: str) -> type[ImageFile]:

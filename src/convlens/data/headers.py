@@ -94,8 +94,10 @@ def _header(file: BinaryIO, size: int, name: str, limits: ImageLimits) -> Header
     if kind == "JPEG":
         return _of_jpeg(file, head, size, name, limits)
     file.seek(0)
-    opening = open_with_pillow(file, kind, name, limits, file_bytes=size)
-    with naming_damage(name, f"{kind} header"), opening as image:
+    with (
+        naming_damage(name, f"{kind} header"),
+        open_with_pillow(file, kind, name, limits, file_bytes=size) as image,
+    ):
         width, height = image.size
         orientation = orientation_of(image)
         if orientation >= _FIRST_TURNED and kind != "TIFF":  # whose size Pillow gives turned

@@ -56,6 +56,10 @@ class UnreadableImageError(ConvlensError):
         self.reason = reason
 
 
+class TooLargeError(UnreadableImageError):
+    """An image whose decoding would hold more memory than the limit."""
+
+
 @contextmanager
 def opened(path: str | Path, limits: ImageLimits) -> Iterator[BinaryIO]:
     """Open an image file that is not over the limit in bytes.
@@ -105,7 +109,7 @@ def check_pixels(width: int, height: int, name: str, limits: ImageLimits) -> Non
 def check_memory(needed: int, name: str, limits: ImageLimits) -> None:
     """Refuse an image whose decoding would hold more memory than the limit."""
     if needed > limits.memory:
-        raise UnreadableImageError(
+        raise TooLargeError(
             name,
             f"decoding it takes {needed / 1e6:,.0f} MB of memory "
             f"(at most {limits.memory / 1e6:,.0f} MB)",
