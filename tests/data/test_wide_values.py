@@ -11,7 +11,7 @@ from PIL import Image
 import convlens
 from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Quiet
-from convlens.data import decode, open_source, read_pixels, value_range
+from convlens.data import UnreadableImageError, decode, open_source, read_pixels, value_range
 from convlens.prediction import load_bundle
 
 SPEC = InputSpec(height=8, width=8, channels=1)
@@ -121,3 +121,16 @@ def test_the_cache_tells_the_scales_apart(tmp_path: Path) -> None:
     )
     assert narrow.max() > 100
     assert wide.max() < 16
+
+
+def test_what_opencv_says_of_damage_is_not_on_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    values = np.random.default_rng(0).integers(0, 4_096, (40, 40, 3), np.uint16)
+    file = tmp_path / "a.png"
+    assert cv2.imwrite(str(file), values)
+    data = bytearray(file.read_bytes())
+    data[200:260] = bytes(60)
+    with pytest.raises(UnreadableImageError):
+        decode(bytes(data), spec(12, channels=3))
+    assert capfd.readouterr() == ("", "")

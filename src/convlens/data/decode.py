@@ -25,6 +25,7 @@ from convlens.data.limits import (
 from convlens.data.resample import Pixels8
 from convlens.data.resize import fit
 
+_WIDE_COLORS = {b"\x10\2", b"\x10\4", b"\x10\6"}  # 16 bits of RGB, gray and alpha, RGBA
 DECODE_VERSION = 2  # raise it with any change to a pixel that a file gives: caches are keyed by it
 
 
@@ -79,7 +80,7 @@ def _decode(data: bytes, name: str, spec: InputSpec, margin: float, limits: Imag
     demand = demand_of(data, kind, name, limits)
     with MEMORY.held(demand.memory, limits.memory):
         how = How(kind, name, spec, margin, limits)
-        if not demand.apart:
+        if not (demand.apart or _is_left_to_opencv(data, how)):
             small = limits.model_copy(update={"memory": min(HELD_HERE, limits.memory)})
             try:
                 return decode_here(data, how._replace(limits=small))
@@ -88,6 +89,13 @@ def _decode(data: bytes, name: str, spec: InputSpec, margin: float, limits: Imag
                     raise
         pixels = decode_apart(data, how)
         return decode_here(data, how) if pixels is None else pixels
+
+
+def _is_left_to_opencv(data: bytes, how: How) -> bool:
+    """Whether 16 bits a color are to be scaled: of damage in them OpenCV writes to the terminal."""
+    if how.spec.value_bits == 16:
+        return False
+    return how.kind == "TIFF" or (how.kind == "PNG" and data[24:26] in _WIDE_COLORS)
 
 
 def decode_here(data: bytes, how: How) -> Pixels8:
