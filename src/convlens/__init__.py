@@ -7,6 +7,7 @@ on first use, so that ``import convlens`` costs next to nothing and does not loa
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from convlens.core.standard_streams import reserve_descriptors
 from convlens.core.version import __version__
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     )
     from convlens.recipe import Run
 
+reserve_descriptors()  # before any file is opened: see the function's module
 
 __all__ = [
     "Run",

@@ -355,3 +355,90 @@ def test_random_damage_is_always_told(tmp_path, plants, listener):
             path.write_bytes(damaged.tobytes())
             with suppress(ConvlensError):
                 unpack(path, listener)
+
+
+def packed(kind: str, content: bytes) -> bytes:
+    return {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "": bytes}[kind](content)
+
+
+@pytest.fixture
+def tarred(tmp_path, plants):
+    """The bytes of a plain tar of random images, and the archive's path without its suffix."""
+    return pack(plants, tmp_path / "plain.tar").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "trailer"), [("gz", 8), ("bz2", 4), ("xz", 12)], ids=["gzip", "bzip2", "xz"]
+)
+def test_a_checksum_at_the_end_of_the_stream_is_compared(tmp_path, tarred, kind, trailer, listener):
+    """The tar within is whole: its end is reached before the checksum is."""
+    data = bytearray(packed(kind, tarred))
+    data[-trailer] ^= 1
+    path = tmp_path / f"plants.tar.{kind}"
+    path.write_bytes(data)
+    assert refusal(path, listener).code == "damaged-archive"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_flipped_bits_in_stored_pixels_are_found(tmp_path, tarred, seed, listener):
+    data = bytearray(gzip.compress(tarred))
+    data[int(np.random.default_rng(seed).integers(600, len(data) - 600))] ^= 16
+    path = tmp_path / "plants.tar.gz"
+    path.write_bytes(data)
+    refusal(path, listener)
+
+
+@pytest.mark.parametrize("kind", ["", "gz", "bz2", "xz"])
+def test_a_tar_without_its_end_is_refused(tmp_path, tarred, kind, listener):
+    """Cut between two members: nothing but the missing end says that there were more."""
+    end = len(tarred.rstrip(b"\0"))
+    whole = -(-end // 512) * 512
+    path = tmp_path / (f"plants.tar.{kind}" if kind else "plants.tar")
+    path.write_bytes(packed(kind, tarred[:whole]))
+    assert "ends early" in str(refusal(path, listener))
+
+
+def test_a_damaged_header_in_the_middle_is_no_end(tmp_path, tarred, listener):
+    with tarfile.open(fileobj=io.BytesIO(tarred)) as archive:
+        last = archive.getmembers()[-1].offset
+    data = bytearray(tarred)
+    data[last + 150] ^= 1  # its checksum
+    path = tmp_path / "plants.tar"
+    path.write_bytes(data)
+    assert "a header is damaged" in str(refusal(path, listener))
+
+
+@pytest.mark.parametrize("kind", ["", "gz"])
+def test_what_follows_the_end_is_refused(tmp_path, tarred, kind, listener):
+    path = tmp_path / (f"plants.tar.{kind}" if kind else "plants.tar")
+    path.write_bytes(packed(kind, tarred) + b"something else")
+    assert refusal(path, listener).code == "damaged-archive"
+    path.write_bytes(packed(kind, tarred + b"something else"))
+    assert "followed by something else" in str(refusal(path, listener))
+
+
+def test_a_stream_of_several_members_and_padding_is_one(tmp_path, plants, tarred, listener):
+    half = len(tarred) // 2
+    for kind in ("gz", "bz2", "xz"):
+        path = tmp_path / f"plants.tar.{kind}"
+        parts = packed(kind, tarred[:half]) + packed(kind, tarred[half:] + bytes(10_240))
+        path.write_bytes(parts)
+        assert len(list(unpack(path, listener).rglob("*.png"))) == len(list(plants.rglob("*.png")))
+
+
+def test_a_hidden_member_of_a_zip_is_verified_too(tmp_path, listener):
+    path = tmp_path / "plants.zip"
+    content = np.random.default_rng(0).bytes(5_000)
+    zip_of(path, (".hidden/a.bin", content), ("a/1.png", b"x"))
+    data = path.read_bytes()
+    at = data.index(content)
+    path.write_bytes(data[: at + 99] + bytes([data[at + 99] ^ 1]) + data[at + 100 :])
+    assert refusal(path, listener).code == "damaged-archive"
+
+
+def test_chained_headers_are_damage(tmp_path, listener):
+    info = tarfile.TarInfo("a")
+    info.type = tarfile.XHDTYPE
+    path = tmp_path / "chain.tar.gz"
+    path.write_bytes(gzip.compress(info.tobuf(tarfile.USTAR_FORMAT) * 2_000 + bytes(1_024)))
+    assert "nested too deeply" in str(refusal(path, listener))

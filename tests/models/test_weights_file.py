@@ -224,3 +224,36 @@ def test_what_an_archive_unpacks_to_is_known_from_its_header(tmp_path: Path) -> 
         torch.save(STATE, tmp_path / "w.pth")
         with pytest.raises(ConvlensError, match="its pickle has"):
             read_weights(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"\x80\x02\x8e" + (1 << 62).to_bytes(8, "little") + b"x",  # BINBYTES8
+        b"\x80\x02\x8d" + (1 << 62).to_bytes(8, "little") + b"x",  # BINUNICODE8
+        b"\x80\x04\x95" + (1 << 62).to_bytes(8, "little") + b"x",  # FRAME
+        b"\x80\x02\x8b" + (0x7FFFFFFF).to_bytes(4, "little") + b"x",  # LONG4
+        b"\x80\x02\x96" + (1 << 62).to_bytes(8, "little") + b"x",  # BYTEARRAY8
+    ],
+)
+def test_a_pickle_that_claims_more_bytes_than_there_are_is_refused(tmp_path, program):
+    legacy = tmp_path / "a.pth"
+    legacy.write_bytes(program)
+    zipped = tmp_path / "b.pth"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("b/data.pkl", program)
+    for path in (legacy, zipped):
+        with pytest.raises(ConvlensError, match="is refused|are refused") as caught:
+            read_weights(path)
+        assert caught.value.exit_status == 2
+
+
+def test_a_safetensors_header_that_is_nested_or_endless_is_refused(tmp_path):
+    for name, header, claimed in (
+        ("deep", b'{"a":' * 50_000, None),
+        ("long", b"{}", (1 << 62)),
+    ):
+        path = tmp_path / f"{name}.safetensors"
+        path.write_bytes((claimed or len(header)).to_bytes(8, "little") + header)
+        with pytest.raises(ConvlensError, match="are refused"):
+            read_weights(path)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from convlens.core.errors import WorkFailedError
+from convlens.core.reporter import Quiet
 from convlens.training import (
     Callback,
     Moment,
@@ -97,3 +98,27 @@ def test_a_second_one_leaves_at_once(tmp_path: Path) -> None:
             sleep(0.001)
         os.kill(os.getpid(), signal.SIGINT)
         sleep(60)
+
+
+class _Said(Quiet):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_the_signal_is_answered_at_once_though_the_step_goes_on(tmp_path: Path) -> None:
+    reporter = _Said()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        SaveAndLeave(tmp_path, lambda state: None, reporter=reporter),
+    ):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(100):  # still within the step
+            sleep(0.01)
+            if reporter.said:
+                break
+        assert reporter.said == ["Ctrl-C: saving after this step; once more leaves at once"]
+        os.kill(os.getpid(), signal.SIGINT)
+        sleep(1)

@@ -1,9 +1,12 @@
 """The ``convlens`` command: its verbs, and how every failure is told."""
 
+import atexit
+import os
 import shutil
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -24,10 +27,12 @@ from convlens.cli.resume import resume
 from convlens.cli.streams import run_on_streams
 from convlens.cli.train import train
 from convlens.core.errors import ConvlensError
+from convlens.core.standard_streams import quiet_decoders
 from convlens.core.version import __version__
 
 _FRAMED = 72  # columns that the frames of help take
 _NARROWEST = 30
+_INTERRUPTED = 128 + signal.SIGINT
 
 app = typer.Typer(
     name="convlens",
@@ -73,14 +78,21 @@ def _options(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit status 0 done, 1 the work failed, 2 the request was wrong."""
     words = _with_newest_run(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(run_on_streams(lambda: _run(words)))
+    status = run_on_streams(lambda: _run(words))
+    if status == _INTERRUPTED and arguments is None:
+        _leave_at_once()
+    sys.exit(status)
 
 
 def _run(words: list[str]) -> int:
     """Run a verb and print its failure; the exit status."""
     as_json = "--json" in words
+    quiet_decoders()
     try:
-        return int(_command()(args=words, prog_name="convlens", standalone_mode=False) or 0)
+        status = int(_command()(args=words, prog_name="convlens", standalone_mode=False) or 0)
+        if status == _INTERRUPTED:  # typer takes Ctrl-C for an exit without a word
+            raise KeyboardInterrupt
+        return status
     except ConvlensError as error:
         show_error(error.message, code=error.code, as_json=as_json, laid_out=error.laid_out)
         return error.exit_status
@@ -93,7 +105,7 @@ def _run(words: list[str]) -> int:
         return 2
     except (KeyboardInterrupt, typer.Abort):
         show_error("interrupted", code="interrupted", as_json=as_json)
-        return 128 + signal.SIGINT
+        return _INTERRUPTED
 
 
 def _command() -> Callable[..., Any]:
@@ -106,6 +118,15 @@ def _command() -> Callable[..., Any]:
         return partial(get_command(app), terminal_width=max(columns - 1, _NARROWEST))
     finally:
         app.rich_markup_mode = before
+
+
+def _leave_at_once() -> None:
+    """End this process without taking apart all that it has loaded, which takes seconds."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    atexit._run_exitfuncs()  # noqa: SLF001 - as multiprocessing does
+    os._exit(_INTERRUPTED)
 
 
 def _with_newest_run(words: list[str]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError, WorkFailedError
-from convlens.core.json_text import json_text, parse_json
+from convlens.core.json_text import json_text, parse_json_file
 from convlens.core.partial import make_partial_folder, partial_path, remove, sweep_once
 from convlens.core.paths import is_dir
 
@@ -92,7 +92,7 @@ def read_json(path: Path) -> Any:
             f"cannot read {path} ({error.strerror}); is this a folder that convlens wrote?",
             code="unreadable-file",
         ) from error
-    return parse_json(content, name=str(path))
+    return parse_json_file(content, name=str(path))
 
 
 @contextmanager

@@ -28,6 +28,8 @@ class InputSpec(BaseModel):
         resize: ``"crop"`` brings the short side to size / 0.875 and cuts the centre, ``"stretch"``
             ignores the aspect ratio, ``"pad"`` keeps the whole image and fills the rest with black.
             An image that has the input's size already is left as it is, whatever the rule.
+        value_bits: bits that 16-bit images use, 8 to 16. A sensor of 12 bits fills a sixteenth of
+            the range: with 12 its white is white. Larger values become white too.
         mean: one value a channel, in units of [0, 1] pixels.
         std: one positive value a channel, in the same units.
 
@@ -46,6 +48,7 @@ class InputSpec(BaseModel):
     width: Side
     channels: Channels = 3
     resize: ResizeRule = "crop"
+    value_bits: Annotated[int, Field(ge=8, le=16)] = 16
     mean: tuple[Finite, ...] = ()
     std: tuple[Finite, ...] = ()
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from convlens.core.errors import ConvlensError
+from convlens.core.parsing import parse_json
 
 
 def json_text(value: Any) -> str:
@@ -46,33 +47,24 @@ def finite(value: Any) -> Any:
     return value
 
 
-def parse_json(content: bytes, *, name: str) -> Any:
-    """The value of JSON text in UTF-8.
+def parse_json_file(content: bytes, *, name: str) -> Any:
+    """The value of a JSON file in UTF-8.
 
     Args:
-        content: the text.
+        content: what the file holds.
         name: what to call it in an error.
 
     Raises:
-        ConvlensError: it is not JSON, is nested too deep, or has text that is not Unicode.
+        ConvlensError: it is not JSON, is nested too deeply, or has text that is not Unicode.
     """
     try:
-        text = content.decode("utf-8")
-        value = json.loads(text, parse_constant=_refuse_constant)
-        if "\\ud" in text.lower():  # half of a surrogate pair cannot be written anywhere
-            json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        return parse_json(content.decode("utf-8"))
+    except ValueError as error:
         raise ConvlensError(
-            f"{name} is damaged: it is not valid JSON ({reason})",
+            f"{name} is damaged: it is not valid JSON ({error})",
             remedy="restore it or run again",
             code="damaged-file",
         ) from error
-    return value
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number that JSON has")
 
 
 def _text(value: Any, line: str) -> str:

@@ -1,7 +1,6 @@
 """Settings as people write them: TOML files, ``part.key=value``, and what to say of a slip."""
 
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from convlens.core.errors import ConvlensError
+from convlens.core.parsing import parse_toml
 
 Asked: TypeAlias = Mapping[str, Any]
 """Nested plain values: what the user has said, and no more."""
@@ -58,15 +58,14 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConvlensError: the file is missing, or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return parse_toml(path.read_text("utf-8"))
     except OSError as error:
         raise ConvlensError(
             f"cannot read {path} ({error.strerror}); pass a TOML file",
             code="unreadable-file",
         ) from error
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
-        raise ConvlensError(f"{path} is not valid TOML: {reason}", code="bad-toml") from error
+    except ValueError as error:
+        raise ConvlensError(f"{path} is not valid TOML: {error}", code="bad-toml") from error
 
 
 def merge(below: Asked, above: Asked) -> dict[str, Any]:
@@ -102,8 +101,8 @@ def apply_setting(asked: Asked, setting: str) -> dict[str, Any]:
             code="bad-setting",
         )
     try:
-        value: Any = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value: Any = parse_toml(f"value = {text}")["value"]
+    except ValueError:
         value = text.strip()
     for part in reversed(parts):
         value = {part: value}

@@ -62,6 +62,7 @@ from convlens.data.sources import (
 from convlens.data.splits_file import read_splits, write_splits
 from convlens.data.table_files import CLEANED_COLUMNS
 from convlens.data.tables import LEFT_OUT
+from convlens.data.wide_values import value_range
 
 __all__ = [
     "CLEANED_COLUMNS",
@@ -123,5 +124,6 @@ __all__ = [
     "reopen_source",
     "same_files",
     "scan_headers",
+    "value_range",
     "write_splits",
 ]

@@ -43,6 +43,8 @@ DAMAGE = (
     IndexError,
     OverflowError,
     NotImplementedError,  # zipfile's word for a way of packing that it does not know
+    RecursionError,  # tarfile's way with a chain of headers
+    MemoryError,  # a size that no machine has
 )
 
 
@@ -105,6 +107,11 @@ class Member:
         """The whole content."""
         return b"".join(self.chunks())
 
+    def finish(self) -> None:
+        """Read what was left of the content, for its checksum stands at its end."""
+        while self._file.read(1 << 20):
+            pass
+
 
 def archive_name(path: Path) -> str | None:
     """An archive's name without its suffix; None where the name is not an archive's.
@@ -121,6 +128,9 @@ def archive_name(path: Path) -> str | None:
 
 def members(path: Path, limits: ArchiveLimits | None = None) -> Iterator[Member]:
     """The files of an archive that are not hidden, in its own order.
+
+    Its last member is followed by what is left of the stream, so that the checksums at its end are
+    compared too: whoever uses a member before the iterator is used up must be ready to drop it.
 
     Args:
         path: a ``.zip``, or a ``.tar`` as it is or packed with gzip, xz or bzip2.
@@ -144,10 +154,16 @@ def _damage_told(path: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno not in {None, EINVAL}:
             raise  # the disk's fault, not the archive's
         raise ConvlensError(
-            f"{path} is damaged or not an archive ({error}); expected a .zip, .tar, .tar.gz or "
-            ".tar.xz of class folders: fetch or pack it again",
+            f"{path} is damaged or not an archive ({_reason(error)}); expected a .zip, .tar, "
+            ".tar.gz or .tar.xz of class folders: fetch or pack it again",
             code="damaged-archive",
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "its headers are nested too deeply"
+    return str(error) or type(error).__name__
 
 
 def _zip_members(path: Path, file: IO[bytes], limits: ArchiveLimits) -> Iterator[Member]:
@@ -164,10 +180,19 @@ def _zip_members(path: Path, file: IO[bytes], limits: ArchiveLimits) -> Iterator
         done = 0
         for info in listed:
             name = _safe_name(path, info.filename, limits)
-            if not info.is_dir() and name is not None:
+            if not info.is_dir():
                 with archive.open(info) as content:
                     position = done / max(1, total)
-                    yield Member(name, position, archive=path, file=content, size=info.file_size)
+                    member = Member(
+                        name or PurePosixPath(info.filename),
+                        position,
+                        archive=path,
+                        file=content,
+                        size=info.file_size,
+                    )
+                    if name is not None:
+                        yield member
+                    member.finish()
             done += info.file_size
 
 
@@ -178,7 +203,8 @@ def _tar_members(path: Path, file: IO[bytes], limits: ArchiveLimits) -> Iterator
     opener = next((o for magic, o in _OPENERS.items() if start.startswith(magic)), None)
     unpacked: IO[bytes] = opener(file) if opener else file
     count = total = 0
-    with tarfile.open(fileobj=cast("IO[bytes]", _Bounded(unpacked)), mode="r:") as archive:
+    bounded = _Bounded(unpacked)
+    with tarfile.open(fileobj=cast("IO[bytes]", bounded), mode="r:") as archive:
         while info := archive.next():
             cast("Any", archive).members.clear()  # tarfile would keep every one: a kilobyte each
             count, total = count + 1, total + info.size
@@ -189,19 +215,41 @@ def _tar_members(path: Path, file: IO[bytes], limits: ArchiveLimits) -> Iterator
             content = archive.extractfile(info) if info.isreg() and name is not None else None
             if content and name:
                 yield Member(name, file.tell() / size, archive=path, file=content, size=info.size)
+    if bounded.last != bytes(tarfile.BLOCKSIZE):  # tarfile takes damage and an early end for it
+        raise tarfile.ReadError("a header is damaged" if bounded.last else "it ends early")
+    _read_to_end(path, unpacked, limits)
+
+
+def _read_to_end(path: Path, unpacked: IO[bytes], limits: ArchiveLimits) -> None:
+    """Read what follows a tar's end: zeros, and the checksum of what it is packed with.
+
+    A tar is padded with zeros to its block, mostly of 10 KiB.
+    """
+    at = unpacked.tell()
+    while chunk := unpacked.read(1 << 20):
+        at += len(chunk)
+        if chunk.count(0) != len(chunk):
+            raise tarfile.ReadError("its end is followed by something else")
+        _refuse_growth(path, 0, at, limits)
 
 
 class _Bounded:
-    """A file of which no one asks for more than a few megabytes at once, as a tar's headers may."""
+    """A file of which no one asks for more than a few megabytes at once, as a tar's headers may.
+
+    Attributes:
+        last: what was read last.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self.last = b""
         self.seek, self.tell = file.seek, file.tell
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= _LARGEST_READ:
             raise tarfile.ReadError(f"a header of {size:,} bytes")
-        return self._file.read(size)
+        self.last = self._file.read(size)
+        return self.last
 
 
 def _safe_name(path: Path, name: str, limits: ArchiveLimits) -> PurePosixPath | None:

@@ -15,6 +15,7 @@ from convlens.data.array_labels import class_numbers, labels_of
 from convlens.data.given_images import stack_images
 from convlens.data.image_set import SPLITS
 from convlens.data.labelled import UNSAID, Labelled, refuse_case_twins
+from convlens.data.npz_limits import check_npz
 from convlens.data.split_names import SPLIT_WORDS
 
 _PIXELS = {"x", "images", "image", "pixels"}
@@ -68,13 +69,14 @@ def read_npz(path: Path, missing: Sequence[str] | None = None) -> Labelled:
                     code="bad-npz",
                 )
             names = _names(path, archive.files)
+            check_npz(path, file, [name for pair in names.values() for name in pair.values()])
             parts = {
                 split: tuple(_member(path, archive, pair[kind]) for kind in ("X", "y"))
                 for split, pair in names.items()
             }
     except ConvlensError:
         raise
-    except (*DAMAGE, MemoryError) as error:  # a damaged header may claim any size
+    except DAMAGE as error:
         raise ConvlensError(
             f"cannot read {path} ({error}); expected an .npz file with X and y, "
             "as numpy.savez_compressed(path, X=X, y=y) writes it",

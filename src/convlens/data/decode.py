@@ -9,13 +9,23 @@ from numpy.typing import NDArray
 
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
+from convlens.data.decode_apart import How, decode_apart
+from convlens.data.decode_demand import HELD_HERE, MEMORY, demand_of
 from convlens.data.decode_jpeg import decode_jpeg
 from convlens.data.decode_with_pillow import decode_with_pillow
 from convlens.data.formats import format_of
-from convlens.data.limits import LIMITS, ImageLimits, check_bytes, opened
+from convlens.data.limits import (
+    LIMITS,
+    ImageLimits,
+    TooLargeError,
+    check_bytes,
+    naming_damage,
+    opened,
+)
 from convlens.data.resample import Pixels8
 from convlens.data.resize import fit
 
+_WIDE_COLORS = {b"\x10\2", b"\x10\4", b"\x10\6"}  # 16 bits of RGB, gray and alpha, RGBA
 DECODE_VERSION = 2  # raise it with any change to a pixel that a file gives: caches are keyed by it
 
 
@@ -67,9 +77,43 @@ def decode(
 def _decode(data: bytes, name: str, spec: InputSpec, margin: float, limits: ImageLimits) -> Pixels8:
     check_bytes(len(data), name, limits)
     kind = format_of(data, name)
-    pixels = decode_jpeg(data, name, spec, margin, limits) if kind == "JPEG" else None
-    if pixels is None:
-        pixels = fit(decode_with_pillow(data, kind, name, limits), spec, margin)
+    demand = demand_of(data, kind, name, limits)
+    with MEMORY.held(demand.memory, limits.memory):
+        how = How(kind, name, spec, margin, limits)
+        if not (demand.apart or _is_left_to_opencv(data, how)):
+            small = limits.model_copy(update={"memory": min(HELD_HERE, limits.memory)})
+            try:
+                return decode_here(data, how._replace(limits=small))
+            except TooLargeError:  # a frame may be larger than the canvas that the header states
+                if limits.memory <= HELD_HERE:
+                    raise
+        pixels = decode_apart(data, how)
+        return decode_here(data, how) if pixels is None else pixels
+
+
+def _is_left_to_opencv(data: bytes, how: How) -> bool:
+    """Whether 16 bits a color are to be scaled: of damage in them OpenCV writes to the terminal."""
+    if how.spec.value_bits == 16:
+        return False
+    return how.kind == "TIFF" or (how.kind == "PNG" and data[24:26] in _WIDE_COLORS)
+
+
+def decode_here(data: bytes, how: How) -> Pixels8:
+    """Decode an image file in this process, whatever it takes.
+
+    Args:
+        data: the whole file.
+        how: what it is, and what it is to become.
+
+    Raises:
+        UnreadableImageError: it is damaged, truncated or over a limit.
+    """
+    kind, name, spec, margin, limits = how
+    with naming_damage(name, f"{kind} data"):
+        pixels = decode_jpeg(data, name, spec, margin, limits) if kind == "JPEG" else None
+        if pixels is None:
+            whole = decode_with_pillow(data, kind, name, limits, value_bits=spec.value_bits)
+            pixels = fit(whole, spec, margin)
     return pixels
 
 

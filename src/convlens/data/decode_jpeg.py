@@ -5,9 +5,10 @@ import re
 import simplejpeg
 
 from convlens.core.input_spec import InputSpec
+from convlens.data.decode_demand import jpeg_memory
 from convlens.data.formats import jpeg_header
-from convlens.data.jpeg import JpegHeader
-from convlens.data.limits import ImageLimits, UnreadableImageError
+from convlens.data.jpeg import JpegHeader, count_scans
+from convlens.data.limits import ImageLimits, UnreadableImageError, check_memory
 from convlens.data.resample import Pixels8, Size, Window, resample
 from convlens.data.resize import Plan, kept_shape, placed, plan
 
@@ -61,6 +62,8 @@ def decode_jpeg(
     scaled, window = _as_stored(seen, jpeg.orientation)
     shrink = min(jpeg.height / scaled.rows, jpeg.width / scaled.columns)
     scale = next((scale for scale in _SCALES if shrink >= scale), 1)
+    scans = count_scans(data, jpeg, most=limits.scans)
+    check_memory(jpeg_memory(jpeg, scans, scale=scale, file_bytes=len(data)), name, limits)
     image = _decode_at_scale(data, name, jpeg, scale)
     if image is None:
         return None

@@ -1,6 +1,7 @@
 """Decoding with Pillow, whose answer for odd kinds of pixel is the reference."""
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,10 @@ from PIL.ImageFile import ImageFile
 from convlens.data.formats import open_with_pillow, orientation_of
 from convlens.data.limits import ImageLimits, UnreadableImageError, naming_damage
 from convlens.data.resample import Pixels8
+from convlens.data.wide_values import has_wide_colors, over_white, wide_colors
 
 BACKGROUND = (255, 255, 255)
+_STRIP = 1 << 22  # pixels that are converted at once
 _NO_RANGE = "its pixels are 32-bit numbers of unknown range; convert it to 8 or 16 bits"
 _TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -24,7 +27,9 @@ _TRANSPOSES = {
 }
 
 
-def decode_with_pillow(data: bytes, kind: str, name: str, limits: ImageLimits) -> Pixels8:
+def decode_with_pillow(
+    data: bytes, kind: str, name: str, limits: ImageLimits, *, value_bits: int = 16
+) -> Pixels8:
     """Grey or RGB pixels at the size of the upright image.
 
     Args:
@@ -32,6 +37,7 @@ def decode_with_pillow(data: bytes, kind: str, name: str, limits: ImageLimits) -
         kind: as `format_of` names it.
         name: what errors call the file.
         limits: what is refused from its header.
+        value_bits: bits that 16-bit images use: see `convlens.core.input_spec.InputSpec`.
 
     Returns:
         (H, W, 1 or 3) uint8.
@@ -39,39 +45,63 @@ def decode_with_pillow(data: bytes, kind: str, name: str, limits: ImageLimits) -
     Raises:
         UnreadableImageError: it is damaged, truncated or over a limit, or has 32-bit pixels.
     """
-    opened = open_with_pillow(BytesIO(data), kind, name, limits)
+    opened = open_with_pillow(BytesIO(data), kind, name, limits, file_bytes=len(data))
     with opened as image, naming_damage(name, f"{kind} data"):
+        if value_bits < 16 and has_wide_colors(image):
+            colors = Image.fromarray(_to_8_bits(over_white(wide_colors(data)), value_bits))
+            return np.asarray(_upright_as(colors, orientation_of(image)))
         image.load()
-        pixels = _to_bytes(_upright(image, kind))
+        pixels = _to_bytes(_upright(image, kind), kind, value_bits)
     if pixels is None:
         raise UnreadableImageError(name, _NO_RANGE)
     return pixels
 
 
 def _upright(image: ImageFile, kind: str) -> Image.Image:
-    how = (
-        None if kind == "TIFF" else _TRANSPOSES.get(orientation_of(image))
-    )  # TIFF: turned as loaded
+    return image if kind == "TIFF" else _upright_as(image, orientation_of(image))
+
+
+def _upright_as(image: Image.Image, orientation: int) -> Image.Image:
+    how = _TRANSPOSES.get(orientation)  # a TIFF is turned as Pillow loads it
     return image if how is None else image.transpose(how)
 
 
-def _to_bytes(image: Image.Image) -> Pixels8 | None:
+def _to_bytes(image: Image.Image, kind: str, value_bits: int) -> Pixels8 | None:
     """(H, W, 1) or (H, W, 3); None for 32-bit pixels, whose white is anyone's guess."""
-    if image.mode.startswith("I;16"):
-        return _from_16_bits(np.asarray(image), image.info.get("transparency"))[..., None]
-    if image.mode in {"I", "F"}:
+    wide = image.mode.startswith("I;16") or (kind == "PNM" and image.mode == "I")
+    if image.mode in {"I", "F"} and not wide:
         return None
-    if image.has_transparency_data:
-        colours = image.convert("RGBA")
+    transparent = image.info.get("transparency")
+    clear = image.has_transparency_data and not wide
+    channels = 1 if wide or (image.mode in {"1", "L"} and not clear) else 3
+    pixels = np.empty((image.height, image.width, channels), np.uint8)
+    rows = max(1, _STRIP // image.width)
+    for top in range(0, image.height, rows):  # a conversion holds several copies of what it is of
+        whole = rows >= image.height
+        box = (0, top, image.width, min(top + rows, image.height))
+        strip = image if whole else image.crop(box)
+        into = pixels[top : top + rows]
+        if wide:
+            values = np.asarray(strip)
+            into[..., 0] = _to_8_bits(values, 16 if kind == "PNM" else value_bits)
+            if isinstance(transparent, int):
+                into[values == transparent] = BACKGROUND[0]
+        else:
+            into[:] = _colors(strip, clear=clear).reshape(into.shape)
+    return pixels
+
+
+def _colors(image: Image.Image, *, clear: bool) -> Pixels8:
+    if clear:
+        colors = image.convert("RGBA")
         background = Image.new("RGBA", image.size, (*BACKGROUND, 255))
-        image = Image.alpha_composite(background, colours)
-    mode = "L" if image.mode in {"1", "L"} else "RGB"
-    pixels = np.asarray(image.convert(mode))
-    return pixels.reshape(*pixels.shape[:2], -1)
+        return np.asarray(Image.alpha_composite(background, colors).convert("RGB"))
+    return np.asarray(image.convert("L" if image.mode in {"1", "L"} else "RGB"))
 
 
-def _from_16_bits(values: NDArray[np.uint16], transparent: object) -> Pixels8:
-    scaled = ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    if isinstance(transparent, int):
-        scaled[values == transparent] = BACKGROUND[0]
+def _to_8_bits(values: NDArray[Any], bits: int) -> Pixels8:
+    """Scale 0 to 2^bits - 1 to 0 to 255; a PNM's values are scaled by its own header before."""
+    white = (1 << bits) - 1
+    clipped = np.minimum(values, white).astype(np.uint32)
+    scaled: Pixels8 = ((clipped * 255 + white // 2) // white).astype(np.uint8)
     return scaled

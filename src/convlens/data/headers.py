@@ -1,15 +1,21 @@
 """What an image file says of itself, read from its first bytes: nothing is decoded here."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL.ImageFile import ImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
-from convlens.data.formats import format_of, jpeg_header, open_with_pillow, orientation_of
+from convlens.data.formats import (
+    bit_depth_of,
+    format_of,
+    jpeg_header,
+    open_with_pillow,
+    orientation_of,
+)
 from convlens.data.limits import (
     LIMITS,
     ImageLimits,
@@ -18,11 +24,11 @@ from convlens.data.limits import (
     naming_damage,
     opened,
 )
+from convlens.data.tiff import has_several_images
 
 _HEAD = 1 << 16
 _CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I;16B": 1, "I": 1, "F": 1, "LA": 2, "P": 3, "RGB": 3}
 _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
-_BITS_TAG = 0x0102
 _FIRST_TURNED = 5  # from this EXIF orientation on, rows and columns change places
 
 
@@ -31,13 +37,15 @@ class Header:
     """What an image file says of itself.
 
     Attributes:
-        format: ``"JPEG"``, ``"PNG"``, ``"WEBP"``, ``"BMP"``, ``"GIF"`` or ``"TIFF"``.
+        format: ``"JPEG"``, ``"PNG"``, ``"WEBP"``, ``"AVIF"``, ``"HEIF"``, ``"BMP"``, ``"GIF"``,
+            ``"TIFF"`` or ``"PNM"`` (PPM, PGM, PBM).
         width: columns, as the picture is to be seen: EXIF orientation applied.
         height: rows, likewise.
         mode: Pillow's word for the kind of pixel (``"RGB"``, ``"L"``, ``"P"``, ``"CMYK"``).
         bit_depth: bits a sample.
         orientation: EXIF orientation, 1 (as stored) to 8.
         file_bytes: size of the file.
+        several_frames: whether it is an animation or has several pages, of which the first is used.
     """
 
     format: str
@@ -47,6 +55,7 @@ class Header:
     bit_depth: int
     orientation: int
     file_bytes: int
+    several_frames: bool = False
 
     @property
     def channels(self) -> int:
@@ -85,13 +94,16 @@ def _header(file: BinaryIO, size: int, name: str, limits: ImageLimits) -> Header
     if kind == "JPEG":
         return _of_jpeg(file, head, size, name, limits)
     file.seek(0)
-    with naming_damage(name, f"{kind} header"), open_with_pillow(file, kind, name, limits) as image:
+    with (
+        naming_damage(name, f"{kind} header"),
+        open_with_pillow(file, kind, name, limits, file_bytes=size) as image,
+    ):
         width, height = image.size
         orientation = orientation_of(image)
         if orientation >= _FIRST_TURNED and kind != "TIFF":  # whose size Pillow gives turned
             width, height = height, width
-        depth = _bit_depth(image, head)
-        return Header(kind, width, height, image.mode, depth, orientation, size)
+        depth, several = bit_depth_of(image), _several(image, file, kind)
+        return Header(kind, width, height, image.mode, depth, orientation, size, several)
 
 
 def _of_jpeg(file: BinaryIO, head: bytes, size: int, name: str, limits: ImageLimits) -> Header:
@@ -109,9 +121,9 @@ def _of_jpeg(file: BinaryIO, head: bytes, size: int, name: str, limits: ImageLim
     return Header("JPEG", width, height, mode, jpeg.precision, jpeg.orientation, size)
 
 
-def _bit_depth(image: ImageFile, head: bytes) -> int:
-    if image.format == "PNG":
-        return head[24]
-    if isinstance(image, TiffImageFile):
-        return int(image.tag_v2.get(_BITS_TAG, (1,))[0])
-    return 1 if image.mode == "1" else 8
+def _several(image: ImageFile, file: BinaryIO, kind: str) -> bool:
+    if kind == "TIFF":
+        return has_several_images(file)
+    with suppress(Exception):  # damage behind the first frame is no matter
+        return bool(getattr(image, "is_animated", False))
+    return False

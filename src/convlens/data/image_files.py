@@ -9,16 +9,18 @@ from convlens.core.errors import ConvlensError
 from convlens.core.paths import exists, is_dir
 from convlens.core.reporter import Reporter
 from convlens.core.words import some
+from convlens.data.formats import HEAD, format_of
 from convlens.data.image_set import Skipped
+from convlens.data.limits import UnreadableImageError
 
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff".split()  # noqa: SIM905
+    ".jpg .jpeg .jpe .jfif .png .apng .webp .avif .avifs .bmp .dib .gif .tif .tiff "  # noqa: SIM905
+    ".ppm .pgm .pbm .pnm .heic .heif .hif".split()
 )
 _SYSTEM_NAMES = frozenset(
     "thumbs.db desktop.ini __macosx @eadir $recycle.bin lost+found".split()  # noqa: SIM905
 )
 _LONGEST_SAID = 240
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 
 
 def is_hidden(name: str) -> bool:
@@ -177,7 +179,7 @@ def no_images(where: str, skipped: Sequence[Skipped]) -> ConvlensError:
         looked_at = f"of {len(skipped):,} files and folders none could be used ({some(what, 3)})"
     return ConvlensError(
         f"no images in {where}: {looked_at}; "
-        "expected JPEG, PNG, WebP, BMP, GIF or TIFF files in class folders",
+        "expected JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF, TIFF or PPM files in class folders",
         code="no-images",
     )
 
@@ -216,7 +218,7 @@ def _suffix(entry: os.DirEntry[str]) -> str:
 def _starts_like_an_image(path: str) -> bool:
     try:
         with Path(path).open("rb") as file:
-            start = file.read(12)
-    except OSError:
+            format_of(file.read(HEAD), path)
+    except (OSError, UnreadableImageError):
         return False
-    return start.startswith(_MAGIC) or (start[:4] == b"RIFF" and start[8:] == b"WEBP")
+    return True

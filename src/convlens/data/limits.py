@@ -13,17 +13,27 @@ from convlens.core.errors import ConvlensError
 
 
 class ImageLimits(BaseModel):
-    """How large an image may claim to be before any of it is decoded.
+    """How large an image may claim to be, and how long it may take.
+
+    All but ``seconds`` is known from the header and refused before anything is decoded.
 
     Attributes:
         pixels: width times height; the default admits the largest photographs of telephones.
         bytes: size of the file.
+        memory: bytes that decoding holds at its peak, by what the format's decoder allocates.
+        scans: passes over a JPEG; encoders write about ten, and each costs as much as a picture.
+        work: pixels times scans.
+        seconds: a decode that takes longer is ended.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     pixels: int = Field(default=200_000_000, ge=1)
     bytes: int = Field(default=1 << 28, ge=1)
+    memory: int = Field(default=768_000_000, ge=1)
+    scans: int = Field(default=100, ge=1)
+    work: int = Field(default=2_000_000_000, ge=1)
+    seconds: float = Field(default=60.0, gt=0)
 
 
 LIMITS = ImageLimits()
@@ -44,6 +54,10 @@ class UnreadableImageError(ConvlensError):
             code="unreadable-image",
         )
         self.reason = reason
+
+
+class TooLargeError(UnreadableImageError):
+    """An image whose decoding would hold more memory than the limit."""
 
 
 @contextmanager
@@ -76,8 +90,10 @@ def naming_damage(name: str, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (UnreadableImageError, MemoryError):
+    except UnreadableImageError:
         raise
+    except MemoryError as error:  # raised for a size that no machine has, too
+        raise UnreadableImageError(name, f"its {what} needs more memory than there is") from error
     except Exception as error:
         raise UnreadableImageError(name, f"its {what} is damaged ({error})") from error
 
@@ -87,6 +103,26 @@ def check_pixels(width: int, height: int, name: str, limits: ImageLimits) -> Non
     if width < 1 or height < 1 or width * height > limits.pixels:
         raise UnreadableImageError(
             name, f"it claims {width:,} × {height:,} pixels (1 to {limits.pixels:,} are read)"
+        )
+
+
+def check_memory(needed: int, name: str, limits: ImageLimits) -> None:
+    """Refuse an image whose decoding would hold more memory than the limit."""
+    if needed > limits.memory:
+        raise TooLargeError(
+            name,
+            f"decoding it takes {needed / 1e6:,.0f} MB of memory "
+            f"(at most {limits.memory / 1e6:,.0f} MB)",
+        )
+
+
+def check_scans(scans: int, pixels: int, name: str, limits: ImageLimits) -> None:
+    """Refuse a JPEG of so many passes over so many pixels that it would take minutes."""
+    if scans > limits.scans or scans * pixels > limits.work:
+        raise UnreadableImageError(
+            name,
+            f"it has {scans:,} scans or more of {pixels:,} pixels (at most {limits.scans} scans, "
+            f"and {limits.work / 1e6:,.0f} million pixels in all of them)",
         )
 
 

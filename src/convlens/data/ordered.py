@@ -2,11 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import closing
 from itertools import islice
 from typing import TypeVar
 
 from convlens.core.reporter import Reporter
+from convlens.core.threads import Threads
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,7 +23,8 @@ def ordered_map(
     """Apply a function in threads; the results in the order of the items, as they are taken.
 
     An exception is raised where its result would have come. The threads end when the iterator is
-    used up or closed, or meets an exception.
+    used up or closed, or meets an exception; work under way at that moment, be it Ctrl-C, is
+    waited for no longer than `convlens.core.threads.PATIENCE`.
 
     Args:
         function: called in the threads.
@@ -34,7 +37,7 @@ def ordered_map(
         ['A', 'B', 'C']
     """
     remaining = iter(items)
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="convlens")
+    pool = Threads(threads)
     try:
         waiting: deque[Future[Result]] = deque(
             pool.submit(function, item) for item in islice(remaining, ahead)
@@ -44,7 +47,7 @@ def ordered_map(
             waiting.extend(pool.submit(function, item) for item in islice(remaining, 1))
             yield result
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.close()
 
 
 def chunk_by_chunk(
@@ -73,8 +76,9 @@ def chunk_by_chunk(
     chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
     results = []
     if chunks:
-        with ThreadPoolExecutor(_THREADS) as pool, reporter.task(name, len(items)) as task:
-            for done, result in enumerate(pool.map(function, chunks), start=1):
+        mapped = ordered_map(function, chunks, threads=_THREADS, ahead=2 * _THREADS)
+        with reporter.task(name, len(items)) as task, closing(mapped) as found:
+            for done, result in enumerate(found, start=1):
                 results.append(result)
                 task.update(min(done * _CHUNK, len(items)))
     return results

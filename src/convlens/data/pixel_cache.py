@@ -33,6 +33,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
+from convlens.core.parsing import parse_json
 from convlens.core.partial import SUFFIX, is_abandoned, make_partial_folder
 from convlens.data.decode import DECODE_VERSION
 from convlens.data.file_keys import KEY_BYTES, digest_of, key_of_all
@@ -157,8 +158,10 @@ def entry_folder(place: Path, digests: Sequence[bytes], spec: InputSpec, margin:
     """Where the pixels of these images, brought to this size, are or would be."""
     rows, columns = kept_shape(spec, margin)
     how = [_VERSION, rows, columns, spec.channels, spec.resize, spec.height, spec.width, margin]
+    bits = [spec.value_bits] if spec.value_bits != 16 else []  # most caches stay valid
     libraries = [DECODE_VERSION, cv2.__version__, PIL.__version__, simplejpeg.__version__]
-    return place / digest_of(json.dumps([*how, *libraries]).encode()).hex() / key_of_all(digests)
+    how_all = json.dumps([*how, *bits, *libraries])
+    return place / digest_of(how_all.encode()).hex() / key_of_all(digests)
 
 
 def open_entry(folder: Path) -> CacheEntry | None:
@@ -283,7 +286,7 @@ def make_room(place: Path, needed: int, *, limit: int, free: int) -> None:
 def _read_entry(folder: Path) -> CacheEntry | None:
     try:
         file = folder / "entry.json"
-        about, used = json.loads(file.read_text("utf-8")), file.stat().st_mtime
+        about, used = parse_json(file.read_text("utf-8")), file.stat().st_mtime
         count, height, width, channels = about["shape"]
         failed = tuple((position, reason) for position, reason in about["failed"])
         kind: Kind = about.get("kind", "pixels")

@@ -324,6 +324,7 @@ def _refuse_none(failed: Sequence[Failed], reading: _Reading) -> None:
         skipped = [Skipped(reading.names[at], reason, unreadable=True) for at, reason in failed]
         raise ConvlensError(
             f"none of {len(failed):,} images can be read: {_listed(skipped)}",
-            remedy="are these JPEG, PNG, WebP, BMP, GIF or TIFF files, and may you read them?",
+            remedy="are these JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF, TIFF or PPM files, and may "
+            "you read them?",
             code="no-images",
         )

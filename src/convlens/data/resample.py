@@ -88,11 +88,27 @@ def _average(image: Pixels8, block: int, bottom: float, right: float) -> Pixels8
     rows = min(math.ceil(bottom) + 1, math.ceil(image.shape[0] / block))
     columns = min(math.ceil(right) + 1, math.ceil(image.shape[1] / block))
     part = image[: rows * block, : columns * block]
-    missing = rows * block - part.shape[0], columns * block - part.shape[1]
+    down, across = part.shape[0] // block, part.shape[1] // block  # blocks that are whole
+    averaged = np.empty((rows, columns, image.shape[2]), np.uint8)
+    averaged[:down, :across] = _blocks(part[: down * block, : across * block], block)
+    if down < rows:  # only the edges are copied: a copy of all may not fit into memory
+        averaged[down:] = _blocks(part[down * block :], block)
+    if across < columns:
+        averaged[:down, across:] = _blocks(part[: down * block, across * block :], block)
+    return averaged
+
+
+def _blocks(image: Pixels8, block: int) -> Pixels8:
+    """The mean of each block, the last row and column repeated where a block is not whole."""
+    rows, columns = (math.ceil(side / block) for side in image.shape[:2])
+    if not rows or not columns:
+        return np.empty((rows, columns, image.shape[2]), np.uint8)
+    missing = rows * block - image.shape[0], columns * block - image.shape[1]
+    whole = image
     if any(missing):
         border = cv2.BORDER_REPLICATE
-        part = _pixels(cv2.copyMakeBorder(part, 0, missing[0], 0, missing[1], border), image)
-    return _pixels(cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA), image)
+        whole = _pixels(cv2.copyMakeBorder(image, 0, missing[0], 0, missing[1], border), image)
+    return _pixels(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), image)
 
 
 def _smooth_and_interpolate(image: Pixels8, vertical: "_Axis", horizontal: "_Axis") -> Pixels8:

@@ -16,11 +16,12 @@ from convlens.core.files import replacing
 from convlens.core.reporter import Reporter
 from convlens.core.version import __version__
 from convlens.data.file_keys import file_key
-from convlens.data.headers import read_header
+from convlens.data.headers import Header, read_header
 from convlens.data.limits import UnreadableImageError
 from convlens.data.ordered import chunk_by_chunk
 
 _KEPT = 32
+_COLUMNS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,8 @@ class Scan:
         channels: (N,) uint8, samples a pixel.
         orientations: (N,) uint8, EXIF orientation, 1 (as stored) to 8.
         unreadable: why, for the number of each file that cannot be read.
+        bit_depths: (N,) uint8, bits a sample.
+        several_frames: (N,) whether a file is an animation or has several pages.
     """
 
     widths: NDArray[np.int32]
@@ -40,6 +43,8 @@ class Scan:
     channels: NDArray[np.uint8]
     orientations: NDArray[np.uint8]
     unreadable: Mapping[int, str]
+    bit_depths: NDArray[np.uint8] | None = None
+    several_frames: NDArray[np.bool_] | None = None
 
     def summary(self) -> str:
         """Sizes (height x width) and what is unusual, in a line.
@@ -80,14 +85,33 @@ def scan_headers(paths: Sequence[str], reporter: Reporter) -> Scan:
     place = cache_folder("scans") / f"{_key(paths)}.npy"
     kept = _load(place, len(paths))
     if kept is None:
-        table = np.zeros((len(paths), 4), np.int32)
+        table = np.zeros((len(paths), _COLUMNS), np.int32)
         unreadable = _look(paths, range(len(paths)), table, reporter)
         _keep(table, place)
     else:  # what hindered may have passed: a right, a network
         table, numbers = kept
         unreadable = _look(paths, numbers, table, reporter)
     channels, orientations = table[:, 2].astype(np.uint8), table[:, 3].astype(np.uint8)
-    return Scan(table[:, 0].copy(), table[:, 1].copy(), channels, orientations, unreadable)
+    return Scan(
+        widths=table[:, 0].copy(),
+        heights=table[:, 1].copy(),
+        channels=channels,
+        orientations=orientations,
+        unreadable=unreadable,
+        bit_depths=table[:, 4].astype(np.uint8),
+        several_frames=table[:, 5].astype(np.bool_),
+    )
+
+
+def _row(header: Header) -> tuple[int, ...]:
+    return (
+        header.width,
+        header.height,
+        header.channels,
+        header.orientation,
+        header.bit_depth,
+        header.several_frames,
+    )
 
 
 def _look(
@@ -103,7 +127,7 @@ def _look(
             except UnreadableImageError as error:
                 unreadable[number] = error.reason
             else:
-                table[number] = (header.width, header.height, header.channels, header.orientation)
+                table[number] = _row(header)
         return unreadable
 
     unreadable: dict[int, str] = {}
@@ -125,9 +149,10 @@ def _load(place: Path, n: int) -> tuple[NDArray[np.int32], list[int]] | None:
     try:
         with place.open("rb") as file:
             table = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, MemoryError):
         return None
-    if not isinstance(table, np.ndarray) or table.shape != (n, 4) or table.dtype != np.int32:
+    fits = isinstance(table, np.ndarray) and table.shape == (n, _COLUMNS)
+    if not fits or table.dtype != np.int32:
         return None
     return table, np.flatnonzero(table[:, 0] == 0).tolist()
 

@@ -59,13 +59,11 @@ class SourceChanges:
             names = some((f"'{name}' (had {counted(self.removed[name])})" for name in removed), 10)
             lines.append(f"classes without images now: {names}")
         if self.missing:
-            lines.append(
-                f"{counted(self.missing)} of this run missing{_named(self.examples[0], self.missing)}"
-            )
+            names = _named(self.examples[0], self.missing)
+            lines.append(f"{counted(self.missing)} of this run missing{names}")
         if self.new:
-            lines.append(
-                f"{counted(self.new)} added since training, left out{_named(self.examples[1], self.new)}"
-            )
+            names = _named(self.examples[1], self.new)
+            lines.append(f"{counted(self.new)} added since training, left out{names}")
         if self.relabeled:
             lines.append(f"{counted(self.relabeled)} relabeled since: the new label counts")
         return tuple(lines)

@@ -4,9 +4,9 @@ import math
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from shutil import copyfileobj
 from typing import IO, Any
@@ -21,7 +21,7 @@ from convlens.core.cores import usable_cores
 from convlens.core.errors import ConvlensError
 from convlens.core.files import replacing, write_error
 from convlens.core.reporter import Reporter
-from convlens.data import ImageSet, Skipped, UnreadableImageError, decode
+from convlens.data import ImageSet, Skipped, UnreadableImageError, decode, ordered_map
 from convlens.inspection.recording import Pixels, as_input, held_in_eval, record
 
 BEFORE_HEAD = "before the head"
@@ -154,10 +154,11 @@ def _batches(
             return Skipped(path, error.reason, unreadable=True)
 
     size = max(1, min(_MOST_A_BATCH, _VALUES_A_BATCH // math.prod(spec.shape)))
-    with ThreadPoolExecutor(usable_cores()) as pool:
+    reading = ordered_map(read, range(len(images)), threads=usable_cores(), ahead=2 * size)
+    with closing(reading) as every:
         for start in range(0, len(images), size):
-            numbers = range(start, min(start + size, len(images)))
-            results = list(pool.map(read, numbers))
+            results = list(islice(every, size))
+            numbers = range(start, start + len(results))
             read_now = {
                 number: result
                 for number, result in zip(numbers, results, strict=True)

@@ -7,7 +7,9 @@ itself with ``weights_only=True``.
 
 import pickle
 import pickletools
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -35,6 +37,18 @@ _ALLOWED = frozenset(
 )
 _REFUSED_OPERATIONS = frozenset(
     {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID"}
+)
+_DAMAGE = (
+    zipfile.BadZipFile,
+    OSError,
+    ValueError,  # UnicodeDecodeError among them
+    EOFError,
+    IndexError,
+    OverflowError,
+    RecursionError,
+    NotImplementedError,  # zipfile's word for a way of packing that it does not know
+    struct.error,
+    zlib.error,
 )
 _OTHER_FILES = (
     (b"\xff\xd8\xff", "a JPEG image"),
@@ -88,7 +102,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, MemoryError) as error:
         raise _refused(path, f"it is damaged: {error}; fetch or export it again") from error
 
 
@@ -107,7 +121,7 @@ def _read_zipped(path: Path) -> object:
                 raise _refused(path, f"its pickle has {programs[0].file_size:,} bytes")
             with archive.open(programs[0]) as program:
                 _check_program(path, program)
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
+    except _DAMAGE as error:
         raise _refused(path, f"it is damaged: {error}; fetch it again") from error
     return _load(path)
 
@@ -139,8 +153,9 @@ def _check_program(path: Path, program: IO[bytes]) -> None:
                 number = argument
             if (name == "BINPERSID" and number > largest) or (position or 0) > MAX_PROGRAM_BYTES:
                 raise _refused(path, "it claims to hold more numbers than its size allows")
-    except (ValueError, EOFError, IndexError, UnicodeDecodeError) as error:
-        raise _refused(path, f"its pickle is damaged: {error}; fetch it again") from error
+    except (*_DAMAGE, MemoryError) as error:  # a length of 2^62 bytes is no length
+        reason = str(error) or "it claims more bytes than there is memory"
+        raise _refused(path, f"its pickle is damaged: {reason}; fetch it again") from error
 
 
 def _load(path: Path) -> object:

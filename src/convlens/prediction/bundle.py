@@ -159,7 +159,7 @@ def read_classes(path: str | Path) -> tuple[str, ...]:
     """
     folder = _find(Path(path))
     manifest = read_manifest(folder)
-    classes = manifest.get("classes") if isinstance(manifest, dict) else None
+    classes = manifest.get("classes")
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ConvlensError(
             f"the bundle in {folder} is damaged (no list of classes); restore it, or train again",

@@ -29,6 +29,7 @@ from convlens.data import (
     one_opencv_thread,
     ordered_map,
     picture_file,
+    read_header,
 )
 from convlens.evaluation import Abstaining, unknown_score_of_logits
 from convlens.prediction.bundle import Bundle
@@ -133,6 +134,15 @@ def _with_files_of_folders(
         else:
             found += group
     return found, skipped
+
+
+def _has_several_frames(path: str | None) -> bool:
+    if path is None or path.lower().endswith((".jpg", ".jpeg")):
+        return False
+    try:
+        return read_header(path).several_frames
+    except UnreadableImageError:
+        return False
 
 
 class Predictor:
@@ -270,13 +280,18 @@ class Predictor:
                 done += len(chunk)
                 task.update(done)
         self.skipped = tuple(unread)
+        if several := sum(_has_several_frames(prediction.path) for prediction in predictions):
+            reporter.warn(
+                f"{several:,} of {len(predictions):,} files hold several frames or pages: "
+                "the first is used"
+            )
         for file in unread[len(skipped) :]:
             reporter.warn(f"left out {file.path}: {file.reason}")
         if not predictions:
             named = "; ".join(f"{file.path}: {file.reason}" for file in unread[:3])
             raise ConvlensError(
                 f"none of {counted(len(unread))} could be read ({named}); "
-                "pass JPEG, PNG or WebP files",
+                "pass image files, such as JPEG, PNG or WebP",
                 code="no-images",
             )
         return predictions

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from convlens.core.reporter import Reporter
 from convlens.data import ImageSet, same_files
-from convlens.preflight import duplicates, labels, pictures, split_findings
+from convlens.preflight import duplicates, file_findings, labels, pictures, split_findings
 from convlens.preflight.finding import Finding, gravest_first
 from convlens.preflight.image_facts import ImageFacts, look_at
 from convlens.preflight.material import Material, representatives, sides
@@ -38,6 +38,8 @@ _FINDINGS: tuple[Callable[[Material], Finding | None], ...] = (
     pictures.mixed_colour,
     pictures.colour_thrown_away,
     pictures.turned,
+    file_findings.several_frames,
+    file_findings.few_bits,
     split_findings.validation_small,
 )
 
@@ -59,7 +61,9 @@ def look_for_faults(
         source: what the user calls the source, for the commands in remedies.
         keep: keep what was seen in the cache folder.
     """
-    facts = look_at(images, reporter, keep=keep)
+    facts = look_at(
+        images, reporter, keep=keep, value_bits=16 if recipe is None else recipe.input.value_bits
+    )
     side = sides(images)
     first = representatives(_first_copies(images, facts, reporter), side)
     alone = np.where(first == np.arange(len(images)), side, -1).astype(np.int8)

@@ -130,6 +130,19 @@ CODES: Mapping[str, Code] = {
         "Image files cannot be read: empty, truncated, damaged, or not what their name says.",
         "Replace them; `convlens check SOURCE --fix clean.csv` leaves them out and lists them.",
     ),
+    "several-frames": Code(
+        "warning",
+        "data",
+        "Files are animations or have several pages; the first frame is used, the others are not.",
+        "Save the frames that matter as files of their own.",
+    ),
+    "few-bits": Code(
+        "note",
+        "data",
+        "Images of 16 bits use fewer: 8, 10, 12 or 14. One scale is chosen for all of them, and "
+        "kept in the bundle; larger values become white.",
+        "`--set input.value_bits=16` scales by the whole range; `=12` by 12 bits.",
+    ),
     "mixed-colour": Code(
         "note",
         "data",

@@ -104,7 +104,9 @@ class ImageFacts:
             yield at, self.rows["thumbnail"][at].astype(np.float32)
 
 
-def look_at(images: ImageSet, reporter: Reporter, *, keep: bool = True) -> ImageFacts:
+def look_at(
+    images: ImageSet, reporter: Reporter, *, keep: bool = True, value_bits: int = 16
+) -> ImageFacts:
     """Decode every image once, at 128 pixels a side or less, in threads.
 
     Of files, what was seen is kept in the cache folder until they change (see `file_keys`);
@@ -114,20 +116,23 @@ def look_at(images: ImageSet, reporter: Reporter, *, keep: bool = True) -> Image
         images: files or arrays.
         reporter: sees the progress.
         keep: keep it on disk; else in memory.
+        value_bits: bits that 16-bit images use: see `convlens.core.input_spec.InputSpec`.
     """
     if images.arrays is not None:
         sides = np.broadcast_to(
             np.array(images.arrays.shape[1:3], np.int32), (len(images), 2)
         ).astype(np.int32)
         rows = np.zeros(len(images), ROW)
-        gone = _look(images.arrays, range(len(images)), sides, rows, reporter)
+        gone = _look(
+            images.arrays, range(len(images)), sides, rows, reporter, value_bits=value_bits
+        )
         return ImageFacts(rows, gone, None, sides)
     paths = images.paths or ()
     scan = scan_headers(paths, reporter)
     sides = np.stack([scan.heights, scan.widths], axis=1)
-    with KeptFacts(images.root, paths, ROW, keep=keep) as kept:
+    with KeptFacts(images.root, paths, ROW, keep=keep, value_bits=value_bits) as kept:
         unknown = kept.unknown
-        gone = _look(paths, unknown.tolist(), sides, kept.rows, reporter)
+        gone = _look(paths, unknown.tolist(), sides, kept.rows, reporter, value_bits=value_bits)
         return ImageFacts(kept.finish(gone), gone, scan, sides)
 
 
@@ -137,6 +142,8 @@ def _look(
     sides: NDArray[np.int32],
     rows: NDArray[Any],
     reporter: Reporter,
+    *,
+    value_bits: int,
 ) -> dict[int, str]:
     """Fill the rows that are numbered; why those that stay empty do."""
     unreadable: dict[int, str] = {}
@@ -144,9 +151,10 @@ def _look(
     def look(block: Sequence[int]) -> dict[int, str]:
         gone = {}
         for number in block:
+            height, width = sides[number].tolist()
             try:
                 rows["sharpness"][number], rows["thumbnail"][number] = _seen(
-                    pictures[number], *sides[number].tolist()
+                    pictures[number], height, width, value_bits
                 )
             except UnreadableImageError as error:
                 gone[number] = error.reason
@@ -166,12 +174,13 @@ def _look(
 
 
 def _seen(
-    picture: str | NDArray[np.uint8], height: int, width: int
+    picture: str | NDArray[np.uint8], height: int, width: int, value_bits: int
 ) -> tuple[float, NDArray[np.uint8]]:
     spec = InputSpec(
         height=min(height, LOOKED_AT) or LOOKED_AT,
         width=min(width, LOOKED_AT) or LOOKED_AT,
         resize="stretch",
+        value_bits=value_bits,
     )
     pixels = decode(picture, spec)
     small = cv2.INTER_AREA if min(pixels.shape[:2]) >= SIDE else cv2.INTER_LINEAR

@@ -32,6 +32,7 @@ class KeptFacts:
         paths: (N,) its files.
         dtype: of a row; has a field ``key`` of 16 bytes.
         keep: False to read and write nothing.
+        value_bits: how 16-bit images were scaled.
 
     Attributes:
         rows: (N,), filled in by whoever looks.
@@ -39,10 +40,16 @@ class KeptFacts:
     """
 
     def __init__(
-        self, root: str, paths: Sequence[str], dtype: np.dtype[Any], *, keep: bool
+        self,
+        root: str,
+        paths: Sequence[str],
+        dtype: np.dtype[Any],
+        *,
+        keep: bool,
+        value_bits: int = 16,
     ) -> None:
         self._stack = ExitStack()
-        self._place = _place(root, dtype) if keep else None
+        self._place = _place(root, dtype, value_bits) if keep else None
         self._keys = np.array(file_keys(paths), "S16")
         self._old = _load(self._place, dtype)
         self.rows: NDArray[Any] = np.zeros(0, dtype)
@@ -98,8 +105,9 @@ def _reserve(file: Path) -> None:
             os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
 
 
-def _place(root: str, dtype: np.dtype[Any]) -> Path:
+def _place(root: str, dtype: np.dtype[Any], value_bits: int) -> Path:
     about = f"convlens facts {__version__}\0{dtype}\0{os.path.abspath(root)}"  # noqa: PTH100
+    about += f"\0{value_bits} bits" * (value_bits != 16)
     name = hashlib.blake2b(os.fsencode(about), digest_size=16).hexdigest()
     return cache_folder("facts") / f"{name}.npy"
 

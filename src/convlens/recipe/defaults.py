@@ -12,7 +12,7 @@ from convlens.core.errors import ConvlensError
 from convlens.core.paths import typed_path
 from convlens.core.settings import Asked, merge, validated
 from convlens.core.words import counted
-from convlens.data import ImageSet, read_header
+from convlens.data import ImageSet, read_header, value_range
 from convlens.models import ModelSpec, build_architecture, expected_normalisation, training_head
 from convlens.recipe.recipe import Recipe
 from convlens.training import OptimiserSettings, require_class_names
@@ -55,6 +55,7 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, Reasons]:
 
     - the input is as large as the images where they all have one size of at most 64 pixels a side,
       else 128×128; it is grey where all images looked at are;
+    - 16-bit images are scaled by the bits that those looked at use: 8, 10, 12, 14 or 16;
     - the network is `standard` for inputs of up to 64 pixels, `resnet18` beyond;
     - a network of a classic family gets global average pooling and one dense layer for a head, the
       small networks keep their own;
@@ -136,7 +137,19 @@ def _input(asked: Asked, images: ImageSet, reasons: Reasons) -> dict[str, Any]:
     why = "every image has that size" if same else f"photographs are brought to {PHOTOGRAPH} pixels"
     if not {"height", "width"} & set(asked):
         reasons["input"] = f"input {height}×{width}×{asked.get('channels', channels)}: {why}"
-    return chosen
+    return chosen | _value_bits(asked, images, reasons)
+
+
+def _value_bits(asked: Asked, images: ImageSet, reasons: Reasons) -> dict[str, Any]:
+    """How many bits 16-bit images use: one scale for all of them, kept in the bundle."""
+    found = value_range(images.paths or ()) if "value_bits" not in asked else None
+    if found is None or found.bits == 16:
+        return {}
+    reasons["input.value_bits"] = (
+        f"16-bit images use {found.bits} bits (largest value {found.largest:,} in "
+        f"{found.images:,} looked at): these become the full range"
+    )
+    return {"value_bits": found.bits}
 
 
 def _look(images: ImageSet) -> tuple[tuple[int, int], int, bool]:

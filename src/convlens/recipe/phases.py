@@ -163,7 +163,7 @@ def _train_phase(
         remember=steering,
     )
     progress = Progress(run.reporter, settings, steps_an_epoch=run.steps_an_epoch)
-    leave = SaveAndLeave(folder, save.save, run.ranks)
+    leave = SaveAndLeave(folder, save.save, run.ranks, run.reporter)
     telling: list[Callback] = [WriteHistory(folder / "history.jsonl"), save, progress]
     with ExitStack() as stack:
         stack.callback(progress.close)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.files import read_json
-from convlens.core.json_text import parse_json
+from convlens.core.json_text import parse_json_file
 from convlens.core.settings import problems
 from convlens.recipe.file_shapes import (
     EnvironmentShape,
@@ -89,7 +89,7 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     records = []
     for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
         try:
-            records.append(parse_json(line, name=f"line {number}"))
+            records.append(parse_json_file(line, name=f"line {number}"))
         except ConvlensError as error:
             raise _damaged(path, error.problem, remedy) from error
     _check(list[EpochShape], records, path, remedy)

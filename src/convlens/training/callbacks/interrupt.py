@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, final
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 from convlens.core.command_line import command
 from convlens.core.errors import WorkFailedError
 from convlens.core.ranks import Ranks
+from convlens.core.reporter import Quiet, Reporter
 from convlens.training.callbacks.callback import Callback, Moment
 
 if TYPE_CHECKING:
@@ -30,17 +32,23 @@ class SaveAndLeave(Callback):
         run: the run's folder, for the words that tell how to go on.
         save: saves the state; called in the first process.
         ranks: the processes that share the run.
+        reporter: is told at once that the signal was heard, for a step or a validation may be long.
 
     Raises:
         WorkFailedError: from `on`, or at the end of the block, when the signal came.
     """
 
     def __init__(
-        self, run: Path, save: Callable[["TrainingState"], None], ranks: Ranks | None = None
+        self,
+        run: Path,
+        save: Callable[["TrainingState"], None],
+        ranks: Ranks | None = None,
+        reporter: Reporter | None = None,
     ) -> None:
         self._run = run
         self._save = save
         self._ranks = ranks or Ranks()
+        self._reporter = reporter or Quiet()
         self._caught = 0
         self._before: dict[signal.Signals, Any] = {}
 
@@ -83,6 +91,12 @@ class SaveAndLeave(Callback):
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
         self._caught = number
+        if self._ranks.is_first:
+            with suppress(RuntimeError):  # the stream was just being written to
+                self._reporter.say(
+                    f"{_CALLED[signal.Signals(number)]}: saving after this step; once more leaves "
+                    "at once"
+                )
         if self._ranks.world_size > 1:
             return  # a cluster tells each process, and torchrun tells it again
         for each, handler in self._before.items():
