@@ -144,7 +144,9 @@ def refuse_beside_resume(said: dict[str, Any]) -> None:
         names = ", ".join(n if n.isupper() else f"--{n}" for n in dict.fromkeys(given))
         raise ConvlensError(
             f"--resume goes on with a run as its recipe says, and {names} would change it; leave "
-            "that out, or start a new run without --resume",
+            "that out, or start a new run without --resume"
+            + "; for more epochs, type convlens resume RUN --epochs N"
+            * ("epochs" in given),
             code="bad-option",
         )
 

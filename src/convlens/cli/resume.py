@@ -12,7 +12,7 @@ from convlens.cli.train import show_run
 def resume(
     run: Annotated[
         Path | None,
-        typer.Argument(metavar="[RUN]", help="Run to resume; default the newest unfinished one."),
+        typer.Argument(metavar="RUN", help="Run to resume; default the newest unfinished one."),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Epochs of the run in all, past ones included.")
