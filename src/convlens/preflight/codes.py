@@ -141,7 +141,7 @@ CODES: Mapping[str, Code] = {
         "data",
         "Images of 16 bits use fewer: 8, 10, 12 or 14. One scale is chosen for all of them, and "
         "kept in the bundle; larger values become white.",
-        "`--set input.value_bits=16` scales by the whole range; `=12` by 12 bits.",
+        "Nothing where the camera has so many; else name its bits in `input.value_bits`.",
     ),
     "mixed-colour": Code(
         "note",
