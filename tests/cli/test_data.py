@@ -132,3 +132,19 @@ def test_slips(run, words, told):
     status, out, _ = run("data", *words, "--json")
     assert status == 2
     assert set(json.loads(out)["error"]) == {"code", "message"}
+
+
+def test_a_class_and_a_file_of_hostile_names_are_a_line_each(run, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("\x1b[2Ja\nerror b", ":cat:", "\u202egnp"):
+        for number in range(4):
+            path = tmp_path / "plants" / name / f"{number}\r\x07.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).save(path)
+        (tmp_path / "plants" / name / "broken\x1b[1m.jpg").write_bytes(b"text")
+    status, out, err = run("data", "info", tmp_path / "plants")
+    assert status == 0
+    assert not {c for c in (out + err).replace("\n", "") if not c.isprintable()}
+    names = [line.split("  ")[0] for line in out.splitlines()[1:4]]
+    assert names == [r"\x1b[2Ja\nerror b", ":cat:", r"\u202egnp"]
+    assert out.count(r"broken\x1b[1m.jpg") == 3

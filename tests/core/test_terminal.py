@@ -1,13 +1,14 @@
 import io
 
-from convlens.core.console import PlainConsole
+from rich.console import Console
+
 from convlens.core.reporter import Quiet, Reporter
 from convlens.core.terminal import Terminal
 
 
 def terminal(width: int = 80, *, live: bool = False) -> tuple[Terminal, io.StringIO]:
     out = io.StringIO()
-    return Terminal(PlainConsole(file=out, width=width, force_terminal=live)), out
+    return Terminal(Console(file=out, width=width, force_terminal=live)), out
 
 
 def test_text_is_never_taken_for_markup() -> None:

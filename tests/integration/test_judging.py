@@ -200,7 +200,9 @@ def test_few_validation_images_all_decide_and_nothing_is_promised(
     assert "kept no validation images apart" in " ".join(refused.err.split())
 
 
-def test_better_worse_and_cannot_tell(runs: tuple[Run, Run], convlens: Convlens) -> None:
+def test_better_worse_and_cannot_tell(
+    runs: tuple[Run, Run], convlens: Convlens, monkeypatch: pytest.MonkeyPatch
+) -> None:
     good, weak = (run.folder for run in runs)
     better = convlens("evaluate", good, "--against", weak, "--json").json["against"]
     assert (better["verdict"], better["n"], better["left_out"]) == ("better", 360, 0)
@@ -208,6 +210,7 @@ def test_better_worse_and_cannot_tell(runs: tuple[Run, Run], convlens: Convlens)
     assert worse["verdict"] == "worse"
     assert worse["interval"] == pytest.approx([-end for end in reversed(better["interval"])])
     assert (worse["first"], worse["second"]) == (better["second"], better["first"])
+    monkeypatch.setenv("COLUMNS", "80")
     same = convlens("evaluate", good, "--against", good)
     assert "cannot tell with 360 images" in " ".join(same.out.split())
     assert max(map(len, same.out.splitlines())) <= 80
@@ -389,7 +392,10 @@ def test_a_binary_network_is_calibrated_too(tmp_path: Path) -> None:
     assert sum(guess.probability for guess in found.top) == pytest.approx(1)
 
 
-def test_all_figures_are_printed_in_80_columns(runs: tuple[Run, Run], convlens: Convlens) -> None:
+def test_all_figures_are_printed_in_80_columns(
+    runs: tuple[Run, Run], convlens: Convlens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     out = convlens("evaluate", runs[1].folder).out
     assert max(map(len, out.splitlines())) <= 80
     words = " ".join(out.split())

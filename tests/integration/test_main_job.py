@@ -55,7 +55,10 @@ def test_digits_from_the_command_line(tmp_path: Path, convlens: Convlens) -> Non
     assert {k: again.json[k] for k in ("accuracy", "interval", "n")} == done.json["test"]
 
 
-def test_the_words_of_a_run(tmp_path: Path, convlens: Convlens) -> None:
+def test_the_words_of_a_run(
+    tmp_path: Path, convlens: Convlens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     out = tmp_path / "run"
     done = convlens("train", "digits", "--epochs", "1", "--out", out)
     assert done.status == 0

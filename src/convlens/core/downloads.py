@@ -117,8 +117,7 @@ def fetch_unpublished(url: str, path: Path, *, largest: int, reporter: Reporter)
         with answer, path.open("wb") as file, reporter.task(path.name, largest) as task:
             _copy_at_most(answer, file, largest, deadline, task)
     except (_RefusedError, _InterruptedError, ValueError, OSError) as error:
-        problem = f"{url} could not be fetched: {error}"
-        raise WorkFailedError(problem, code="fetch-failed") from error
+        raise WorkFailedError(f"{url} could not be fetched: {error}", code="unfetched") from error
 
 
 def _copy_at_most(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from convlens.core.console import PlainConsole, styled
@@ -20,12 +21,12 @@ class Terminal:
     whole.
     """
 
-    def __init__(self, console: PlainConsole | None = None) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         self.console = console or PlainConsole(stderr=True)
 
     def say(self, text: str) -> None:
         """Print a line."""
-        self.console.print(text, soft_wrap=True)
+        self.console.print(styled(text), soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Print a line that stands out."""
