@@ -103,6 +103,8 @@ def carry_out(
     _tell_of_calibration(recipe, images, pixels, reporter)
     if ranks.world_size > 1:
         _tell_of(ranks, recipe, device, cache, reporter)
+    # Before training, which may take days: files that vanish meanwhile were trained on too.
+    known = TrainingImages.of(images, reporter) if ranks.is_first else None
     metrics = train_in_phases(
         recipe,
         images,
@@ -119,7 +121,7 @@ def carry_out(
             model=recipe.model,
             classes=images.classes,
             provenance=_provenance(recipe, environment["data"]["fingerprint"], folder),
-            training_images=TrainingImages.of(images, reporter),
+            training_images=known,
         )
         calibration, figures = measure_run(
             bundle, images, pixels, recipe.abstaining, device=device, reporter=reporter
