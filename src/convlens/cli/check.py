@@ -111,6 +111,8 @@ def check(
 
 
 def _show(found: "Preflight") -> None:
+    from convlens.preflight.codes import CODES
+
     console = stdout()
     for finding in found.findings:
         _show_finding(console, finding, allowed=finding.code in found.allowed)
@@ -118,7 +120,8 @@ def _show(found: "Preflight") -> None:
     if found.estimate is not None:
         console.print(f"a run would take {found.estimate.in_words()}")
     elif found.blocking:
-        console.print("errors stop training; --allow CODE lets one pass")
+        known = any(finding.code in CODES for finding in found.blocking)
+        console.print("errors stop training" + "; --allow CODE lets one pass" * known)
 
 
 def _show_finding(console: "PlainConsole", finding: "Finding", *, allowed: bool) -> None:
