@@ -43,6 +43,7 @@ OF_TRAINED: dict[str, Call] = {
 OF_RUNS: dict[str, Call] = {
     "report": lambda run, out: convlens.report(run, out=out / "r.html", quiet=True).is_file(),
     "train": lambda run, _: convlens.train(resume=run, quiet=True),
+    "resume": lambda run, _: convlens.resume(run, source=(X, Y), quiet=True),
 }
 OTHERS = {"check", "data_fetch", "data_info", "data_list", "look_augment", "look_convolution"}
 OTHERS |= {"look_pooling", "look_rate", "Run"}

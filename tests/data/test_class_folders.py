@@ -114,7 +114,7 @@ def test_an_empty_folder_beside_classes_is_no_class(tmp_path, write_classes):
     assert [s.path for s in found.skipped] == [str(tmp_path / "empty")]
 
 
-@pytest.mark.parametrize(("name", "content"), [("1.heic", "x"), ("1.jpg", "")])
+@pytest.mark.parametrize(("name", "content"), [("1.jxl", "x"), ("1.jpg", "")])
 def test_a_class_of_which_no_file_is_an_image_does_not_vanish_unsaid(
     tmp_path, write_classes, name, content
 ):

@@ -216,6 +216,6 @@ def test_arrays_are_handed_over_again(tmp_path: Path) -> None:
     with pytest.raises(ConvlensError, match="arrays in memory"):
         package.resume(run.folder, epochs=2, quiet=True)
     assert len(package.resume(run.folder, epochs=2, source=(x, y), quiet=True).history) == 2
-    with pytest.raises(ConvlensError, match="does not hold the images"):
+    with pytest.raises(ConvlensError, match="none of the images"):
         package.resume(run.folder, epochs=3, source=(x // 2, y), quiet=True)
     assert json.loads((run.folder / "metrics.json").read_text("utf-8"))["epochs"] == 2

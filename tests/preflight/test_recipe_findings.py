@@ -1,5 +1,6 @@
 """Every finding about a recipe on one made to have exactly that fault; silence on one without."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ def findings(asked: dict[str, Any], shown: ImageSet | None = None) -> dict[str, 
 def with_setting(asked: dict[str, Any], remedy: str) -> dict[str, Any]:
     """What is asked, with a remedy's ``--set`` options applied, as the command line would."""
     for option in remedy.split("--set ")[1:]:
-        asked = merge(asked, apply_setting({}, option.split(",  ")[0].split(" or ")[0].strip()))
+        typed = option.split(",  ")[0].split(" or ")[0].strip()
+        typed = shlex.split(typed)[0] if typed.startswith("'") else typed
+        asked = merge(asked, apply_setting({}, typed))
     return asked
 
 

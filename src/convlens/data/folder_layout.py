@@ -207,7 +207,8 @@ def _layout_of_splits(root: Path, splits: Sequence[_Split], others: Sequence[str
     ]
     unused += _loose_images(root, "an image outside any class folder")
     parents = [Parent(SPLITS.index(s.split), s.inner, s.folder.name) for s in used]
-    return Layout(tuple(sorted(parents, key=lambda p: p.split)), (), tuple(unused))
+    # In the order of their names, as ever: an image keeps its number, and so its draws.
+    return Layout(tuple(parents), (), tuple(unused))
 
 
 def _refuse_split_twice(root: Path, splits: Sequence[_Split]) -> None:

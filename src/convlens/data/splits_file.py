@@ -65,6 +65,8 @@ def read_split_rows(path: Path) -> dict[str, SplitRow]:
         rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     except (OSError, ValueError, csv.Error) as error:
         raise _bad(path, f"it cannot be read ({error})") from error
+    if not rows:
+        raise _bad(path, "it has no rows")
     found: dict[str, SplitRow] = {}
     for number, row in enumerate(rows, start=2):
         name, split = row.get("image"), row.get("split")

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from convlens.models.known_code import is_known_code, remember_code
     from convlens.models.names import is_own, known_models
     from convlens.models.own import OwnNetworkError
-    from convlens.models.own_code import failed, portable, untrusted
-    from convlens.models.own_source import with_source
+    from convlens.models.own_code import failed, portable
+    from convlens.models.own_source import untrusted, with_source
     from convlens.models.published import (
         PublishedWeights,
         expected_normalisation,
@@ -63,7 +63,7 @@ _HOME = {
     "published_weights": "published",
     "remember_code": "known_code",
     "training_head": "assemble",
-    "untrusted": "own_code",
+    "untrusted": "own_source",
     "uses_small_stem": "assemble",
     "watched_modules": "running",
     "with_source": "own_source",

@@ -15,7 +15,7 @@ from torch import nn
 
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
-from convlens.models.own_source import read_source, sha256, split_name
+from convlens.models.own_source import read_source, sha256, split_name, untrusted
 from convlens.models.spec import ModelSpec
 
 
@@ -140,23 +140,6 @@ def call(spec: ModelSpec, input_spec: InputSpec, *, classes: int, trust_code: bo
             code="bad-own-model",
         )
     return net
-
-
-def untrusted(called: str, digest: str | None, *, where: str = "") -> ConvlensError:
-    """The error for code that nobody has given their word for.
-
-    Args:
-        called: ``"path/to/file.py:function"``.
-        digest: the SHA-256 of its text; None where it stands in a file.
-        where: the file in which it can be read; empty where that goes without saying.
-    """
-    known_by = f", SHA-256 {digest}" if digest else ""
-    place = f" in {where}" if where else ""
-    return ConvlensError(
-        f"this network is code of its own ({called}{known_by}), and nothing of it was run; read "
-        f"it{place}, and pass --trust-code if you trust where it comes from",
-        code="untrusted-code",
-    )
 
 
 def failed(called: str, error: BaseException, *, module: str = "") -> ConvlensError:

@@ -54,3 +54,20 @@ def with_source(name: str) -> dict[str, str]:
         "source": source,
         "source_sha256": sha256(source),
     }
+
+
+def untrusted(called: str, digest: str | None, *, where: str = "") -> ConvlensError:
+    """The error for code that nobody has given their word for.
+
+    Args:
+        called: ``"path/to/file.py:function"``.
+        digest: the SHA-256 of its text; None where it stands in a file.
+        where: the file in which it can be read; empty where that goes without saying.
+    """
+    known_by = f", SHA-256 {digest}" if digest else ""
+    place = f" in {where}" if where else ""
+    return ConvlensError(
+        f"this network is code of its own ({called}{known_by}), and nothing of it was run; read "
+        f"it{place}, and pass --trust-code if you trust where it comes from",
+        code="untrusted-code",
+    )

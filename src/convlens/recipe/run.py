@@ -64,9 +64,14 @@ class Run:
         Raises:
             ConvlensError: its files are damaged.
         """
-        if surviving_folder(self.bundle) is not None:
-            return read_classes(self.folder)
-        if not (self.folder / "environment.json").is_file():
+        begun = (self.folder / "environment.json").is_file()
+        try:
+            if surviving_folder(self.bundle) is not None:
+                return read_classes(self.folder)
+        except ConvlensError:
+            if not begun:
+                raise  # else the run itself knows, and its bundle can be written again
+        if not begun:
             return None
         try:
             return tuple(map(str, self.environment["data"]["images"]["train"]))
