@@ -199,6 +199,12 @@ def reopen_source(
     """
     labelled, only_test = _read_again(source, settings or DataSettings(), reporter)
     names, rows = labelled.names(), read_split_rows(splits)
+    if not rows:
+        raise ConvlensError(
+            f"{splits} names no images; expected those that the run was trained on",
+            remedy="restore it",
+            code="bad-splits",
+        )
     changes = changes_since(rows, labelled, names, classes=classes, only_test=only_test)
     known = {normalised(name): number for number, name in enumerate(classes)}
     numbers = np.array([known.get(name, -1) for name in labelled.classes], np.int64)

@@ -62,11 +62,12 @@ def read_split_rows(path: Path) -> dict[str, SplitRow]:
     """
     try:
         text = path.read_text("utf-8-sig")
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        rows = list(reader)
     except (OSError, ValueError, csv.Error) as error:
         raise _bad(path, f"it cannot be read ({error})") from error
-    if not rows:
-        raise _bad(path, "it has no rows")
+    if not rows and not {"image", "split"} <= {*(reader.fieldnames or ())}:
+        raise _bad(path, f"its heading is {','.join(reader.fieldnames or ()) or 'missing'}")
     found: dict[str, SplitRow] = {}
     for number, row in enumerate(rows, start=2):
         name, split = row.get("image"), row.get("split")
