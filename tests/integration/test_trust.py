@@ -164,6 +164,16 @@ def test_the_run_of_another_user_resumes_only_when_trusted(
     assert convlens("train", "--resume", foreign).status == 0, "it was trusted, on this machine"
 
 
+def test_more_epochs_of_a_trusted_network_need_no_other_word(
+    foreign: Path, has_run: Callable[[], bool], convlens: Convlens
+) -> None:
+    epochs = ("--epochs", "9")
+    refused = convlens("resume", foreign, *epochs)
+    assert (refused.status, has_run()) == (2, False)
+    assert convlens("resume", foreign, *epochs, "--trust-code").status == 0
+    assert len(package.Run(foreign).history) == 9
+
+
 def test_a_run_never_names_code_outside_itself(
     foreign: Path, mine: tuple[str, Path], convlens: Convlens
 ) -> None:
