@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet
-from convlens.data import DataSettings, k_folds, open_source, read_splits, write_splits
+from convlens.data import (
+    DataSettings,
+    k_folds,
+    open_source,
+    read_splits,
+    reopen_source,
+    write_splits,
+)
 from convlens.data.labelled import UNSAID, Labelled
 from convlens.data.splits import split
 
@@ -106,6 +113,20 @@ def test_names_that_are_formulas_are_text_and_read_back(tmp_path, write_image):
         rows = list(csv.DictReader(file))
     assert not [row for row in rows if row["label"][0] in "=-" or row["image"][0] in "=-"]
     assert set(read_splits(tmp_path / "splits.csv").items()) == set(sides(images).items())
+
+
+def test_labels_that_are_formulas_are_read_back(tmp_path, write_image, listener):
+    for label in ("-ant", "=bee", "'-cow"):
+        for number in range(4):
+            write_image(tmp_path / "photos" / label / f"{number}.png")
+    images = open_source(tmp_path / "photos", reporter=listener)
+    path = tmp_path / "splits.csv"
+    write_splits(images, path)
+    found, changes = reopen_source(
+        tmp_path / "photos", classes=images.classes, splits=path, reporter=listener
+    )
+    assert not changes, changes.lines()
+    assert found.classes == images.classes
 
 
 def test_kept_splits_stay_when_images_are_added_and_the_seed_changes(kept, write_image, listener):

@@ -71,7 +71,7 @@ def read_split_rows(path: Path) -> dict[str, SplitRow]:
         if not name or split not in SPLITS:
             raise _bad(path, f"row {number} has the image '{name}' and the split '{split}'")
         name = original(name)
-        read = SplitRow(split, row.get("label") or "")
+        read = SplitRow(split, original(row.get("label") or ""))
         if found.setdefault(normalised(name), read).split != split:
             raise _bad(path, f"row {number} puts '{name}' in {split}, an earlier row elsewhere")
     return found
