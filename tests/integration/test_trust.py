@@ -146,8 +146,9 @@ def test_nothing_runs_before_the_checksums_were_read(
     if part == "bundle.json":
         change_json(path, lambda c: c["model"].update(source=c["model"]["source"] + "\nimport os"))
     else:
-        path.write_bytes(path.read_bytes()[:-1] + b"?")
-    with pytest.raises(ConvlensError, match="restore the bundle"):
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ConvlensError, match="restore (the bundle|it)"):
         package.load(foreign, trust_code=True)
     assert not has_run()
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.files import surviving_folder
 from convlens.core.reporter import Reporter
@@ -104,9 +105,9 @@ class Run:
         found = self.reopen(reporter)
         if found.changes.of_images():
             raise ConvlensError(
-                f"its images changed since {self.folder} began: "
-                f"{'; '.join(found.changes.lines())}; bring back what was there, or start a new "
-                f"run: convlens train --recipe {self.folder / 'recipe.toml'}",
+                f"its images changed since {self.folder} began: {'; '.join(found.changes.lines())}",
+                remedy="bring back what was there, or start a new run: "
+                + command("train", "--recipe", self.folder / "recipe.toml"),
                 code="changed-since",
             )
         for line in found.changes.lines():

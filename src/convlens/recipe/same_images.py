@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Reporter
 from convlens.core.words import counted
@@ -70,6 +71,6 @@ def _others(folder: Path, what: str) -> ConvlensError:
     return ConvlensError(
         f"the source does not hold the images of {folder}: {what}",
         remedy="pass an exact copy of what it was trained on, or start a new run: "
-        f"convlens train SOURCE --recipe {folder / 'recipe.toml'}",
+        + command("train", "SOURCE", "--recipe", folder / "recipe.toml"),
         code="other-images",
     )
