@@ -9,7 +9,6 @@ from pathlib import Path, PurePath
 import pytest
 
 import convlens
-
 from convlens.core.command_line import command
 from convlens.core.printable import printable
 
