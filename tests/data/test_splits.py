@@ -180,7 +180,7 @@ def test_arrays_are_named_by_their_pixels(tmp_path):
         ("image,split\n", "names none of the images"),
         ("image,split\nother.png,train\n", "names none of the images"),
         ("image,split\na/000.png,dev\n", "row 2 has the image 'a/000.png' and the split 'dev'"),
-        ("file,split\na/000.png,train\n", "the image 'None'"),
+        ("file,split\na/000.png,train\n", "its columns are file, split"),
         ("image,split\na/0.png,train\na/0.png,test\n", "an earlier row elsewhere"),
         ('image,split\n"a/0.png,train\n', "cannot be read"),
     ],
