@@ -259,3 +259,18 @@ def test_without_its_splits_other_classes_are_refused(
     (data / "ant").rename(data / "zant")
     with pytest.raises(ConvlensError, match="added: zant; removed: ant"):
         package.evaluate(run.folder, quiet=True)
+
+
+def test_images_that_moved_are_asked_for_by_the_option_that_takes_them(
+    here: tuple[Run, Path], convlens: Convlens, tmp_path: Path
+) -> None:
+    run, data = here
+    moved = data.rename(tmp_path / "moved")
+    for verb in (("evaluate",), ("resume", "--epochs", "21"), ("report",)):
+        words = (verb[0], run.folder, *verb[1:])
+        if verb[0] != "report":  # a report is written without its images
+            told = convlens(*words)
+            assert told.status == 2
+            assert "no longer where they were" in told.err
+            assert "--source" in told.err
+        assert convlens(*words, "--source", moved).status == 0
