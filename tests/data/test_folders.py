@@ -11,6 +11,7 @@ from convlens.data import DataSettings, open_source
 from convlens.data.archives import read_archive
 from convlens.data.folders import read_folder
 from convlens.data.image_set import SPLITS
+from convlens.data.tables import read_table
 
 
 def images(write_image, folder, n=4):
@@ -40,6 +41,24 @@ def test_a_metadata_table_says_the_classes(tmp_path, write_image, listener, name
         assert found.names() == ["0.png", "1.png", "2.png"]
         assert f"labels read from {name}" in found.notes
         assert f"1 image in photos/ left out: not named in {name}" in found.notes
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_table_inside_names_no_image_outside(tmp_path, write_image, listener, absolute):
+    root = images(write_image, tmp_path / "photos")
+    private = write_image(tmp_path / "private" / "me.png")
+    outside = str(private) if absolute else "../private/me.png"
+    metadata(root, [("0.png", "cat"), ("1.png", "dog"), ("sub/../2.png", "cat"), (outside, "dog")])
+    archive = Path(shutil.make_archive(str(root), "zip", tmp_path, "photos"))
+    in_archive = read_archive(archive, for_training=True, reporter=listener)
+    for found in (read_folder(root, DataSettings()), in_archive):
+        assert found.names() == ["0.png", "1.png", "2.png"]
+        assert [skipped.reason for skipped in found.skipped] == [
+            "row 5: outside the folder of the table"
+        ]
+        assert any("pass the table itself" in note for note in found.notes)
+    assert any("in photos.zip left out" in n or "in photos/ left" in n for n in in_archive.notes)
+    assert len(read_table(root / "metadata.csv", DataSettings())) == 4, "named by the user: theirs"
 
 
 def test_through_open_source(tmp_path, write_image, listener):

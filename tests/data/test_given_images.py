@@ -266,3 +266,11 @@ def _refused(source):
     with pytest.raises(ConvlensError) as caught:
         read_arrays(source)
     return caught.value.message
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_one_image_of_other_channels_is_not_many_images(channels):
+    with pytest.raises(ConvlensError, match=f"may be one image of {channels} channels"):
+        list_images(np.zeros((24, 24, channels), np.uint8))
+    given, _ = list_images(np.zeros((24, 24, channels, 1), np.uint8))
+    assert len(given) == 24

@@ -32,6 +32,22 @@ def test_find_images_refuses_what_is_not_there(tmp_path, listener):
     assert refusal([], listener).code == "no-images"
 
 
+def test_a_broken_link_or_an_empty_folder_loses_no_other_image(tmp_path, write_image, listener):
+    image = write_image(tmp_path / "a.png")
+    link, empty = tmp_path / "b.png", tmp_path / "empty"
+    link.symlink_to(tmp_path / "nowhere.png")
+    empty.mkdir()
+    found, skipped = find_images([link, empty, image], listener)
+    assert found == [str(image)]
+    assert [(s.path, s.reason) for s in skipped] == [
+        (str(link), "a link to what does not exist"),
+        (str(empty), "no image in this folder"),
+    ]
+    assert len(listener.warned) == 1
+    assert "what is there cannot be used (b.png: a link" in refusal([link], listener).message
+    assert "it is empty" in refusal([empty], listener).message
+
+
 @pytest.mark.parametrize(
     ("name", "hidden"),
     [

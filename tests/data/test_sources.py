@@ -101,6 +101,12 @@ def test_what_cannot_be_opened(listener, source, code, words):
             assert word in error.message
 
 
+def test_a_url_is_called_one(listener):
+    for source in ("https://example.org/a.zip", "s3://bucket/photos"):
+        with pytest.raises(ConvlensError, match=r"is a URL; expected .*; download it"):
+            open_source(source, reporter=listener)
+
+
 def test_arrays_of_one_class(listener):
     arrays = np.zeros((4, 2, 2), np.uint8), np.zeros(4, int)
     assert refusal(open_source, arrays, reporter=listener).code == "one-class"

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet
-from convlens.data import DataSettings, k_folds, open_source, read_splits, write_splits
+from convlens.data import (
+    DataSettings,
+    k_folds,
+    open_source,
+    read_splits,
+    reopen_source,
+    write_splits,
+)
 from convlens.data.labelled import UNSAID, Labelled
 from convlens.data.splits import split
 
@@ -108,6 +115,20 @@ def test_names_that_are_formulas_are_text_and_read_back(tmp_path, write_image):
     assert set(read_splits(tmp_path / "splits.csv").items()) == set(sides(images).items())
 
 
+def test_labels_that_are_formulas_are_read_back(tmp_path, write_image, listener):
+    for label in ("-ant", "=bee", "'-cow"):
+        for number in range(4):
+            write_image(tmp_path / "photos" / label / f"{number}.png")
+    images = open_source(tmp_path / "photos", reporter=listener)
+    path = tmp_path / "splits.csv"
+    write_splits(images, path)
+    found, changes = reopen_source(
+        tmp_path / "photos", classes=images.classes, splits=path, reporter=listener
+    )
+    assert not changes, changes.lines()
+    assert found.classes == images.classes
+
+
 def test_kept_splits_stay_when_images_are_added_and_the_seed_changes(kept, write_image, listener):
     root, path, before = kept
     for number in range(40):
@@ -159,7 +180,7 @@ def test_arrays_are_named_by_their_pixels(tmp_path):
         ("image,split\n", "names none of the images"),
         ("image,split\nother.png,train\n", "names none of the images"),
         ("image,split\na/000.png,dev\n", "row 2 has the image 'a/000.png' and the split 'dev'"),
-        ("file,split\na/000.png,train\n", "the image 'None'"),
+        ("file,split\na/000.png,train\n", "its columns are file, split"),
         ("image,split\na/0.png,train\na/0.png,test\n", "an earlier row elsewhere"),
         ('image,split\n"a/0.png,train\n', "cannot be read"),
     ],

@@ -216,3 +216,19 @@ def test_a_network_named_as_a_text_in_a_recipe_is_not_dropped(
     refused(
         convlens("train", "digits", "--recipe", tmp_path / "recipe.toml"), "model is 'resnet50'"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("train", "x", "--epochs", "many"), "as an integer. Try 'convlens train --help'."),
+        (("train", "x", "--seeed", "1"), "Try 'convlens train --help'."),
+        (("predict", "x"), "'IMAGE...'. Try 'convlens predict --help'."),
+    ],
+)
+def test_a_usage_error_is_two_sentences(
+    words: tuple[str, ...], said: str, convlens: Convlens
+) -> None:
+    told = convlens(*words)
+    assert told.status == 2
+    assert said in " ".join(told.err.split())

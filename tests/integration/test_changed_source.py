@@ -198,10 +198,8 @@ def test_a_file_replaced_by_one_of_its_size_is_no_longer_what_the_run_began_with
     moved.rename(data)
     (run.folder / "metrics.json").unlink()
     assert convlens("train", "--resume", run.folder).status == 0
-    file = data / "ant" / "a00.png"
-    content = bytearray(file.read_bytes())
-    content[-20] ^= 1
-    file.write_bytes(content)
+    other, *_, file = sorted((data / "ant").iterdir(), key=lambda path: path.stat().st_size)
+    file.write_bytes(other.read_bytes().ljust(file.stat().st_size, b"\0"))
     refused = convlens("train", "--resume", run.folder)
     assert refused.status == 2
     assert "its images (files of the same names have other contents" in refused.err
@@ -261,3 +259,18 @@ def test_without_its_splits_other_classes_are_refused(
     (data / "ant").rename(data / "zant")
     with pytest.raises(ConvlensError, match="added: zant; removed: ant"):
         package.evaluate(run.folder, quiet=True)
+
+
+def test_images_that_moved_are_asked_for_by_the_option_that_takes_them(
+    here: tuple[Run, Path], convlens: Convlens, tmp_path: Path
+) -> None:
+    run, data = here
+    moved = data.rename(tmp_path / "moved")
+    for verb in (("evaluate",), ("resume", "--epochs", "21"), ("report",)):
+        words = (verb[0], run.folder, *verb[1:])
+        if verb[0] != "report":  # a report is written without its images
+            told = convlens(*words)
+            assert told.status == 2
+            assert "no longer where they were" in told.err
+            assert "--source" in told.err
+        assert convlens(*words, "--source", moved).status == 0

@@ -189,6 +189,21 @@ def test_what_resuming_needs_is_refused_and_the_rest_is_written_again(
         assert convlens("report", run).status == 0
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_bundle_with_other_classes_is_written_again(
+    run: Path, convlens: Convlens, *, moved: bool
+) -> None:
+    """As its message promises: `resume` takes the classes that the run began with."""
+    manifest = run / "bundle" / "bundle.json"
+    content = json.loads(manifest.read_text("utf-8"))
+    whole, source = content["classes"], package.Run(run).recipe.source
+    manifest.write_text(json.dumps(content | {"classes": whole[1:]}), "utf-8")
+    assert "writes it again" in convlens("inspect", run).err
+    again = convlens("resume", run, *(("--source", source) if moved else ()))
+    assert again.status == 0, again.err
+    assert json.loads(manifest.read_text("utf-8"))["classes"] == whole
+
+
 def test_a_value_that_was_edited_in_a_checkpoint_is_noticed(run: Path, convlens: Convlens) -> None:
     path = run / "checkpoint" / "state.json"
     values = json.loads(path.read_text("utf-8"))

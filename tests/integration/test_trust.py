@@ -146,8 +146,9 @@ def test_nothing_runs_before_the_checksums_were_read(
     if part == "bundle.json":
         change_json(path, lambda c: c["model"].update(source=c["model"]["source"] + "\nimport os"))
     else:
-        path.write_bytes(path.read_bytes()[:-1] + b"?")
-    with pytest.raises(ConvlensError, match="restore it"):
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ConvlensError, match="restore (the bundle|it)"):
         package.load(foreign, trust_code=True)
     assert not has_run()
 
@@ -162,6 +163,16 @@ def test_the_run_of_another_user_resumes_only_when_trusted(
     assert (done.status, has_run()) == (0, True)
     assert "from the code that" in " ".join(done.err.split())
     assert convlens("train", "--resume", foreign).status == 0, "it was trusted, on this machine"
+
+
+def test_more_epochs_of_a_trusted_network_need_no_other_word(
+    foreign: Path, has_run: Callable[[], bool], convlens: Convlens
+) -> None:
+    epochs = ("--epochs", "9")
+    refused = convlens("resume", foreign, *epochs)
+    assert (refused.status, has_run()) == (2, False)
+    assert convlens("resume", foreign, *epochs, "--trust-code").status == 0
+    assert len(package.Run(foreign).history) == 9
 
 
 def test_a_run_never_names_code_outside_itself(

@@ -105,6 +105,14 @@ class Net(nn.Sequential):
 def build(classes):
     return Net(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(7200, classes))
 """
+DETACHED = """
+class Net(nn.Sequential):
+    def forward(self, x):
+        return self[2](self[1](self[0](x).detach()))
+
+def build(classes):
+    return Net(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(7200, classes))
+"""
 SKIP = """
 class Net(nn.Sequential):
     def forward(self, x):
@@ -201,6 +209,7 @@ def test_a_module_is_taken_apart_where_that_is_the_same_network(
         FUNCTIONAL,
         BIAS_OF_ITS_OWN,
         DROPOUT_IN_TRAINING,
+        DETACHED,
         SKIP,
         CHILD_OUT_OF_ITS_CONTEXT,
     ],

@@ -39,9 +39,8 @@ def findings(asked: dict[str, Any], shown: ImageSet | None = None) -> dict[str, 
 def with_setting(asked: dict[str, Any], remedy: str) -> dict[str, Any]:
     """What is asked, with a remedy's ``--set`` options applied, as the command line would."""
     for option in remedy.split("--set ")[1:]:
-        typed = option.split(",  ")[0].split(" or ")[0].strip()
-        typed = shlex.split(typed)[0] if typed.startswith("'") else typed
-        asked = merge(asked, apply_setting({}, typed))
+        (word,) = shlex.split(option.split(",  ")[0].split(" or ")[0].strip())
+        asked = merge(asked, apply_setting({}, word))
     return asked
 
 
@@ -177,6 +176,38 @@ def build(classes):
         file = tmp_path / f"net{len(ending)}.py"
         file.write_text(code % ending)
         assert findings({"model": {"name": f"{file}:build"}}).keys() == codes
+
+
+@pytest.mark.parametrize(
+    ("forward", "names"),
+    [
+        ("self.head(self.conv(x).mean((2, 3)))", None),
+        ("self.head(self.conv(x).detach().mean((2, 3)))", ["conv.weight", "conv.bias"]),
+        ("self.head(x.new_tensor(self.conv(x).data.numpy()).mean((2, 3)))", ["conv.weight"]),
+        ("self.head(x.repeat(1, 2, 1, 1)[:, :4].mean((2, 3)))", ["conv.weight"]),  # not used
+    ],
+)
+def test_weights_that_no_gradient_reaches(
+    tmp_path: Path, forward: str, names: list[str] | None
+) -> None:
+    file = tmp_path / "net.py"
+    file.write_text(f"""
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, classes)
+    def forward(self, x):
+        return {forward}
+def build(classes):
+    return Net(classes)
+""")
+    found = findings({"model": {"name": f"{file}:build"}})
+    assert ("no-gradient" in found) == (names is not None)
+    for name in names or ():
+        assert name in found["no-gradient"].message
+        assert found["no-gradient"].severity == "warning"
+        assert found["no-gradient"].evidence["weights"] == 112
 
 
 def test_code_that_scales_pixels_again(tmp_path: Path) -> None:

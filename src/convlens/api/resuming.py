@@ -112,7 +112,7 @@ def resume_run(
             if source is None:
                 images = run.images_to_resume(reporter)
             else:
-                images = moved_images(run, source, reporter)
+                images = moved_images(run, source, reporter, resuming=True)
                 recipe = recipe.model_copy(update={"source": source_name(source)})
         run = carry_out(
             recipe,

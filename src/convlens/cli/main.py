@@ -100,7 +100,9 @@ def _run(words: list[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             sys.stderr.write(error.format_message() + "\n")
             return 2
-        message = f"{error.format_message()} Try 'convlens {_verb(words)}--help'."
+        problem = error.format_message()
+        end = "" if problem.endswith((".", "?", ")")) else "."
+        message = f"{problem}{end} Try 'convlens {_verb(words)}--help'."
         show_error(message, code="usage", as_json=as_json)
         return 2
     except (KeyboardInterrupt, typer.Abort):

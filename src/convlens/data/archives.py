@@ -53,18 +53,20 @@ def read_archive(
         raise ConvlensError(
             problem, remedy=remedy, between=error.between, code=error.code
         ) from error
+    notes = tuple(_of_archive(note, folder, path) for note in labelled.notes)
     note = f"read from {inner.relative_to(folder)}/ in {path.name}"
     return replace(
         labelled,
         name=archive_name(path) or path.stem,
-        notes=labelled.notes if inner == folder else (*labelled.notes, note),
+        notes=notes if inner == folder else (*notes, note),
     )
 
 
 def _of_archive(text: str, folder: Path, path: Path) -> str:
-    """An error's text with the archive for the folder it is unpacked in, which nobody knows."""
+    """A text with the archive for the folder it is unpacked in, which nobody knows."""
     text = text.replace(f"pass {folder}{os.sep}", "unpack the archive and pass ")
-    return text.replace(str(folder), str(path))
+    text = text.replace(str(folder), str(path))
+    return text.replace(f"in {folder.name}/", f"in {path.name}")
 
 
 def unpack(path: Path, reporter: Reporter) -> Path:

@@ -166,6 +166,14 @@ def _refuse_ambiguous(array: NDArray[Any], name: str, count: int | None) -> None
             f"to know which: pass {name}.transpose(1, 2, 0) for one image ({name}.permute(1, 2, 0) "
             f"for a tensor), or {name}[..., None] for {first} grey ones",
         )
+    last = array.shape[2]
+    if last < _SMALLEST <= min(array.shape[:2]) and count is None:
+        raise bad_arrays(
+            f"{name} has shape {shape_of(array)}, which may be one image of {last} channels, or "
+            f"{first} grey images {last} pixels wide",
+            f"1 (grey) or 3 (RGB) channels: pass {name}[..., :1] for the first channel of one "
+            f"image, or {name}[..., None] for {first} grey ones",
+        )
 
 
 def _refuse_flattened(array: NDArray[Any], name: str, flat: int | None) -> None:

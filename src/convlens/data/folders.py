@@ -24,7 +24,8 @@ def read_folder(root: Path, settings: DataSettings, *, for_training: bool = True
 
     A file ``metadata.csv`` (``.jsonl``, ``.parquet``) that names files and labels, as the
     ``imagefolder`` layout of Hugging Face has it, says the classes: in the folder itself, or in
-    each of its folders named like splits. Without one, folders are the classes.
+    each of its folders named like splits. It names files in the folder alone: who passes a folder,
+    or an archive, means no others. Without such a file, folders are the classes.
 
     Args:
         root: the folder.
@@ -37,7 +38,9 @@ def read_folder(root: Path, settings: DataSettings, *, for_training: bool = True
     parts = _metadata(root, settings) if settings.class_level is None else []
     if not parts:
         return read_class_folders(root, for_training=for_training, class_level=settings.class_level)
-    labelled = read_tables(parts, settings, for_training=for_training, splits_from_folders=True)
+    labelled = read_tables(
+        parts, settings, for_training=for_training, splits_from_folders=True, within=root
+    )
     names = " and ".join(path.relative_to(root).as_posix() for path, _ in parts)
     notes = (f"labels read from {names}", *labelled.notes)
     named = {str(Path(path).absolute()) for path in labelled.paths or ()}

@@ -153,13 +153,19 @@ def find_images(
     """
     skipped: list[Skipped] = []
     found: list[str] = []
+    empty: list[Skipped] = []
     for path in map(Path, paths):
         if is_dir(path):
             walk = Walk(path)
-            found += walk.images(path)
+            images = walk.images(path)
+            found += images
             skipped += walk.skipped
+            if not (images or walk.skipped):
+                empty.append(Skipped(str(path), "no image in this folder"))
         elif exists(path):
             found.append(str(path))
+        elif path.is_symlink():
+            skipped.append(Skipped(str(path), "a link to what does not exist", unreadable=True))
         else:
             raise ConvlensError(
                 f"no such file or folder: {path}; expected image files, or folders of them",
@@ -167,6 +173,7 @@ def find_images(
             )
     if not found:
         raise no_images(some(map(str, paths)) or "nothing", skipped)
+    skipped += empty
     tell_skipped(skipped, reporter)
     return found, tuple(skipped)
 
@@ -176,7 +183,9 @@ def no_images(where: str, skipped: Sequence[Skipped]) -> ConvlensError:
     looked_at = "it is empty"
     if skipped:
         what = (f"{Path(s.path).name}: {s.reason}" for s in skipped)
-        looked_at = f"of {len(skipped):,} files and folders none could be used ({some(what, 3)})"
+        several = len(skipped) > 1
+        which = f"of {len(skipped):,} files and folders none" if several else "what is there cannot"
+        looked_at = f"{which} {'could ' * several}be used ({some(what, 3)})"
     return ConvlensError(
         f"no images in {where}: {looked_at}; "
         "expected JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF, TIFF or PPM files in class folders",

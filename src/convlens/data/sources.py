@@ -27,6 +27,7 @@ from convlens.data.settings import DataSettings
 from convlens.data.source_changes import SourceChanges, changes_since
 from convlens.data.splits import image_set, split
 from convlens.data.splits_file import read_split_rows
+from convlens.data.table_paths import is_address
 from convlens.data.tables import TABLE_SUFFIXES, read_table
 
 Source: TypeAlias = str | Path | tuple[Any, Any]
@@ -272,6 +273,12 @@ def _read(
         )
     if exists(path):
         raise ConvlensError(f"{source} is a file; expected {_forms()}", code="unknown-source")
+    if is_address(str(source)):
+        raise ConvlensError(
+            f"{source} is a URL; expected {_forms()}",
+            remedy="download it, and pass the file or the folder",
+            code="no-such-source",
+        )
     nearest = get_close_matches(str(source), known_datasets(), n=1)
     hint = f"did you mean '{nearest[0]}'? Expected" if nearest else "expected"
     raise ConvlensError(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from convlens.core.csv_cells import csv_text, original
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_text
+from convlens.core.words import some
 from convlens.data.image_set import SPLITS, ImageSet, normalised
 from convlens.data.labelled import UNSAID
 
@@ -62,19 +63,19 @@ def read_split_rows(path: Path) -> dict[str, SplitRow]:
     """
     try:
         text = path.read_text("utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        rows = list(reader)
+        table = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        columns, rows = table.fieldnames or [], list(table)
     except (OSError, ValueError, csv.Error) as error:
         raise _bad(path, f"it cannot be read ({error})") from error
-    if not rows and not {"image", "split"} <= {*(reader.fieldnames or ())}:
-        raise _bad(path, f"its heading is {','.join(reader.fieldnames or ()) or 'missing'}")
+    if not {"image", "split"} <= {*columns}:
+        raise _bad(path, f"its columns are {some(columns, 5) or 'none'}")
     found: dict[str, SplitRow] = {}
     for number, row in enumerate(rows, start=2):
         name, split = row.get("image"), row.get("split")
         if not name or split not in SPLITS:
             raise _bad(path, f"row {number} has the image '{name}' and the split '{split}'")
         name = original(name)
-        read = SplitRow(split, row.get("label") or "")
+        read = SplitRow(split, original(row.get("label") or ""))
         if found.setdefault(normalised(name), read).split != split:
             raise _bad(path, f"row {number} puts '{name}' in {split}, an earlier row elsewhere")
     return found

@@ -27,20 +27,24 @@ class FileFinder:
 
     Args:
         folder: what names are relative to.
+        within: the folder that no name may lead out of; None where names may lead anywhere.
 
     Attributes:
         completed: the first name that was completed, and how; None where none was.
         completions: how many were.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, within: Path | None = None) -> None:
         self.completed: tuple[str, str] | None = None
         self.completions = 0
         self._folder = folder
+        self._within = None if within is None else os.path.join(os.path.abspath(within), "")  # noqa: PTH100, PTH118
         self._stems: dict[str, dict[str, list[str]]] = {}
 
     def find(self, name: str) -> str:
         """The path of an image file; empty where there is none."""
+        if self._leads_out(name):
+            return ""
         for plain in _spellings(name):
             path = self._path(plain)
             if _is_regular(path):
@@ -63,6 +67,8 @@ class FileFinder:
         """Why a name has no file, in a few words."""
         if is_address(name):
             return "a web address, not a file"
+        if self._leads_out(name):
+            return "outside the folder of the table"
         files = self._with_stem(self._path(name)) if name else []
         if len(files) > 1 and not _has_image_suffix(name):
             return f"no such file, and several with a suffix ({some(Path(f).name for f in files)})"
@@ -72,6 +78,11 @@ class FileFinder:
         """What may have been meant by a name without a file; empty where nothing is near."""
         if is_address(name):
             return "convlens reads files: download the images, and write their paths"
+        if self._leads_out(name):
+            return (
+                "a folder's or an archive's own table names images in it; for images elsewhere, "
+                "pass the table itself as SOURCE"
+            )
         plain = _spellings(name)[-1] if name else ""
         if not plain:
             return ""
@@ -82,6 +93,13 @@ class FileFinder:
         if elsewhere:
             return f"there is {elsewhere}: write names from {self._folder.resolve()} on"
         return f"names are relative to the table's folder, {self._folder.resolve()}"
+
+    def _leads_out(self, name: str) -> bool:
+        """Whether any spelling of a name leads out of the folder that it has to stay in."""
+        if self._within is None:
+            return False
+        paths = (os.path.abspath(self._path(plain)) for plain in _spellings(name))  # noqa: PTH100
+        return not all(path.startswith(self._within) for path in paths)
 
     def _path(self, name: str) -> str:
         return os.path.normpath(self._folder / name)

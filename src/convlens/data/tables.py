@@ -75,6 +75,7 @@ def read_tables(
     *,
     for_training: bool = True,
     splits_from_folders: bool = False,
+    within: Path | None = None,
 ) -> Labelled:
     """Read several tables as one.
 
@@ -84,6 +85,7 @@ def read_tables(
         for_training: as for `read_table`.
         splits_from_folders: whether files in folders named like splits are in these splits, where
             no column says so.
+        within: the folder that no file name may lead out of; None where they may lead anywhere.
 
     Raises:
         ConvlensError: as `read_table`.
@@ -91,7 +93,7 @@ def read_tables(
     where = str(parts[0][0])
     found = _Rows()
     for path, split in parts:
-        _read_rows(path, split, settings, found)
+        _read_rows(path, split, settings, found, within)
     if found.conflicts:
         raise ConvlensError(
             f"{where} says two things of {counted(len(found.conflicts), 'file')}: "
@@ -123,13 +125,15 @@ def read_tables(
     )
 
 
-def _read_rows(path: Path, split: int, settings: DataSettings, found: _Rows) -> None:
+def _read_rows(
+    path: Path, split: int, settings: DataSettings, found: _Rows, within: Path | None
+) -> None:
     columns, records = read_records(path, (settings.image_column, *IMAGE_COLUMNS))
     named = find_columns(path, columns, records, settings)
     found.notes += named.notes
     found.unused_splits += [named.unused_split] if named.unused_split else []
     found.grouped |= "group" in named.names
-    finder = FileFinder(path.parent)
+    finder = FileFinder(path.parent, within)
     reader = _RowReader(path, named.names, split, settings, finder)
     before, repeated = len(found.rows), 0
     for number, record in records:

@@ -1,15 +1,15 @@
 """Take a module apart into stages and a head, where that is provably the same network.
 
 Its children are run one after another, and the result is compared with the module's own, bit for
-bit, in evaluation and in training. What differs (a skip, an activation in ``forward``, a child used
-twice) cannot be taken apart this way.
+bit, in evaluation and in training, and so are the gradients. What differs (a skip, an activation or
+a ``detach()`` in ``forward``, a child used twice) cannot be taken apart this way.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,8 @@ def take_apart(
     """
     for stages, head in _candidates(net, sample, names):
         parts = nn.Sequential(*stages.values(), head)
-        if stages and _same_tensors(net, parts) and _same_function(net, parts, sample):
+        same = stages and _same_tensors(net, parts) and _same_function(net, parts, sample)
+        if same and _same_gradients(net, parts, sample):
             return stages, head
     return None
 
@@ -153,6 +154,35 @@ def _same_function(net: nn.Module, parts: nn.Module, sample: Tensor) -> bool:
         if not (isinstance(own, Tensor) and isinstance(ours, Tensor) and torch.equal(own, ours)):
             return False
     return True
+
+
+def _same_gradients(net: nn.Module, parts: nn.Module, sample: Tensor) -> bool:
+    """Whether the same weights learn, and the same: ``detach()`` in a forward is no child."""
+    own, ours = (_gradients(module, [*net.parameters()], sample) for module in (net, parts))
+    if own is None or ours is None:
+        return own is ours
+    return all(
+        a is b
+        if a is None or b is None
+        else torch.allclose(a, b, rtol=1e-3, atol=1e-6, equal_nan=True)
+        for a, b in zip(own, ours, strict=True)
+    )
+
+
+def _gradients(
+    module: nn.Module, weights: Sequence[Tensor], sample: Tensor
+) -> list[Tensor | None] | None:
+    """The gradient of each weight in a copy of a module; None where the backward pass fails."""
+    copies: dict[int, Any] = {}
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(mode=False), torch.enable_grad():
+        torch.manual_seed(0)
+        try:
+            outputs = deepcopy(module, copies).train()(sample.clone())
+            if outputs.requires_grad:
+                outputs.square().sum().backward()
+        except Exception:  # noqa: BLE001 - the user's code may raise anything
+            return None
+    return [copies[id(weight)].grad for weight in weights]
 
 
 def _presentable(stages: Stages) -> Stages:

@@ -134,7 +134,7 @@ def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
     except ValidationError as error:
         raise damaged_bundle(folder, f"{MANIFEST}: {problems(error)}") from error
     except _UNUSABLE as error:
-        reason = (str(error).splitlines() or [""])[0]
+        reason = " ".join(map(str.strip, str(error).splitlines()[:2]))
         raise damaged_bundle(folder, f"{type(error).__name__}: {reason}") from error
     return Bundle(
         classifier=classifier.eval(),

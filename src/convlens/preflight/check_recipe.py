@@ -9,6 +9,7 @@ from convlens.preflight.plan import Plan
 _FINDINGS: tuple[Callable[[Plan], Finding | None], ...] = (
     network_findings.network_refuses,
     network_findings.softmax_output,
+    network_findings.weights_without_gradient,
     training_findings.scaled_twice,
     training_findings.not_scaled,
     network_findings.memory,

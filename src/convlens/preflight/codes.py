@@ -223,6 +223,14 @@ CODES: Mapping[str, Code] = {
         "The network ends in a softmax or a sigmoid, and the loss expects logits.",
         "Leave the last activation out.",
     ),
+    "no-gradient": Code(
+        "warning",
+        "recipe",
+        "Weights of your own network are to learn, and no gradient reaches them: they stay as "
+        "they were drawn.",
+        "Look for `no_grad()`, `detach()`, `.data` or `numpy()` in its `forward`; leave out or "
+        "freeze what it does not use.",
+    ),
     "scaled-twice": Code(
         "error",
         "recipe",

@@ -5,6 +5,7 @@ import re
 
 import torch
 
+from convlens.core.words import some
 from convlens.data import available_memory, gigabytes
 from convlens.models import portable
 from convlens.preflight.finding import Finding, found
@@ -100,6 +101,24 @@ def softmax_output(plan: Plan) -> Finding | None:
         "expects logits: it would learn slowly and be unsure of everything",
         f"leave the last {what} out of the network; the loss and predict apply it",
         ends_in=what,
+    )
+
+
+def weights_without_gradient(plan: Plan) -> Finding | None:
+    """Weights of a network of the user's own that are to learn and that no gradient reaches."""
+    if not plan.out_of_reach or plan.network is None:
+        return None
+    weights = dict(plan.network.named_parameters())
+    lost = sum(weights[name].numel() for name in plan.out_of_reach)
+    names = some((f"'{name}'" for name in plan.out_of_reach), 3)
+    return found(
+        "no-gradient",
+        f"no gradient reaches {lost:,} weights that are to learn ({names}): they stay as they were "
+        "drawn",
+        "look for no_grad(), detach(), .data or numpy() in the network's forward; leave out layers "
+        "that it does not use, or freeze them with requires_grad_(False)",
+        weights=lost,
+        names=list(plan.out_of_reach),
     )
 
 

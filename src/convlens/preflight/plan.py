@@ -30,6 +30,7 @@ class Plan:
         refusal: why it cannot.
         device: where it is to be trained; None where that is not known.
         processes: how many share each batch.
+        out_of_reach: weights of a network of the user's own that are to learn and get no gradient.
     """
 
     recipe: Recipe
@@ -39,6 +40,7 @@ class Plan:
     refusal: ConvlensError | None
     device: torch.device | None = None
     processes: int = 1
+    out_of_reach: tuple[str, ...] = ()
 
     @property
     def samples(self) -> int:
@@ -99,12 +101,13 @@ def plan_of(
     """
     model = recipe.model
     network, found, refusal = None, None, None
+    out_of_reach: tuple[str, ...] = ()
     try:
         with torch.random.fork_rng(devices=[]), own_networks_explained():
             torch.manual_seed(0)
             network = build_architecture(model, recipe.input, classes=len(images.classes))
         samples, where = len(images.splits["train"]), device or torch.device("cpu")
-        try_own_network(network, recipe, samples=samples, device=where)
+        out_of_reach = try_own_network(network, recipe, samples=samples, device=where)
         freeze(network, _widest(recipe, network))
         found = trace(network, recipe.input.shape)
     except ConvlensError as error:
@@ -117,6 +120,7 @@ def plan_of(
         refusal=refusal,
         device=device,
         processes=processes,
+        out_of_reach=out_of_reach,
     )
 
 

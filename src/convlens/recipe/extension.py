@@ -59,7 +59,8 @@ def with_epochs(recipe: Recipe, folder: Path, epochs: int) -> Recipe:
     else:
         training["epochs"] = epochs
     training.pop("budget_seconds", None)
-    return validated(Recipe, asked, what=f"with {epochs} epochs the recipe")
+    longer = validated(Recipe, asked, what=f"with {epochs} epochs the recipe")
+    return longer.model_copy(update={"model": recipe.model})  # with the word for its code
 
 
 def replan(

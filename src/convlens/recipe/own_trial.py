@@ -32,7 +32,7 @@ _STEPS = 2
 
 def try_own_network(
     network: Classifier, recipe: Recipe, *, samples: int, device: torch.device
-) -> None:
+) -> tuple[str, ...]:
     """Refuse a network of the user's own that cannot be trained, or used on a single image.
 
     Args:
@@ -41,11 +41,14 @@ def try_own_network(
         samples: training images.
         device: where it is to be trained.
 
+    Returns:
+        The weights that are to learn and to which no phase's loss leads back, by name.
+
     Raises:
         ConvlensError: it fails; names the module, and what to change.
     """
     if not recipe.model.is_own:
-        return
+        return ()
     trial = _Trial(network, recipe, device)
     batch_size = recipe.training.batch_size
     last = samples % batch_size or batch_size  # filled up where it has to be normalised
@@ -55,6 +58,7 @@ def try_own_network(
         for train in dict.fromkeys(phase.train for phase in recipe.training.plan):
             trial.phase(train, sorted({_IMAGES, smallest}))
         trial.saving()
+    return trial.out_of_reach()
 
 
 class _Trial:
@@ -67,6 +71,8 @@ class _Trial:
         self._network = placed(deepcopy(network), device, channels_last=settings.channels_last)
         self._device = device
         self._outputs = 1 if recipe.model.one_output else None
+        self._learning: dict[str, None] = {}  # in order, by name
+        self._reached: set[str] = set()
 
     def phase(self, train: str, sizes: list[int]) -> None:
         """Steps of a phase, on batches of each size."""
@@ -83,10 +89,22 @@ class _Trial:
                 raise
             except Exception as error:
                 raise self._backward_failed(error, images) from error
+            self._note_gradients()
             try:
                 optimiser.step()
             except Exception as error:
                 raise failed(f"{self._called}, in a step of {settings.name},", error) from error
+
+    def _note_gradients(self) -> None:
+        for name, weight in self._network.named_parameters():
+            if weight.requires_grad:
+                self._learning[name] = None
+                if weight.grad is not None:
+                    self._reached.add(name)
+
+    def out_of_reach(self) -> tuple[str, ...]:
+        """The weights that were to learn in some phase and had a gradient in none."""
+        return tuple(name for name in self._learning if name not in self._reached)
 
     def _loss(self, network: nn.Module, images: int) -> Tensor:
         settings = self._recipe.training

@@ -1,9 +1,11 @@
 """A run: what happened, in a folder."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.files import surviving_folder
 from convlens.core.reporter import Reporter
@@ -64,14 +66,20 @@ class Run:
         Raises:
             ConvlensError: its files are damaged.
         """
-        begun = (self.folder / "environment.json").is_file()
-        try:
-            if surviving_folder(self.bundle) is not None:
-                return read_classes(self.folder)
-        except ConvlensError:
-            if not begun:
-                raise  # else the run itself knows, and its bundle can be written again
-        if not begun:
+        if surviving_folder(self.bundle) is not None:
+            return read_classes(self.folder)
+        return self.classes_at_start
+
+    @property
+    def classes_at_start(self) -> tuple[str, ...] | None:
+        """Its class names as it recorded them when it began, whatever became of its bundle.
+
+        None before it has begun.
+
+        Raises:
+            ConvlensError: its files are damaged.
+        """
+        if not (self.folder / "environment.json").is_file():
             return None
         try:
             return tuple(map(str, self.environment["data"]["images"]["train"]))
@@ -106,29 +114,32 @@ class Run:
         Raises:
             ConvlensError: as `images`, or the run's images changed.
         """
-        found = self.reopen(reporter)
+        found = self.reopen(reporter, classes=self.classes_at_start)
         if found.changes.of_images():
             raise ConvlensError(
-                f"its images changed since {self.folder} began: "
-                f"{'; '.join(found.changes.lines())}; bring back what was there, or start a new "
-                f"run: convlens train --recipe {self.folder / 'recipe.toml'}",
+                f"its images changed since {self.folder} began: {'; '.join(found.changes.lines())}",
+                remedy="bring back what was there, or start a new run: "
+                + command("train", "--recipe", self.folder / "recipe.toml"),
                 code="changed-since",
             )
         for line in found.changes.lines():
             reporter.warn(line)
         return found.images
 
-    def reopen(self, reporter: Reporter, *, source: Any = None) -> RunImages:
+    def reopen(
+        self, reporter: Reporter, *, source: Any = None, classes: Sequence[str] | None = None
+    ) -> RunImages:
         """As `images`, with what changed; raises as `images`.
 
         Args:
             reporter: told what was found.
             source: where the images are now; None for where they were.
+            classes: what they are numbered by; None for `classes`, those of the bundle.
         """
         return open_run_images(
             self.folder,
             self.recipe,
-            classes=self.classes,
+            classes=classes or self.classes,
             splits=self.folder / SPLITS_FILE,
             source=source,
             reporter=reporter,

@@ -57,6 +57,28 @@ def open_run_images(
             code="no-source",
         )
     where = recipe.source if source is None else source
+    try:
+        return _opened(where, recipe, folder, classes=classes, splits=splits, reporter=reporter)
+    except ConvlensError as error:
+        if source is not None or error.code != "no-such-source":
+            raise
+        raise ConvlensError(
+            f"the images of {folder} are no longer where they were: {where} does not exist",
+            remedy="bring them back, or pass where they are now: --source SOURCE (in Python, "
+            "source=...)",
+            code="no-such-source",
+        ) from error
+
+
+def _opened(
+    where: Any,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    classes: Sequence[str] | None,
+    splits: Path,
+    reporter: Reporter,
+) -> RunImages:
     if classes is not None and splits.is_file():
         images, changes = reopen_source(
             where, classes=classes, splits=splits, settings=recipe.data, reporter=reporter

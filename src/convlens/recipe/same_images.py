@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Reporter
 from convlens.core.words import counted
@@ -15,18 +16,20 @@ from convlens.recipe.run_files import read_environment
 _NAMED = 3
 
 
-def moved_images(run: Run, source: Any, reporter: Reporter) -> ImageSet:
+def moved_images(run: Run, source: Any, reporter: Reporter, *, resuming: bool = False) -> ImageSet:
     """The images of a run from where they are now.
 
     Args:
         run: the run.
         source: a copy of what it was trained on, under any path; or the arrays themselves.
         reporter: told what was found.
+        resuming: number them as the run began, whatever became of its bundle.
 
     Raises:
         ConvlensError: the source holds other images; says which differ.
     """
-    found = run.reopen(reporter, source=source)
+    classes = run.classes_at_start if resuming else None
+    found = run.reopen(reporter, source=source, classes=classes)
     changes = "; ".join(found.changes.lines())
     changes = changes or image_changes(
         run.folder, read_environment(run.folder)["data"], found.images
@@ -70,6 +73,6 @@ def _others(folder: Path, what: str) -> ConvlensError:
     return ConvlensError(
         f"the source does not hold the images of {folder}: {what}",
         remedy="pass an exact copy of what it was trained on, or start a new run: "
-        f"convlens train SOURCE --recipe {folder / 'recipe.toml'}",
+        + command("train", "SOURCE", "--recipe", folder / "recipe.toml"),
         code="other-images",
     )

@@ -15,6 +15,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.files import (
     read_json,
@@ -283,6 +284,6 @@ def _unusable(found: Path, reason: str) -> ConvlensError:
     return ConvlensError(
         f"the checkpoint in {found} cannot be used ({reason}); it is damaged or of another network",
         remedy="restore it; or train again in a new folder: "
-        f"convlens train --recipe {run / 'recipe.toml'}",
+        + command("train", "--recipe", run / "recipe.toml"),
         code="damaged-checkpoint",
     )
