@@ -9,10 +9,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from convlens.core.bounded_file import read_bounded
 from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.files import read_json
-from convlens.core.json_text import parse_json_file
+from convlens.core.json_text import MOST_JSON_BYTES, parse_json_file
 from convlens.core.settings import problems
 from convlens.recipe.file_shapes import (
     EnvironmentShape,
@@ -83,7 +84,7 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     again = command("resume", folder)
     remedy = f"restore it; or type {again}, which writes it again from the checkpoint"
     try:
-        whole, _, _ = path.read_bytes().rpartition(b"\n")
+        whole, _, _ = read_bounded(path, MOST_JSON_BYTES).rpartition(b"\n")
     except OSError as error:
         raise _damaged(path, str(error.strerror), remedy) from error
     records = []
