@@ -449,7 +449,7 @@ def test_rows_of_parquet_are_counted_before_they_are_read(tmp_path, monkeypatch)
 
 
 def test_a_long_text_in_many_cells_of_parquet_is_held_once(tmp_path):
-    text, count = random_text(100_000), 5_000
+    text, count = random_text(100_000), 2_000
     _write_parquet(tmp_path / "t.parquet", {"image": [text] * count, "label": ["x"] * count})
     tracemalloc.start()
     columns, rows = read_records(tmp_path / "t.parquet")
@@ -458,6 +458,10 @@ def test_a_long_text_in_many_cells_of_parquet_is_held_once(tmp_path):
     assert columns == ["image", "label"]
     assert {record["image"] for _, record in rows} == {text}
     assert peak < 20_000_000
+    _write_parquet(tmp_path / "t.parquet", {"image": [text] * 5_000, "label": ["x"] * 5_000})
+    assert "has more than 268,435,456 characters in image, label" in (
+        refusal(tmp_path / "t.parquet").message
+    )
 
 
 def test_a_long_label_of_many_rows_takes_no_more_than_itself(table, tmp_path, write_image):

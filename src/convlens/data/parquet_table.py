@@ -14,7 +14,7 @@ from convlens.data.table_errors import MOST_TABLE_BYTES, bad_table
 
 MOST_ROWS = 2_000_000
 _MOST_BYTES = 256 << 20
-"""That the columns of use unpack to; a text that many cells share counts once."""
+"""That the columns of use unpack to, and that their cells have together."""
 _ROWS_AT_ONCE = 1 << 16
 
 
@@ -55,7 +55,7 @@ def read_parquet(
             # Texts are read as they are stored: each once, and which of them is in a cell.
             texts = [name for name in read if not arrow.types.is_nested(schema.field(name).type)]
             file = parquet.ParquetFile(opened, read_dictionary=texts)
-            columns = _columns(file, read, arrow)
+            columns = _columns(path, file, read, arrow)
     except (OSError, arrow.ArrowException, KeyError, MemoryError) as error:
         raise bad_table(f"cannot read {path} ({error})", "write it again") from error
     rows = zip(*columns.values(), strict=True)
@@ -85,12 +85,20 @@ def _refuse_bomb(path: Path, metadata: Any, read: Collection[str]) -> None:
         )
 
 
-def _columns(file: Any, read: list[str], arrow: Any) -> dict[str, list[str]]:
+def _columns(path: Path, file: Any, read: list[str], arrow: Any) -> dict[str, list[str]]:
     columns: dict[str, list[str]] = {name: [] for name in read}
+    left = _MOST_BYTES
     shared: dict[str, str] = {}
     for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=read):
         for name, cells in zip(batch.schema.names, batch.columns, strict=True):
-            columns[name] += _texts(cells, shared, arrow)
+            texts = [*_texts(cells, shared, arrow)]
+            left -= sum(map(len, texts))
+            if left < 0:  # one long text in every row takes long wherever it is looked at
+                raise bad_table(
+                    f"{path} has more than {_MOST_BYTES:,} characters in {', '.join(read)}",
+                    "write file names and labels alone",
+                )
+            columns[name] += texts
     return columns
 
 

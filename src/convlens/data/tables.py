@@ -172,7 +172,6 @@ class _RowReader:
     ) -> None:
         self.lost: list[tuple[int, str]] = []
         self.unlabeled: dict[str, int] = {}
-        self._known: dict[str, str] = {}
         self._path = path
         self._names = names
         self._split = split
@@ -210,9 +209,7 @@ class _RowReader:
         return _Row(number, file, label, self._side(number, cells.get("split", "")), group)
 
     def _shown(self, image: str) -> str:
-        if image not in self._known:  # a long name in every row is held once
-            self._known[image] = self._finder.tried(image) or "(no file name)"
-        return self._known[image]
+        return self._finder.tried(image) or "(no file name)"
 
     def _side(self, number: int, cell: str) -> int:
         if not cell:
