@@ -26,6 +26,7 @@ from convlens.recipe.file_shapes import (
 
 _LIMITING = {"copies-across-splits", "near-duplicates", "group-straddles", "two-labels"}
 """Findings whose evidence a report repeats."""
+_MOST_EPOCHS = 50_000
 
 
 def read_environment(folder: Path) -> dict[str, Any]:
@@ -87,6 +88,8 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
         whole, _, _ = read_bounded(path, MOST_JSON_BYTES).rpartition(b"\n")
     except OSError as error:
         raise _damaged(path, str(error.strerror), remedy) from error
+    if whole.count(b"\n") >= _MOST_EPOCHS:
+        raise _damaged(path, f"it has more than {_MOST_EPOCHS:,} lines", remedy)
     records = []
     for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
         try:
