@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from convlens.core.input_spec import InputSpec
 from convlens.data import ImageLimits, UnreadableImageError, decode, decode_apart, read_header
@@ -264,3 +265,36 @@ def test_a_frame_larger_than_its_canvas_is_measured_by_what_it_is() -> None:
     assert decode(bytes(data), SPEC).shape == (32, 32, 3)
     with pytest.raises(UnreadableImageError, match="MB of memory"):
         decode(bytes(data), SPEC, limits=ImageLimits(memory=80_000_000))
+
+
+def many_chunks(*, before: int = 0, after: int = 0) -> bytes:
+    whole = palette_bomb(8)
+    at = whole.index(b"IDAT") - 4
+    start, pixels = whole[:at] + chunk(b"teXt", b"") * before, whole[at:]
+    return start + chunk(b"IDAT", b"") * after + pixels
+
+
+@pytest.mark.parametrize("data", [many_chunks(before=100_000), many_chunks(after=100_000)])
+def test_a_png_of_a_hundred_thousand_chunks_is_refused_before_pillow_walks_them(
+    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(data)
+    monkeypatch.setattr(PngImageFile, "_open", lambda _: pytest.fail("Pillow reads it"))
+    for source in (data, file):
+        with pytest.raises(UnreadableImageError, match=r"a PNG of more than 4,\d\d\d chunks"):
+            decode(source, SPEC)
+    with pytest.raises(UnreadableImageError, match="chunks"):
+        read_header(data)
+
+
+def test_a_png_of_many_chunks_of_an_encoders_size_is_read() -> None:
+    assert decode(many_chunks(before=1000, after=1000), SPEC).shape == (32, 32, 3)
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
+    file = BytesIO()
+    Image.fromarray(noise).save(file, "PNG")
+    whole = file.getvalue()
+    at, size = whole.index(b"IDAT") - 4, 2_900_000
+    pieces = [whole[at + 8 : at + 8 + size][n : n + 8192] for n in range(0, size, 8192)]
+    assert len(pieces) > 300
+    assert read_header(whole[:at] + b"".join(chunk(b"IDAT", p) for p in pieces)).width == 1000

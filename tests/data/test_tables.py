@@ -1,12 +1,16 @@
+import json
+import random
+import re
 import sys
-import types
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from convlens.core.errors import ConvlensError
-from convlens.data import DataSettings, open_for_evaluation, open_source
+from convlens.data import DataSettings, open_for_evaluation, open_source, parquet_table
 from convlens.data.image_set import SPLITS
+from convlens.data.table_files import read_records
 from convlens.data.tables import read_table
 
 
@@ -405,28 +409,94 @@ def test_a_damaged_parquet_file(tmp_path):
     assert refusal(tmp_path / "t.parquet").code == "bad-table"
 
 
-def test_what_is_read_of_parquet(tmp_path, write_image, monkeypatch):
+def _write_parquet(path, columns, **options):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table(columns), path, **options)
+
+
+def test_what_is_read_of_parquet(tmp_path, write_image):
     """Columns of values become text, nulls become empty, nested columns are left out."""
     write_image(tmp_path / "a.png")
-
-    class Column(list):
-        def to_pylist(self):
-            return list(self)
-
-    data = {"image": Column(["a.png", None]), "label": Column([3, 3]), "blob": Column([{}, {}])}
-    fields = [types.SimpleNamespace(name=name, type=name == "blob") for name in data]
-
-    class Table(dict):
-        schema = property(lambda self: fields)
-        column_names = property(list)
-
-    arrow = types.ModuleType("pyarrow")
-    arrow.ArrowException = ValueError
-    arrow.types = types.SimpleNamespace(is_nested=bool)
-    parquet = types.ModuleType("pyarrow.parquet")
-    parquet.read_table = lambda path: Table(data)
-    monkeypatch.setitem(sys.modules, "pyarrow", arrow)
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", parquet)
+    blobs = [{"bytes": b"x", "path": None}] * 2
+    rows = {"Image": ["a.png", None], "label": [3, 3], "image": blobs, "more": [[1], [2]]}
+    _write_parquet(tmp_path / "t.parquet", rows)
     found = read(tmp_path / "t.parquet")
     assert found.classes == ("3",)
     assert [s.reason for s in found.skipped] == ["row 2: no such file"]
+
+
+def test_only_columns_of_use_are_read_of_parquet(tmp_path, write_image, monkeypatch):
+    write_image(tmp_path / "a.png")
+    monkeypatch.setattr(parquet_table, "_MOST_BYTES", 10_000)
+    rows = {"file_name": ["a.png"], "label": ["x"], "caption": [random_text(100_000)]}
+    _write_parquet(tmp_path / "t.parquet", rows)
+    assert read(tmp_path / "t.parquet").classes == ("x",)
+    _write_parquet(tmp_path / "t.parquet", {**rows, "label": rows["caption"]})
+    error = refusal(tmp_path / "t.parquet")
+    assert "more than a table of images holds" in error.message
+    assert error.code == "bad-table"
+
+
+def test_rows_of_parquet_are_counted_before_they_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_table, "_columns", lambda *_: pytest.fail("read"))
+    path = tmp_path / "t.parquet"
+    pa = pytest.importorskip("pyarrow")
+    rows = pa.nulls(parquet_table.MOST_ROWS + 1, pa.string())
+    _write_parquet(path, {"image": rows, "label": rows})
+    assert "has 2,000,001 rows, and at most 2,000,000 are read" in refusal(path).message
+
+
+def test_a_long_text_in_many_cells_of_parquet_is_held_once(tmp_path):
+    text, count = random_text(100_000), 2_000
+    _write_parquet(tmp_path / "t.parquet", {"image": [text] * count, "label": ["x"] * count})
+    tracemalloc.start()
+    columns, rows = read_records(tmp_path / "t.parquet")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert columns == ["image", "label"]
+    assert {record["image"] for _, record in rows} == {text}
+    assert peak < 20_000_000
+    _write_parquet(tmp_path / "t.parquet", {"image": [text] * 5_000, "label": ["x"] * 5_000})
+    assert "has more than 268,435,456 characters in image, label" in (
+        refusal(tmp_path / "t.parquet").message
+    )
+
+
+def test_a_long_label_of_many_rows_takes_no_more_than_itself(table, tmp_path, write_image):
+    lines = ["image,label", *(f"{number}.png,{'x' * 50_000}" for number in range(2))]
+    for number in range(200):
+        write_image(tmp_path / f"{number}.png")
+    lines += [f"{number}.png,short" for number in range(2, 200)]
+    path = table("\n".join(lines))
+    tracemalloc.start()
+    found = read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [len(name) for name in found.classes] == [5, 50_000]
+    assert peak < 10_000_000
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_null_character_is_refused_with_its_row(suffix, tmp_path, write_image):
+    for name in "ab":
+        write_image(tmp_path / f"{name}.png")
+    path = tmp_path / f"t.{suffix}"
+    labels = ["x", "x\0"]
+    if suffix == "parquet":
+        _write_parquet(path, {"image": ["a.png", "b.png"], "label": labels})
+    elif suffix == "jsonl":
+        rows = zip("ab", labels, strict=True)
+        path.write_text(
+            "\n".join(json.dumps({"image": f"{n}.png", "label": label}) for n, label in rows)
+        )
+    else:
+        path.write_text("image,label\na.png,x\nb.png,x\0\n")
+    error = refusal(path)
+    assert error.code == "bad-table"
+    assert re.search("row [23] of .* has a label with a null character", error.message)
+
+
+def random_text(length):
+    return "".join(random.Random(0).choices("abcdefgh", k=length))

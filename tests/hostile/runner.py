@@ -48,7 +48,7 @@ class Runner:
     Args:
         folder: an empty folder.
         seconds: of a core's time that a case may take. How long it takes by the clock depends on
-            what else the machine does: four times as long is allowed.
+            what else the machine does: twelve times as long is allowed.
     """
 
     def __init__(self, folder: Path, seconds: float = SECONDS_ALLOWED) -> None:
@@ -77,7 +77,7 @@ class Runner:
             if usage.look() > _KILLED_BEYOND:
                 return self._broken(job, began, "more memory than is allowed; killed")
             waited = time.monotonic() - began
-            if waited > 4 * self._seconds or usage.seconds() > self._seconds:
+            if waited > 12 * self._seconds or usage.seconds() > self._seconds:
                 return self._broken(job, began, f"not done after {waited:.0f} s; killed")
         seconds = time.monotonic() - began
         try:

@@ -23,8 +23,8 @@ from tests.hostile.mutations import mutate
 from tests.hostile.runner import Result, runner
 from tests.hostile.worker import Job
 
-_MUTATED = {"images": 30, "archives": 10, "arrays": 10, "tables": 3, "weights": 20, "runs": 3}
-_EVERY = {"images": 3, "archives": 3, "arrays": 2, "tables": 3, "weights": 4, "runs": 16}
+_MUTATED = {"images": 20, "archives": 8, "arrays": 8, "tables": 2, "weights": 15, "runs": 2}
+_EVERY = {"images": 4, "archives": 4, "arrays": 3, "tables": 4, "weights": 5, "runs": 32}
 """Of the crafted cases that are quick, every so many-th; `python -m tests.hostile` tries all."""
 
 _BREAKS = {

@@ -257,3 +257,33 @@ def test_a_safetensors_header_that_is_nested_or_endless_is_refused(tmp_path):
         path.write_bytes((claimed or len(header)).to_bytes(8, "little") + header)
         with pytest.raises(ConvlensError, match="are refused"):
             read_weights(path)
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+def test_a_pickle_of_another_protocol_is_refused_before_torch_warns_of_it(
+    protocol: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "w.pth"
+    file.write_bytes(b"\x80" + bytes([protocol]) + b"N.")
+    zipped(file.read_bytes(), tmp_path / "zipped.pth")
+    for path in (file, tmp_path / "zipped.pth"):
+        with pytest.raises(ConvlensError, match=f"of protocol {protocol}, and torch.save writes 2"):
+            read_weights(path)
+
+
+def test_a_compiled_network_is_refused_before_torch_warns_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "w.pth"
+    torch.save(STATE, file)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("w/constants.pkl", pickle.dumps((), protocol=2))
+    with pytest.raises(ConvlensError, match=r"TorchScript.*save its state_dict\(\) instead"):
+        read_weights(file)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither pipes nor devices here")
+def test_weights_that_never_end_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "w.pth")
+    (tmp_path / "w.safetensors").symlink_to("/dev/zero")
+    for name in ("w.pth", "w.safetensors"):
+        with pytest.raises(ConvlensError, match="not a regular file"):
+            read_weights(tmp_path / name)

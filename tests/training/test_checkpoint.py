@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -279,3 +280,22 @@ def record(epoch: int, val_loss: float):  # type: ignore[no-untyped-def]
         val_accuracy=0.5,
         images_per_second=1.0,
     )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither pipes nor devices here")
+@pytest.mark.parametrize("kind", ["pipe", "device", "sparse"])
+def test_tensors_that_never_end_are_refused(kind: str, tmp_path: Path, network: Network) -> None:
+    job = Job(tmp_path, network, "adamw")
+    job.run()
+    file = tmp_path / "checkpoint" / "state.safetensors"
+    file.unlink()
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "device":
+        file.symlink_to("/dev/zero")
+    else:
+        with file.open("wb") as opened:
+            opened.truncate(1 << 36)
+    with pytest.raises(ConvlensError, match="regular file|are read") as told:
+        job.run()
+    assert told.value.code == "damaged-checkpoint"

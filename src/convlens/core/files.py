@@ -12,9 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from convlens.core.bounded_file import read_bounded
 from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError, WorkFailedError
-from convlens.core.json_text import json_text, parse_json_file
+from convlens.core.json_text import MOST_JSON_BYTES, json_text, parse_json_file
 from convlens.core.partial import make_partial_folder, partial_path, remove, sweep_once
 from convlens.core.paths import is_dir
 
@@ -83,10 +84,10 @@ def read_json(path: Path) -> Any:
     """Read a JSON file of ours.
 
     Raises:
-        ConvlensError: it is missing or is not JSON.
+        ConvlensError: it is missing, too large or not JSON.
     """
     try:
-        content = path.read_bytes()
+        content = read_bounded(path, MOST_JSON_BYTES)
     except OSError as error:
         raise ConvlensError(
             f"cannot read {path} ({error.strerror}); is this a folder that convlens wrote?",

@@ -8,6 +8,9 @@ from typing import Any
 from convlens.core.errors import ConvlensError
 from convlens.core.parsing import parse_json
 
+MOST_JSON_BYTES = 64 << 20
+"""Of a JSON file of ours; the figures of a thousand classes take a few million."""
+
 
 def json_text(value: Any) -> str:
     """Indented JSON in which a list of plain values takes one line.

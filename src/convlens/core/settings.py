@@ -8,8 +8,9 @@ from typing import Any, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from convlens.core.bounded_file import read_bounded
 from convlens.core.errors import ConvlensError
-from convlens.core.parsing import parse_toml
+from convlens.core.parsing import MOST_TOML_BYTES, parse_toml
 
 Asked: TypeAlias = Mapping[str, Any]
 """Nested plain values: what the user has said, and no more."""
@@ -58,7 +59,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConvlensError: the file is missing, or is not TOML.
     """
     try:
-        return parse_toml(path.read_text("utf-8"))
+        return parse_toml(read_bounded(path, MOST_TOML_BYTES).decode())
     except OSError as error:
         raise ConvlensError(
             f"cannot read {path} ({error.strerror}); pass a TOML file",

@@ -1,6 +1,6 @@
 """Labels from Python, one an image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,21 @@ def class_numbers(labels: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[np.int
         labels = np.array([normalised(label) for label in labels.tolist()])
     values, numbers = np.unique(labels, return_inverse=True)
     return tuple(str(value) for value in values.tolist()), numbers.astype(np.int64)
+
+
+def numbered(texts: Iterable[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The different texts, sorted, and which of them each is.
+
+    As `numpy.unique`, which would give each text the room of the longest.
+
+    Example:
+        >>> numbered(["b", "a", "b"])
+        (('a', 'b'), array([1, 0, 1]))
+    """
+    values = [*texts]
+    known = tuple(sorted({*values}))
+    places = {text: place for place, text in enumerate(known)}
+    return known, np.fromiter((places[text] for text in values), np.int64, len(values))
 
 
 def _of_one_kind(array: NDArray[Any], name: str) -> NDArray[Any]:

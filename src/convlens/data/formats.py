@@ -1,6 +1,7 @@
 """The formats that are read: how each is recognised, and what its header says."""
 
 from importlib import import_module
+from io import BytesIO
 from struct import error as StructError
 from struct import unpack_from
 from typing import BinaryIO
@@ -30,6 +31,7 @@ from convlens.data.limits import (
     check_pixels,
     naming_damage,
 )
+from convlens.data.png_chunks import check_png_chunks
 from convlens.data.tiff import check_directories
 
 _STARTS = (
@@ -133,6 +135,8 @@ def open_with_pillow(
             file.seek(0)
         if kind == "TIFF":
             check_directories(file)
+        if kind == "PNG":
+            check_png_chunks(file, file_bytes, name, to_pixels=not isinstance(file, BytesIO))
         image = _plugin(kind, name)(file)
     check_pixels(*image.size, name, limits)
     check_memory(_memory_to_decode(image, kind) + file_bytes, name, limits)

@@ -10,7 +10,8 @@ from convlens.data.image_files import IMAGE_SUFFIXES
 from convlens.data.image_set import Doubt
 from convlens.data.settings import DataSettings
 from convlens.data.split_names import split_named
-from convlens.data.table_files import Records, bad_table
+from convlens.data.table_errors import bad_table
+from convlens.data.table_files import Records
 
 LEFT_OUT = "left out"
 """The split, in a table, of an image that is not to be used."""
@@ -71,6 +72,13 @@ def find_columns(
     if columns.count("reason") == 1:
         names["reason"] = "reason"
     return Columns(names, tuple(notes), unused)
+
+
+def columns_of_use(settings: DataSettings) -> tuple[str, ...]:
+    """The names under which `find_columns` looks for a column, whatever their case."""
+    kinds = ("image", "label", "split", "group")
+    asked = (getattr(settings, f"{kind}_column") for kind in kinds)
+    return (*asked, *IMAGE_COLUMNS, *_SPLIT_COLUMNS, "reason")
 
 
 def has_image_column(columns: Sequence[str]) -> bool:

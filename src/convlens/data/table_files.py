@@ -5,13 +5,14 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
-from io import StringIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from convlens.core.bounded_file import read_bounded
 from convlens.core.csv_cells import original
-from convlens.core.errors import ConvlensError
+from convlens.data.parquet_table import cell_text, read_parquet
+from convlens.data.table_errors import MOST_TABLE_BYTES, bad_table
 
 CLEANED_COLUMNS = ("image", "label", "split", "reason")
 """How the heading of a table begins that ``convlens check --fix`` has written."""
@@ -29,36 +30,30 @@ _BOMS = (
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 
 
-def read_records(path: Path, expected: Iterable[str] = ()) -> tuple[list[str], Records]:
+def read_records(
+    path: Path, expected: Iterable[str] = (), *, wanted: Iterable[str] = ()
+) -> tuple[list[str], Records]:
     """Read the columns and the rows of a table; every cell is text, an absent one is empty.
 
     Args:
         path: a ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file.
         expected: names of columns, which decide between two delimiters that would both do.
+        wanted: the columns that are used, where others may be left out of the rows; all by default.
 
     Raises:
         ConvlensError: it cannot be read, or is no table.
     """
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        return _read_parquet(path)
+        names, rows = read_parquet(path, {name.casefold() for name in wanted} or None)
+        return names, list(enumerate(rows, start=1))
     text = _text_of(path)
     return _read_json_lines(path, text) if suffix == ".jsonl" else _read_csv(path, text, expected)
 
 
-def bad_table(found: str, remedy: str) -> ConvlensError:
-    """The error for a table that cannot be used."""
-    return ConvlensError(
-        f"{found}; expected a table with a heading and the columns image and label",
-        remedy=remedy,
-        between=": ",
-        code="bad-table",
-    )
-
-
 def _text_of(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        data = read_bounded(path, MOST_TABLE_BYTES)
     except OSError as error:
         raise bad_table(
             f"cannot read {path} ({error.strerror})", "check its permissions"
@@ -81,7 +76,10 @@ def _read_csv(path: Path, text: str, expected: Iterable[str]) -> tuple[list[str]
     text = rest if announced else text
     delimiter = announced[1] if announced else _delimiter(first, expected)
     reader = csv.reader(
-        StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
+        TextIOWrapper(BytesIO(text.encode()), "utf-8", newline=""),  # a StringIO takes 4 times it
+        delimiter=delimiter,
+        strict=True,
+        skipinitialspace=True,
     )
     records: Records = []
     try:
@@ -145,7 +143,9 @@ def _read_json_lines(path: Path, text: str) -> tuple[list[str], Records]:
         columns |= dict.fromkeys(row)
         rows.append((number, row))
     flat = [name for name in columns if not any(isinstance(row.get(name), dict) for _, row in rows)]
-    return flat, [(number, {name: _cell(row.get(name)) for name in flat}) for number, row in rows]
+    return flat, [
+        (number, {name: cell_text(row.get(name)) for name in flat}) for number, row in rows
+    ]
 
 
 def _is_text(row: object) -> bool:
@@ -154,30 +154,3 @@ def _is_text(row: object) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _read_parquet(path: Path) -> tuple[list[str], Records]:
-    try:
-        parquet, arrow = import_module("pyarrow.parquet"), import_module("pyarrow")
-    except ImportError as error:
-        raise ConvlensError(
-            f"reading {path.name} needs pyarrow, which is not installed; "
-            "pip install 'convlens[parquet]', or save the table as CSV",
-            code="missing-extra",
-        ) from error
-    try:
-        table = parquet.read_table(path)
-    except (OSError, arrow.ArrowException) as error:
-        raise bad_table(f"cannot read {path} ({error})", "write it again") from error
-    columns = {name: table[name].to_pylist() for name in table.column_names}
-    nested = {f.name for f in table.schema if arrow.types.is_nested(f.type)}
-    names = [
-        n for n in columns if n not in nested or not any(isinstance(v, dict) for v in columns[n])
-    ]
-    cells = ([_cell(value) for value in columns[name]] for name in names)
-    rows = (dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True))
-    return names, list(enumerate(rows, start=1))
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else str(value)

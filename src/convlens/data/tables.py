@@ -8,14 +8,21 @@ import numpy as np
 
 from convlens.core.errors import ConvlensError
 from convlens.core.words import counted, some
-from convlens.data.array_labels import class_numbers
+from convlens.data.array_labels import numbered
 from convlens.data.image_files import no_images
-from convlens.data.image_set import SPLITS, Doubt, Skipped
+from convlens.data.image_set import SPLITS, Doubt, Skipped, normalised
 from convlens.data.labelled import UNSAID, Labelled, refuse_case_twins
 from convlens.data.settings import DataSettings
 from convlens.data.split_names import split_named
-from convlens.data.table_columns import IMAGE_COLUMNS, LEFT_OUT, find_columns, split_in
-from convlens.data.table_files import TABLE_SUFFIXES, bad_table, read_records
+from convlens.data.table_columns import (
+    IMAGE_COLUMNS,
+    LEFT_OUT,
+    columns_of_use,
+    find_columns,
+    split_in,
+)
+from convlens.data.table_errors import bad_table
+from convlens.data.table_files import TABLE_SUFFIXES, read_records
 from convlens.data.table_labels import (
     is_missing,
     refuse_numbers_to_predict,
@@ -108,16 +115,16 @@ def read_tables(
     _refuse_partial_splits(where, rows)
     rows, doubts = _with_splits_of_folders(parts[0][0], rows, found, use=splits_from_folders)
     labels = _labels(where, rows, found, settings, for_training=for_training)
-    classes, numbers = class_numbers(np.array(labels))
+    classes, numbers = numbered(normalised(label) for label in labels)
     refuse_case_twins(where, classes)
-    groups = np.unique([row.group for row in rows], return_inverse=True)[1]
+    _, groups = numbered(row.group for row in rows)
     return Labelled(
         name=parts[0][0].stem,
         classes=classes,
         labels=numbers,
         given=np.array([row.split for row in rows], np.int8),
         paths=[row.path for row in rows],
-        groups=groups.astype(np.int64) if found.grouped else None,
+        groups=groups if found.grouped else None,
         root=str(parts[0][0].parent),
         skipped=tuple(found.skipped),
         notes=tuple(found.notes),
@@ -128,7 +135,8 @@ def read_tables(
 def _read_rows(
     path: Path, split: int, settings: DataSettings, found: _Rows, within: Path | None
 ) -> None:
-    columns, records = read_records(path, (settings.image_column, *IMAGE_COLUMNS))
+    expected = (settings.image_column, *IMAGE_COLUMNS)
+    columns, records = read_records(path, expected, wanted=columns_of_use(settings))
     named = find_columns(path, columns, records, settings)
     found.notes += named.notes
     found.unused_splits += [named.unused_split] if named.unused_split else []
@@ -177,25 +185,35 @@ class _RowReader:
     def read(self, number: int, record: Mapping[str, str], skipped: list[Skipped]) -> _Row | None:
         cells = {kind: record[column].strip() for kind, column in self._names.items()}
         image, label = cells["image"], cells["label"]
-        shown = self._finder.tried(image) or "(no file name)"
+        for kind, cell in cells.items():
+            if "\0" in cell and kind != "image":  # of a name that no file has, more is said below
+                raise bad_table(
+                    f"row {number} of {self._path} has a {kind} with a null character",
+                    "mend or remove that row",
+                )
         if cells.get("split", "").casefold() == LEFT_OUT:
             why = cells.get("reason", "")
-            skipped.append(Skipped(shown, f"row {number}: left out" + f" ({why})" * bool(why)))
+            skipped.append(
+                Skipped(self._shown(image), f"row {number}: left out" + f" ({why})" * bool(why))
+            )
             return None
         if is_missing(label, self._missing):
             self.unlabeled[label] = self.unlabeled.get(label, 0) + 1
             reason = f"row {number}: no label" + f" ('{label}')" * bool(label)
-            skipped.append(Skipped(shown, reason, unlabeled=True))
+            skipped.append(Skipped(self._shown(image), reason, unlabeled=True))
             return None
         file = self._finder.find(image)
         if not file:
             self.lost.append((number, image))
             reason = f"row {number}: {self._finder.why_not(image)}"
-            skipped.append(Skipped(shown, reason, unreadable=bool(image)))
+            skipped.append(Skipped(self._shown(image), reason, unreadable=bool(image)))
             return None
         # An image without a group is a group of its own.
         group = cells.get("group", "") or f"\0{file}"
         return _Row(number, file, label, self._side(number, cells.get("split", "")), group)
+
+    def _shown(self, image: str) -> str:
+        return self._finder.tried(image) or "(no file name)"
 
     def _side(self, number: int, cell: str) -> int:
         if not cell:

@@ -16,6 +16,7 @@ from convlens.core.errors import ConvlensError
 
 Padding: TypeAlias = Literal["same", "valid"]
 ACTIVATIONS = ("relu", "relu6", "leakyrelu", "elu", "gelu", "silu", "sigmoid", "tanh")
+_MOST_LAYERS = 2_000
 HEAD_STARTS = frozenset({"flatten", "globalavgpool"})
 
 MEND = "\nto mend it: "
@@ -165,6 +166,12 @@ def parse_network(text: str | Sequence[str]) -> tuple[Layer, ...]:
         ['conv', 'flatten', 'dense']
     """
     pieces = split_layers(text)
+    if len(pieces) > _MOST_LAYERS:
+        raise ConvlensError(
+            f"the network has {len(pieces):,} layers; at most {_MOST_LAYERS:,} are built: "
+            "write fewer, or a module of your own",
+            code="bad-layers",
+        )
     if not pieces:
         raise ConvlensError(
             "the network has no layers; write at least 'flatten, dense'", code="bad-layers"

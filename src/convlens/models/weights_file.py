@@ -5,6 +5,7 @@ headers; the names its program asks for, without running it; and only then its t
 itself with ``weights_only=True``.
 """
 
+import errno
 import pickle
 import pickletools
 import struct
@@ -19,10 +20,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from convlens.core.bounded_file import open_bounded
 from convlens.core.errors import ConvlensError
 
 MAX_BYTES = 4 << 30
 MAX_PROGRAM_BYTES = 32 << 20
+_PROTOCOL = 2
 
 _STORAGES = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 _ALLOWED = frozenset(
@@ -75,16 +78,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             that asks for anything but tensors.
     """
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_bounded(path, MAX_BYTES) as file:
             start = file.read(9)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise _refused(path, f"it has more than {MAX_BYTES >> 30} GiB") from error
         raise ConvlensError(
             f"cannot read the weights {path} ({error.strerror}); pass a .safetensors or .pth file",
             code="unreadable-weights",
         ) from error
-    if size > MAX_BYTES:
-        raise _refused(path, f"it has {size / 2**30:.1f} GiB, more than {MAX_BYTES >> 30} GiB")
     for magic, what in _OTHER_FILES:
         if start.startswith(magic):
             raise _refused(path, f"it is {what}, not weights; pass a .safetensors or .pth file")
@@ -115,6 +117,12 @@ def _read_zipped(path: Path) -> object:
                 raise _refused(path, f"it unpacks to more than {MAX_BYTES >> 30} GiB")
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
                 raise _refused(path, "it is compressed, which torch.save never does")
+            if any(entry.filename.endswith("/constants.pkl") for entry in entries):
+                raise _refused(
+                    path,
+                    "it is a compiled network (TorchScript), which is a program; "
+                    "save its state_dict() instead",
+                )
             if len(programs) != 1:
                 raise _refused(path, "it is an archive, but not one that torch.save wrote")
             if programs[0].file_size > MAX_PROGRAM_BYTES:
@@ -137,7 +145,8 @@ def _read_legacy(path: Path) -> object:
 def _check_program(path: Path, program: IO[bytes]) -> None:
     """Walk a pickle's operations without running one; refuse all that tensors do not need."""
     largest = path.stat().st_size
-    number = 0
+    number: int = 0
+    protocol: object = _PROTOCOL
     try:
         for operation, argument, position in pickletools.genops(program):
             name = operation.name
@@ -149,6 +158,8 @@ def _check_program(path: Path, program: IO[bytes]) -> None:
                     f"its pickle asks for {wanted}, not only for tensors; nothing of it was run. "
                     "Save the network's state_dict() alone, or as safetensors",
                 )
+            if name == "PROTO":
+                protocol = argument
             if isinstance(argument, int) and name.startswith(("BININT", "INT", "LONG")):
                 number = argument
             if (name == "BINPERSID" and number > largest) or (position or 0) > MAX_PROGRAM_BYTES:
@@ -156,6 +167,12 @@ def _check_program(path: Path, program: IO[bytes]) -> None:
     except (*_DAMAGE, MemoryError) as error:  # a length of 2^62 bytes is no length
         reason = str(error) or "it claims more bytes than there is memory"
         raise _refused(path, f"its pickle is damaged: {reason}; fetch it again") from error
+    if protocol != _PROTOCOL:
+        raise _refused(
+            path,
+            f"its pickle is of protocol {protocol}, and torch.save writes {_PROTOCOL}; "
+            "save it again without pickle_protocol, or as safetensors",
+        )
 
 
 def _load(path: Path) -> object:

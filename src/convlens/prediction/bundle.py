@@ -7,14 +7,15 @@ the user's own carries its code as text, and runs it only for a caller who says 
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from convlens.core.classifier import Classifier
@@ -33,6 +34,12 @@ from convlens.core.version import __version__
 from convlens.models import ModelSpec, build_architecture, portable
 from convlens.prediction.calibration import Calibration
 from convlens.prediction.manifest import FORMAT_VERSION, MANIFEST, damaged_bundle, read_manifest
+from convlens.prediction.stored_weights import (
+    StoredTensors,
+    check_fits,
+    open_weights,
+    read_tensors,
+)
 from convlens.prediction.training_images import TrainingImages, read_training_images
 
 _WEIGHTS = "model.safetensors"
@@ -125,12 +132,16 @@ def load_bundle(path: str | Path, *, trust_code: bool = False) -> Bundle:
         classes = tuple(str(name) for name in manifest["classes"])
         calibration = Calibration.model_validate(manifest["calibration"] if version > 1 else {})
         _refuse_code_outside(model, folder)
-        weights = _read_weights(folder, manifest["weights"]["sha256"])  # before any code runs
-        with torch.random.fork_rng(devices=[]):  # weights are drawn, then replaced
-            classifier = build_architecture(
-                model, input_spec, classes=len(classes), trust_code=trust_code
-            )
-        classifier.load_state_dict(weights)
+        build = partial(
+            build_architecture, model, input_spec, classes=len(classes), trust_code=trust_code
+        )
+        weights = folder / _WEIGHTS
+        with open_weights(weights, manifest["weights"]["sha256"]) as (file, stored):
+            classifier = _network(build, stored, own_code=model.is_own)
+            classifier.load_state_dict(read_tensors(file))
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise damaged_bundle(folder, f"{_WEIGHTS}: {reason}") from error
     except ValidationError as error:
         raise damaged_bundle(folder, f"{MANIFEST}: {problems(error)}") from error
     except _UNUSABLE as error:
@@ -220,16 +231,17 @@ def _refuse_code_outside(model: ModelSpec, folder: Path) -> None:
         )
 
 
-def _read_weights(folder: Path, sha256: str) -> dict[str, torch.Tensor]:
-    path = folder / _WEIGHTS
-    try:
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise SafetensorError("its bytes are not those that were saved")
-        tensors = load_tensors(content)
-        wrong = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
-        if wrong:
-            raise SafetensorError(f"{wrong[0]} holds values that are not finite numbers")
-    except (OSError, ValueError, SafetensorError) as error:
-        raise damaged_bundle(folder, f"{path.name}: {error}") from error
-    return tensors
+def _network(
+    build: Callable[[], Classifier], stored: StoredTensors, *, own_code: bool
+) -> Classifier:
+    """Build the network that stored weights are for.
+
+    A manifest may claim any number of layers and classes: ours is built without memory first.
+    """
+    with torch.random.fork_rng(devices=[]):  # weights are drawn, then replaced
+        if not own_code:
+            with torch.device("meta"):
+                check_fits(stored, build().state_dict())
+        classifier = build()
+    check_fits(stored, classifier.state_dict())
+    return classifier

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convlens.core.bounded_file import read_bounded
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_bytes
 from convlens.core.reporter import Reporter
@@ -67,7 +68,7 @@ def read_training_images(folder: Path, about: Any) -> TrainingImages | None:
     if about is None:
         return None
     try:
-        content = (folder / _FILE).read_bytes()
+        content = read_bounded(folder / _FILE, 8 * int(about["count"]))
         if len(content) != 8 * about["count"] or about["kind"] not in ("files", "arrays"):
             raise ValueError(f"{len(content)} bytes")
         digests = np.frombuffer(content, "<u8").astype(np.uint64)

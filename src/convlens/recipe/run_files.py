@@ -9,10 +9,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from convlens.core.bounded_file import read_bounded
 from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.files import read_json
-from convlens.core.json_text import parse_json_file
+from convlens.core.json_text import MOST_JSON_BYTES, parse_json_file
 from convlens.core.settings import problems
 from convlens.recipe.file_shapes import (
     EnvironmentShape,
@@ -25,6 +26,7 @@ from convlens.recipe.file_shapes import (
 
 _LIMITING = {"copies-across-splits", "near-duplicates", "group-straddles", "two-labels"}
 """Findings whose evidence a report repeats."""
+_MOST_EPOCHS = 50_000
 
 
 def read_environment(folder: Path) -> dict[str, Any]:
@@ -83,9 +85,11 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     again = command("resume", folder)
     remedy = f"restore it; or type {again}, which writes it again from the checkpoint"
     try:
-        whole, _, _ = path.read_bytes().rpartition(b"\n")
+        whole, _, _ = read_bounded(path, MOST_JSON_BYTES).rpartition(b"\n")
     except OSError as error:
         raise _damaged(path, str(error.strerror), remedy) from error
+    if whole.count(b"\n") >= _MOST_EPOCHS:
+        raise _damaged(path, f"it has more than {_MOST_EPOCHS:,} lines", remedy)
     records = []
     for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
         try:

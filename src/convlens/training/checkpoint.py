@@ -15,6 +15,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from convlens.core.bounded_file import read_bounded
 from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.files import (
@@ -31,6 +32,9 @@ from convlens.training.callbacks import Callback, Memory, Moment
 from convlens.training.state import EpochRecord, Running, TrainingState
 
 _TENSORS = "state.safetensors"
+_MOST_COPIES = 16
+"""Of the weights: themselves, their average, what the optimizer and callbacks keep of each."""
+_SPARE_BYTES = 64 << 20
 _VALUES = "state.json"
 _SHARE = 0.02
 _COUNTERS = (
@@ -200,7 +204,7 @@ def load_checkpoint(
         return False
     place, values = _read_values(found)
     try:
-        tensors = load_tensors(_read_tensors(found, values.get("checksums")))
+        tensors = load_tensors(_read_tensors(found, values.get("checksums"), _most_bytes(state)))
         state.classifier.load_state_dict(_under("model/", tensors))
         _restore_optimiser(state, _under("optimiser/", tensors))
         state.running, state.history = place.running, list(place.history)
@@ -263,8 +267,14 @@ def _read_values(found: Path) -> tuple[CheckpointPlace, dict[str, Any]]:
     return place, values
 
 
-def _read_tensors(found: Path, sums: Mapping[str, Any] | None) -> bytes:
-    content = (found / _TENSORS).read_bytes()
+def _most_bytes(state: TrainingState) -> int:
+    """How large the tensors of a checkpoint of this network can be."""
+    tensors = state.classifier.state_dict().values()
+    return _MOST_COPIES * sum(int(tensor.nbytes) for tensor in tensors) + _SPARE_BYTES
+
+
+def _read_tensors(found: Path, sums: Mapping[str, Any] | None, most: int) -> bytes:
+    content = read_bounded(found / _TENSORS, most)
     if sums is not None and sums.get("tensors") != _sha256(content):
         raise SafetensorError(f"{_TENSORS} is not as it was saved")
     return content
