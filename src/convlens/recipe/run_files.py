@@ -26,7 +26,7 @@ from convlens.recipe.file_shapes import (
 
 _LIMITING = {"copies-across-splits", "near-duplicates", "group-straddles", "two-labels"}
 """Findings whose evidence a report repeats."""
-_MOST_EPOCHS = 50_000
+_MOST_EPOCHS = 200_000
 
 
 def read_environment(folder: Path) -> dict[str, Any]:

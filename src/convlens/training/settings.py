@@ -18,7 +18,7 @@ class _Learning(BaseModel):
     """What a phase may have of its own.
 
     Attributes:
-        epochs: passes over the training images.
+        epochs: passes over the training images, 100,000 at most.
         optimiser: what turns gradients into steps.
         schedule: how the learning rate moves from the phase's first step to its last.
         early_stopping: when a phase ends before its last epoch; None for never.
@@ -27,7 +27,7 @@ class _Learning(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: Annotated[int, Field(ge=1)] = 30
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
     optimiser: OptimiserSettings = OptimiserSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     early_stopping: EarlyStoppingSettings | None = None
