@@ -44,22 +44,22 @@ TARGET = "each part buys accuracy or time"
 
 WHOLE = "as it stands"
 PARTS: Mapping[str, Sequence[str]] = {
-    "a first layer that is not learnt": ["training.phases=[{train = 'all'}]"],
+    "a first layer that is not learned": ["training.phases=[{train = 'all'}]"],
     "small images first": ["augment.early_epochs=0"],
     "each image flipped every other epoch, not at random": ["augment.horizontal_flip=true"],
     "flips": ["augment.horizontal_flip=false"],
     "shifts by 2 pixels": ["augment.pad_crop=0"],
     "label smoothing": ["training.loss.label_smoothing=0"],
     "Muon, but SGD at 0.05": [
-        "training.optimiser={name = 'sgd', learning_rate = 0.05, weight_decay = 5e-4}"
+        "training.optimizer={name = 'sgd', learning_rate = 0.05, weight_decay = 5e-4}"
     ],
     "Muon, but SGD at 0.2": [
-        "training.optimiser={name = 'sgd', learning_rate = 0.2, weight_decay = 5e-4}"
+        "training.optimizer={name = 'sgd', learning_rate = 0.2, weight_decay = 5e-4}"
     ],
     "Muon, but AdamW at 0.004": [
-        "training.optimiser={name = 'adamw', learning_rate = 0.004, weight_decay = 0.02}"
+        "training.optimizer={name = 'adamw', learning_rate = 0.004, weight_decay = 0.02}"
     ],
-    "kernels of constant norm": ["training.optimiser.normalise_kernels=false"],
+    "kernels of constant norm": ["training.optimizer.normalize_kernels=false"],
     "a rate that falls to zero": ["training.schedule={name = 'constant', warmup = 0}"],
     "a linear fall, but a cosine": ["training.schedule.name=cosine"],
     "16 bits": ["training.precision=float32"],
@@ -71,7 +71,7 @@ HELD_OUT = {"data": {"val": 0.1, "calibration": 0}}
 
 
 def asked_for(recipe: Path, settings: Sequence[str]) -> dict[str, Any]:
-    """The recipe with some settings changed; an optimiser or a schedule set whole is only that."""
+    """The recipe with some settings changed; an optimizer or a schedule set whole is only that."""
     asked = merge(read_toml(recipe), HELD_OUT)
     for setting in settings:
         part, _, value = setting.partition("=")

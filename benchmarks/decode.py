@@ -5,7 +5,7 @@
 On one core, in one process, image by image in turns: `convlens.data.decode`; a plain Pillow
 pipeline (open, convert, bilinear resize); and OpenCV's full decode of bytes in memory alone, which
 is libjpeg-turbo's limit for whoever needs every pixel. All stretch the whole photograph, so that
-they do the same work; convlens's own default, the centre crop, runs along. The second set is of
+they do the same work; convlens's own default, the center crop, runs along. The second set is of
 photographs enlarged to 4000×3000 with some noise, as telephones take them, where a DCT scale spares
 most of the decoding.
 
@@ -64,7 +64,7 @@ def opencv_decode_alone(data: bytes) -> Any:
 
 CONTENDERS: dict[str, Contender] = {
     "convlens": lambda path: decode(path, STRETCH),
-    "convlens, centre crop": lambda path: decode(path, CROP),
+    "convlens, center crop": lambda path: decode(path, CROP),
     "pillow": with_pillow,
 }
 LIMIT = "opencv decode alone"
@@ -165,12 +165,12 @@ def headline(found: Mapping[str, Any]) -> str:
     """What was found, in a line of the table."""
     stretch = {name: own["times_pillow"]["convlens"] for name, own in found["sets"].items()}
     crop = {
-        name: own["times_pillow"]["convlens, centre crop"] for name, own in found["sets"].items()
+        name: own["times_pillow"]["convlens, center crop"] for name, own in found["sets"].items()
     }
     share = found["sets"]["photographs"]["share_of_limit"]["convlens"]
     return (
         "; ".join(
-            f"{name}: {stretch[name]:.2f}× Pillow (centre crop {crop[name]:.2f}×)"
+            f"{name}: {stretch[name]:.2f}× Pillow (center crop {crop[name]:.2f}×)"
             for name in stretch
         )
         + f"; {share:.0%} of OpenCV's decode alone"

@@ -29,7 +29,7 @@ from benchmarks.transfer import write_images
 from convlens.core.input_spec import InputSpec
 from convlens.models import ModelSpec, build
 from convlens.prediction import Bundle, save_bundle
-from convlens.recipe import Run
+from convlens.runs import Run
 
 PEERS = ("what then happened",)
 MINUTES = 8

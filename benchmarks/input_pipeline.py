@@ -4,7 +4,7 @@
                                         [--policy standard] [--threads N]
 
 The pipeline alone, as training runs it: batches gathered from the memory-mapped cache, augmented,
-scaled and normalised. Against it, in the same run and in turns, the training step (forward, loss,
+scaled and normalized. Against it, in the same run and in turns, the training step (forward, loss,
 backward, update) of ``standard`` and ``resnet18`` on a batch that is there already. JPEGs of the
 size are written first, and decoded once into a cache of their own, which is not counted.
 
@@ -36,7 +36,7 @@ from convlens.core.reporter import Quiet
 from convlens.data import CacheSettings, ImageSet, PixelBatches, Pixels, read_pixels
 from convlens.models import ModelSpec, build
 from convlens.training import TrainingSettings, TrainingState
-from convlens.training.loop import Terms, train_step
+from convlens.training.loop import StepContext, train_step
 
 PEERS = ("its own training step",)
 MINUTES = 6
@@ -69,7 +69,7 @@ def write_images(folder: Path, n: int, side: int) -> ImageSet:
 
 
 def pipeline_epoch(
-    batches: PixelBatches, transform: BatchTransform, normalise: torch.nn.Module
+    batches: PixelBatches, transform: BatchTransform, normalize: torch.nn.Module
 ) -> Callable[[int], float]:
     """A function that runs the next epoch of the pipeline; it returns its seconds an image."""
     epochs = count(1)  # the first has filled the cache
@@ -78,7 +78,7 @@ def pipeline_epoch(
         start = time.perf_counter()
         with torch.inference_mode():
             for batch in batches.epoch(next(epochs)):
-                ready = normalise(transform(batch).pixels)
+                ready = normalize(transform(batch).pixels)
                 assert ready.dtype == torch.float32
                 assert len(ready) == len(batch)
         return (time.perf_counter() - start) / batches.samples
@@ -89,7 +89,7 @@ def pipeline_epoch(
 def training_steps(classifier: Classifier, batch: Batch, steps: int) -> Callable[[int], float]:
     """A function that takes some training steps; it returns their seconds an image."""
     settings = TrainingSettings(batch_size=len(batch))
-    state, terms = TrainingState.start(classifier, settings), Terms(settings=settings, seed=0)
+    state, terms = TrainingState.start(classifier, settings), StepContext(settings=settings, seed=0)
     state.phase_steps = 1_000_000  # no end: the rate stays what it is
 
     def run(_: int) -> float:
@@ -102,7 +102,7 @@ def training_steps(classifier: Classifier, batch: Batch, steps: int) -> Callable
 
 
 def read(images: ImageSet, spec: InputSpec, margin: float, folder: Path) -> Pixels:
-    """The pixels, memory-mapped from a cache that is thrown away afterwards."""
+    """The pixels, memory-mapped from a cache that is thrown away afterward."""
     cache = CacheSettings(folder=folder / "cache")
     numbers = images.splits["train"]
     return read_pixels(images, numbers, spec, margin=margin, settings=cache, reporter=Quiet())
@@ -118,9 +118,9 @@ def measure(side: int, given: argparse.Namespace, folder: Path) -> dict[str, Any
     transform = make_transform(settings, seed=0, classes=CLASSES, height=side, width=side)
     torch.manual_seed(0)
     networks = {n: build(ModelSpec(name=n), spec, classes=CLASSES) for n in MODELS}
-    normalise = networks[MODELS[0]].stages[0]
+    normalize = networks[MODELS[0]].stages[0]
     batch = transform(next(batches.epoch(0)))
-    runs = {"pipeline": pipeline_epoch(batches, transform, normalise)} | {
+    runs = {"pipeline": pipeline_epoch(batches, transform, normalize)} | {
         name: training_steps(network, batch, given.steps) for name, network in networks.items()
     }
     seconds = in_turns(runs, given.rounds)

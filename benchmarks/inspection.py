@@ -6,7 +6,7 @@ VGG16 row by row with shapes and parameters, and the chapter's three backbones c
 ``inspect`` and ``compare``, and Keras 3 on TensorFlow as the chapter writes it, with random weights
 in place of a download. Each is some lines of Python in a process of its own, in turns, imports
 included. Both count the same parameters, which is checked, but for the biases that Keras's ResNet50
-has before its normalisations, and the published network has not.
+has before its normalizations, and the published network has not.
 
 Besides, convlens's comparison measures speed on this machine and Keras's does not: its seconds are
 given with and without that. The table and ``results/inspection.json`` give the medians of the
@@ -63,10 +63,10 @@ def measure(lines: Mapping[str, str], rounds: int, threads: int) -> dict[str, An
     seconds = in_turns(
         {name: lambda _, n=name: run(n) for name in lines}, rounds, warm_up=rounds > 1
     )
-    counted = {name: own[0]["answer"] for name, own in answers.items()}
-    more = [theirs - ours for theirs, ours in zip(counted[KERAS], counted[OURS], strict=True)]
-    assert set(more) <= {0, KERAS_BIASES}, counted
-    assert counted.get(TIMED, counted[OURS]) == counted[OURS]
+    pluralize = {name: own[0]["answer"] for name, own in answers.items()}
+    more = [theirs - ours for theirs, ours in zip(pluralize[KERAS], pluralize[OURS], strict=True)]
+    assert set(more) <= {0, KERAS_BIASES}, pluralize
+    assert pluralize.get(TIMED, pluralize[OURS]) == pluralize[OURS]
     return {
         "parameters": answers[OURS][0]["answer"],
         "seconds": {name: round(value, 2) for name, value in medians(seconds).items()},

@@ -23,7 +23,7 @@ from benchmarks.harness import RESULTS, ROOT, cifar10, write_result
 from benchmarks.preflight import plant
 
 import convlens
-from convlens.core.words import percent
+from convlens.core.formatting import percent
 
 PEERS = ("the same training without the leak",)
 MINUTES = 9

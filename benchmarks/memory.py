@@ -36,7 +36,7 @@ def lines(folder: Path, side: int) -> dict[str, dict[str, str]]:
         "import": {OURS: "import convlens", KERAS: "import keras"},
         "classify with ResNet-50": {
             OURS: "import convlens\n"
-            f"convlens.look('resnet50', quiet=True).gradcam([{str(one)!r}])\n",
+            f"convlens.visualize('resnet50', quiet=True).gradcam([{str(one)!r}])\n",
             KERAS: "import keras, numpy as np\n"
             "model = keras.applications.ResNet50(weights=None)\n"
             f"image = keras.utils.load_img({str(one)!r}, target_size=(224, 224))\n"
@@ -61,7 +61,7 @@ def lines(folder: Path, side: int) -> dict[str, dict[str, str]]:
 
 
 def write_images(folder: Path, count: int, side: int) -> None:
-    """JPEGs of random colours in two classes, somewhat larger than what is read of them."""
+    """JPEGs of random colors in two classes, somewhat larger than what is read of them."""
     rng = np.random.default_rng(0)
     larger = round(side * 1.25)
     for number in range(count):

@@ -8,7 +8,8 @@ from convlens.core.device import choose_device
 from convlens.core.reporter import Quiet
 from convlens.core.settings import validated
 from convlens.data import CacheSettings, DataSettings, open_source
-from convlens.recipe import Run, carry_out, complete
+from convlens.recipe import resolve_defaults
+from convlens.runs import Run, run_training
 
 
 def quiet_run(
@@ -28,6 +29,6 @@ def quiet_run(
     """
     settings = validated(DataSettings, asked["data"], what="[data]")
     images = open_source(asked["source"], seed=asked["seed"], settings=settings, reporter=Quiet())
-    recipe, _ = complete(asked, images)
+    recipe, _ = resolve_defaults(asked, images)
     where = choose_device(device)
-    return carry_out(recipe, images, folder, device=where, reporter=Quiet(), cache=cache)
+    return run_training(recipe, images, folder, device=where, reporter=Quiet(), cache=cache)

@@ -1,4 +1,4 @@
-"""How much of CIFAR-10 is learnt in two minutes, a quarter and half of an hour of two cores?
+"""How much of CIFAR-10 is learned in two minutes, a quarter and half of an hour of two cores?
 
     python -m benchmarks.sprint [--recipes cifar10-sprint ...] [--seeds 3 1 1]
                                 [--cifar FOLDER_OR_TAR] [--runs FOLDER]
@@ -33,10 +33,10 @@ from typing import Any, NamedTuple
 
 from benchmarks.harness import RESULTS, ROOT, cifar10, commit, write_result
 
-from convlens.core.words import percent
+from convlens.core.formatting import percent
 from convlens.inspection import trace
 from convlens.prediction import load_bundle
-from convlens.recipe import Run
+from convlens.runs import Run
 
 PEERS = ("the published figures of airbench94 on this edition, in float32",)
 MINUTES = 55

@@ -31,7 +31,7 @@ def digits_like_cifar(folder: Path) -> Path:
         split = "train" if number % _TEST else "test"
         own = folder / split / f"digit {label}"
         own.mkdir(parents=True, exist_ok=True)
-        grey = Image.fromarray((image * (255 / 16)).astype(np.uint8))
-        larger = grey.convert("RGB").resize((32, 32), Image.Resampling.BICUBIC)
+        gray = Image.fromarray((image * (255 / 16)).astype(np.uint8))
+        larger = gray.convert("RGB").resize((32, 32), Image.Resampling.BICUBIC)
         larger.save(own / f"{number:04}.jpg", quality=95)
     return folder

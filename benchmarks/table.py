@@ -41,7 +41,7 @@ def _training(found: Mapping[str, Any]) -> Iterator[Cells]:
     speed = own["images_per_second"]["whole epoch"]
     times = Ratio(**own["times_convlens_is_faster"]["whole epoch"]["keras on tensorflow"])
     yield (
-        "a CNN trained on CIFAR-10's JPEGs, same network, batch and optimiser",
+        "a CNN trained on CIFAR-10's JPEGs, same network, batch and optimizer",
         f"**{speed['convlens']:.0f} images/s**",
         f"Keras {speed['keras on tensorflow']:.0f}: {times}",
     )

@@ -38,7 +38,7 @@ from benchmarks.harness import RESULTS, cifar10, run_peer, write_result
 from benchmarks.sprint import trained
 from PIL import Image
 
-from convlens.core.words import percent
+from convlens.core.formatting import percent
 
 PEERS = ("Keras on TensorFlow, the chapter's script",)
 MINUTES = 25

@@ -4,13 +4,13 @@
                                   [--cifar FOLDER_OR_TAR] [--sets cifar10 digits] [--compiled]
                                   [--batch 64] [--device cpu]
 
-The same network (two convolutions, batch normalisation and a pool, three times over), batches of
+The same network (two convolutions, batch normalization and a pool, three times over), batches of
 equal size, Adam at 0.001, no augmentation, in float32 on the same cores: convlens as its command
 ``train`` carries it out (images decoded in its cache, progress, callbacks, history, checkpoint),
 Keras 3 on TensorFlow as its users write it (``model.fit`` on arrays in memory, progress bar,
 callbacks), PyTorch as its tutorials write it (a data set, a ``DataLoader`` with two workers, plain
 loops), and the best bare PyTorch loop we know to write (channels-last tensors in memory, fused
-optimiser, nothing but steps). Every one validates at its epochs' ends.
+optimizer, nothing but steps). Every one validates at its epochs' ends.
 
 Each runs in a process of its own, at a terminal of its own, in turns, round after round; the epoch
 that warms up is not counted. ``training`` is images a second between an epoch's first step and its
@@ -76,10 +76,10 @@ def recipe(source: Path | str, batch: int) -> dict[str, Any]:
         "augment": {"policy": "none"},
         "training": {
             "batch_size": batch,
-            "optimiser": {"name": "adam", "learning_rate": 0.001, "weight_decay": 0.0},
+            "optimizer": {"name": "adam", "learning_rate": 0.001, "weight_decay": 0.0},
             "schedule": {"name": "constant", "warmup": 0},
             "early_stopping": {"patience": 1000},
-            "reduce_on_plateau": {"factor": 0.5, "patience": 1000, "min_rate": 1e-6},
+            "reduce_on_plateau": {"factor": 0.5, "patience": 1000, "min_lr": 1e-6},
         },
     }
 

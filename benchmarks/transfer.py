@@ -36,7 +36,7 @@ from benchmarks.harness import RESULTS, medians, rounded, run_peer, write_result
 import convlens
 from convlens.core.input_spec import InputSpec
 from convlens.models import ModelSpec, build_architecture
-from convlens.training.transfer import freeze
+from convlens.training.freeze import freeze
 
 PEERS = ("Keras on TensorFlow",)
 MINUTES = 15
@@ -82,12 +82,12 @@ def recipe(source: Path, given: argparse.Namespace) -> dict[str, Any]:
                 {
                     "train": PHASES["head"],
                     "epochs": given.head_epochs,
-                    "optimiser": {"name": "adam", "learning_rate": 1e-3, "weight_decay": 0},
+                    "optimizer": {"name": "adam", "learning_rate": 1e-3, "weight_decay": 0},
                 },
                 {
                     "train": PHASES["fine"],
                     "epochs": given.fine_epochs,
-                    "optimiser": {"name": "adam", "learning_rate": 1e-5, "weight_decay": 0},
+                    "optimizer": {"name": "adam", "learning_rate": 1e-5, "weight_decay": 0},
                 },
             ],
         },

@@ -34,7 +34,7 @@ from benchmarks.quiet_run import quiet_run
 from safetensors.torch import load_file, save_file
 
 from convlens.core.settings import merge
-from convlens.recipe import Run
+from convlens.runs import Run
 
 PEERS = ("the same network from random weights",)
 MINUTES = 40
@@ -104,8 +104,8 @@ def backbone(trained: Run, path: Path) -> Path:
 def both(table: Path, weights: Path, folder: Path, seed: int, given: argparse.Namespace) -> Any:
     """The network trained both ways on a seed's images: what each reached, and took."""
     phases = [
-        {"train": "head", "epochs": given.head_epochs, "optimiser": {"learning_rate": 2e-3}},
-        {"train": "all", "epochs": given.fine_epochs, "optimiser": {"learning_rate": 5e-4}},
+        {"train": "head", "epochs": given.head_epochs, "optimizer": {"learning_rate": 2e-3}},
+        {"train": "all", "epochs": given.fine_epochs, "optimizer": {"learning_rate": 5e-4}},
     ]
     ways: dict[str, dict[str, Any]] = {
         PRETRAINED: {"model": {"weights": str(weights)}, "training": {"phases": phases}},

@@ -37,7 +37,7 @@ from convlens.evaluation import (
     wilson_interval,
 )
 from convlens.prediction import Calibration, Predictor
-from convlens.recipe import Run
+from convlens.runs import Run
 
 PEERS = ("the largest logit", "the largest probability")
 MINUTES = 5
@@ -84,7 +84,7 @@ def measure(images: Path, folder: Path, given: argparse.Namespace) -> dict[str, 
     known = [name for name in classes if name not in left_out]
     run = train(images, folder, known, given)
     predictor = run.predictor(device="cpu")
-    calibration, rule = predictor.bundle.calibration, predictor.abstaining
+    calibration, rule = predictor.bundle.calibration, predictor.selective
     ours = scores_of(logits_of(predictor, images, known), calibration)
     areas: dict[str, dict[str, Any]] = {name: {} for name in ours}
     sure = {}
@@ -118,8 +118,8 @@ def measure(images: Path, folder: Path, given: argparse.Namespace) -> dict[str, 
         "sure_of_unknown_images": {
             "share": count / len(all_sure),
             "interval": list(wilson_interval(count, len(all_sure))),
-            "of_known_images": run.metrics["abstaining"]["figures"]["answered"],
-            "promise": run.metrics["abstaining"]["promise"],
+            "of_known_images": run.metrics["selective"]["figures"]["answered"],
+            "promise": run.metrics["selective"]["promise"],
         },
     }
 

@@ -226,7 +226,7 @@ def main() -> None:
                 sys.stdout.write(f"{step} [{time.perf_counter() - start:.1f} s]\n{told}")
                 sys.stdout.flush()
             for name in pictures(page) if given.pictures else ():
-                keep(name, Path("look") / name)
+                keep(name, Path("visualize") / name)
     sys.exit(failed)
 
 

@@ -9,7 +9,7 @@ NEVER_REACHES = {
     "evaluation": {"augment"},
     "prediction": {"augment"},
     "export": {"augment"},
-    "serving": {"augment", "training", "recipe", "preflight"},
+    "serving": {"augment", "training", "recipe", "runs", "preflight"},
     "training": {"data", "augment", "models"},
 }
 

@@ -20,7 +20,8 @@ def measure(config: Config) -> dict[str, Any]:
     from convlens.core.settings import validated  # noqa: PLC0415
     from convlens.core.terminal import Terminal  # noqa: PLC0415
     from convlens.data import DataSettings, open_source  # noqa: PLC0415
-    from convlens.recipe import carry_out, complete  # noqa: PLC0415
+    from convlens.recipe import resolve_defaults  # noqa: PLC0415
+    from convlens.runs import run_training  # noqa: PLC0415
 
     torch.set_num_threads(config["threads"])
     folder = Path(config["folder"])
@@ -51,11 +52,11 @@ def measure(config: Config) -> dict[str, Any]:
     reporter = Watched()
     settings = validated(DataSettings, config["recipe"].get("data", {}), what="[data]")
     images = open_source(config["recipe"]["source"], settings=settings, reporter=reporter)
-    recipe, reasons = complete(config["recipe"], images)
+    recipe, reasons = resolve_defaults(config["recipe"], images)
     for reason in reasons.values():
         reporter.say(f"chose {reason}")
     started, device = perf_counter(), torch.device(config["device"])
-    run = carry_out(recipe, images, folder, device=device, reporter=reporter)
+    run = run_training(recipe, images, folder, device=device, reporter=reporter)
     network, found = run.predictor().bundle.classifier, records()
     return {
         "images": len(images.splits["train"]) * (len(found) - 1),

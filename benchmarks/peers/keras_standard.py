@@ -10,7 +10,7 @@ from benchmarks.peers.peer import Config, answer
 
 
 def network(shape: Sequence[int], classes: int) -> Any:
-    """The chapter's stack: two convolutions, normalised, and a pool, three times over."""
+    """The chapter's stack: two convolutions, normalized, and a pool, three times over."""
     import keras  # noqa: PLC0415
     from keras import layers  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ def measure(config: Config) -> dict[str, Any]:
     """Seconds of the epochs after the first.
 
     Pixels are scaled beforehand and lie in channels-last memory, so that gathering rows makes a
-    channels-last batch; the optimiser is the fused one; no figure is read before an epoch's end. On
+    channels-last batch; the optimizer is the fused one; no figure is read before an epoch's end. On
     a GPU all of it lies there, and networks compute in bfloat16.
     """
     import torch  # noqa: PLC0415
@@ -29,7 +29,7 @@ def measure(config: Config) -> dict[str, Any]:
 
     network = standard_network(side, channels, config["classes"], inplace=True)
     network = network.to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
     forward = torch.compile(network) if config.get("compile") else network
 
     def batch(split: str, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -41,11 +41,11 @@ def measure(config: Config) -> dict[str, Any]:
         total = torch.zeros((), device=device)
         for rows in torch.randperm(samples, device=device).split(config["batch"]):
             x, y = batch("train", rows)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             with in_16_bits:
                 loss = F.cross_entropy(forward(x), y)
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             total += loss.detach() * len(rows)
         return total.item() / samples
 

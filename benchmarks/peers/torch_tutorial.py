@@ -47,7 +47,7 @@ def measure(config: Config) -> dict[str, Any]:
     side, channels = arrays["X_train"].shape[2:]
     network = standard_network(side, channels, config["classes"], inplace=False).to(device)
     criterion = torch.nn.CrossEntropyLoss()
-    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
 
     samples = len(train_images)
 
@@ -56,10 +56,10 @@ def measure(config: Config) -> dict[str, Any]:
         running = 0.0
         for x, y in train:
             images, labels = x.to(device), y.to(device)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss = criterion(network(images), labels)
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             running += loss.item() * len(labels)
         return running / samples
 

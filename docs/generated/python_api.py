@@ -14,8 +14,8 @@ print(f"{run.metrics['test']['accuracy']:.0%}")
 """
 _VERB_OPTIONS = "    options:\n      heading_level: 3\n      show_root_toc_entry: true\n"
 HANDED_BACK = (
-    "convlens.recipe.Run",
-    "convlens.evaluation.Figures",
+    "convlens.runs.Run",
+    "convlens.evaluation.Metrics",
     "convlens.prediction.Predictor",
     "convlens.prediction.Prediction",
     "convlens.data.Dataset",
@@ -23,7 +23,7 @@ HANDED_BACK = (
     "convlens.data.CacheInfo",
     "convlens.inspection.Trace",
     "convlens.inspection.Comparison",
-    "convlens.inspection.pictures.Looker",
+    "convlens.inspection.pictures.Visualizer",
     "convlens.inspection.pictures.Look",
     "convlens.core.classifier.Classifier",
     "convlens.core.input_spec.InputSpec",
@@ -36,7 +36,9 @@ def page() -> str:
     """The whole page, as directives for mkdocstrings."""
     verbs = [name for name in convlens.__all__ if name[0].islower()]
     parts = [_OPENING, "## Verbs\n\n"]
-    parts += [f"::: convlens.api.{name}\n{_VERB_OPTIONS}\n" for name in verbs]
+    # By its module: `convlens.api.check` would be the module of that name.
+    owners = {name: getattr(convlens, name).__module__ for name in verbs}
+    parts += [f"::: {owners[name]}.{name}\n{_VERB_OPTIONS}\n" for name in verbs]
     parts += ["## What they hand back\n\n"]
     parts += [f"::: {name}\n{_VERB_OPTIONS}\n" for name in HANDED_BACK]
     return "".join(parts)

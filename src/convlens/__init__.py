@@ -21,17 +21,17 @@ if TYPE_CHECKING:
         evaluate,
         inspect,
         load,
-        look,
-        look_augment,
-        look_convolution,
-        look_pooling,
-        look_rate,
         predict,
         report,
         resume,
         train,
+        visualize,
+        visualize_augment,
+        visualize_convolution,
+        visualize_lr,
+        visualize_pooling,
     )
-    from convlens.recipe import Run
+    from convlens.runs import Run
 
 reserve_descriptors()  # before any file is opened: see the function's module
 
@@ -47,22 +47,36 @@ __all__ = [
     "evaluate",
     "inspect",
     "load",
-    "look",
-    "look_augment",
-    "look_convolution",
-    "look_pooling",
-    "look_rate",
     "predict",
     "report",
     "resume",
     "train",
+    "visualize",
+    "visualize_augment",
+    "visualize_convolution",
+    "visualize_lr",
+    "visualize_pooling",
 ]
 
 
+_RENAMED = {
+    "look": "visualize",
+    "look_augment": "visualize_augment",
+    "look_convolution": "visualize_convolution",
+    "look_pooling": "visualize_pooling",
+    "look_rate": "visualize_lr",
+}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        from convlens.core.legacy import warn_renamed  # noqa: PLC0415
+
+        warn_renamed(f"convlens.{name}", f"convlens.{_RENAMED[name]}")
+        name = _RENAMED[name]
     if name not in __all__:
         raise AttributeError(f"module 'convlens' has no attribute '{name}'")
-    owner = "convlens.recipe" if name == "Run" else "convlens.api"
+    owner = "convlens.runs" if name == "Run" else "convlens.api"
     return getattr(import_module(owner), name)
 
 

@@ -8,10 +8,10 @@ import pytest
 import convlens
 from convlens.core.cache_folder import cache_folder
 from convlens.core.errors import ConvlensError
-from convlens.data import catalogue, known_datasets
+from convlens.data import catalog, known_datasets
 
 
-def test_the_list_is_the_catalogue_and_says_what_is_here() -> None:
+def test_the_list_is_the_catalog_and_says_what_is_here() -> None:
     found = convlens.data_list()
     assert [dataset.name for dataset in found] == list(known_datasets())
     assert {dataset.name for dataset in found if dataset.fetched} == {"digits"}
@@ -21,7 +21,7 @@ def test_one_name_or_several_are_fetched(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here = known_datasets()["digits"].model_copy(update={"name": "numerals"})
-    monkeypatch.setattr(catalogue, "_BY_NAME", {**known_datasets(), "numerals": here})
+    monkeypatch.setattr(catalog, "_BY_NAME", {**known_datasets(), "numerals": here})
     folder = cache_folder("datasets")
     assert convlens.data_fetch("digits", quiet=True) == {"digits": folder / "digits"}
     both = convlens.data_fetch(["digits", "numerals"], quiet=True)

@@ -13,7 +13,7 @@ from convlens.api.ready_recipes import ready_recipes, recipe_file
 from convlens.cli.main import main
 from convlens.core.errors import ConvlensError
 from convlens.core.settings import read_toml
-from convlens.recipe import Run
+from convlens.runs import Run
 
 ROOT = Path(__file__).parents[2]
 FILES = {path.stem: path for path in (ROOT / "recipes").glob("*.toml")}

@@ -35,7 +35,7 @@ OF_TRAINED: dict[str, Call] = {
     "evaluate": lambda model, _: convlens.evaluate(model, (X, Y), quiet=True).accuracy,
     "predict": lambda model, _: convlens.predict(model, X[:2], quiet=True)[0].top[0],
     "load": lambda model, _: convlens.load(model).predict(X[:1])[0].top[0],
-    "look": lambda model, _: convlens.look(model, quiet=True).filters().summary["layers"],
+    "visualize": lambda model, _: convlens.visualize(model, quiet=True).filters().summary["layers"],
     "embed": embedded,
     "inspect": lambda model, _: convlens.inspect(model).parameters,
     "compare": lambda model, _: len(convlens.compare([model], repeats=1, quiet=True).networks),
@@ -45,8 +45,15 @@ OF_RUNS: dict[str, Call] = {
     "train": lambda run, _: convlens.train(resume=run, quiet=True),
     "resume": lambda run, _: convlens.resume(run, source=(X, Y), quiet=True),
 }
-OTHERS = {"check", "data_fetch", "data_info", "data_list", "look_augment", "look_convolution"}
-OTHERS |= {"look_pooling", "look_rate", "Run"}
+OTHERS = {
+    "check",
+    "data_fetch",
+    "data_info",
+    "data_list",
+    "visualize_augment",
+    "visualize_convolution",
+}
+OTHERS |= {"visualize_pooling", "visualize_lr", "Run"}
 
 
 def forms(run: convlens.Run) -> dict[str, Any]:
@@ -89,12 +96,12 @@ def test_anything_else_is_refused_by_its_type(tmp_path: Path, verb: str, wrong: 
 
 def test_the_other_network_of_a_comparison_is_taken_in_every_form(run: convlens.Run) -> None:
     for form in forms(run).values():
-        found = convlens.evaluate(run, (X, Y), against=form, quiet=True).against
+        found = convlens.evaluate(run, (X, Y), baseline=form, quiet=True).baseline
         assert found is not None
         assert found.comparison.first == found.comparison.second
         assert 0 < found.comparison.n <= 60
     with pytest.raises(ConvlensError, match="against is of type object"):
-        convlens.evaluate(run, (X, Y), against=object(), quiet=True)
+        convlens.evaluate(run, (X, Y), baseline=object(), quiet=True)
 
 
 def test_a_loaded_network_is_measured_as_it_is_not_as_it_lies_on_disk(
@@ -115,7 +122,7 @@ def test_a_loaded_network_is_measured_as_it_is_not_as_it_lies_on_disk(
     )
     assert len(convlens.predict(made, X[:2], quiet=True)) == 2
     assert convlens.inspect(made).parameters > 0
-    assert len(convlens.look(made, quiet=True).filters().figures) == 1
+    assert len(convlens.visualize(made, quiet=True).filters().figures) == 1
     with pytest.raises(ConvlensError, match="not loaded from a folder"):
         convlens.evaluate(made, (X, Y), quiet=True)
 
@@ -131,7 +138,9 @@ def test_a_run_is_a_source_of_files_too(run: convlens.Run, tmp_path: Path) -> No
             convlens.train((X, Y), out=tmp_path / "x", quiet=True, **{name: object()})
 
 
-@pytest.mark.parametrize("verb", ["train", "check", "data_info", "look_augment", "look_rate"])
+@pytest.mark.parametrize(
+    "verb", ["train", "check", "data_info", "visualize_augment", "visualize_lr"]
+)
 @pytest.mark.parametrize("wrong", [3, object(), "Run"])
 def test_a_source_that_is_none_is_refused_in_words(
     run: convlens.Run, verb: str, wrong: Any

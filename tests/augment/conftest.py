@@ -1,4 +1,4 @@
-"""Real photographs, and the two ways to warp and colour them."""
+"""Real photographs, and the two ways to warp and color them."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -25,7 +25,7 @@ def photographs() -> NDArray[np.uint8]:
 @pytest.fixture
 def torch_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the path of other devices on the processor."""
-    for module in ("warp", "colour"):
+    for module in ("warp", "color"):
         monkeypatch.setattr(f"convlens.augment.{module}.on_cpu", lambda pixels: False)
 
 

@@ -26,7 +26,7 @@ EVERYTHING = AugmentSettings(
     contrast_range=(0.5, 1.5),
     saturation_range=(0, 2),
     hue_range=90,
-    grey=0.2,
+    gray=0.2,
     cutout=0.25,
     erase=0.5,
     trivial=True,
@@ -100,7 +100,7 @@ def test_draws_are_the_documented_function_of_the_counters():
 def test_switching_one_option_leaves_the_draws_of_the_others(option):
     base = drawn(EVERYTHING)
     other = drawn(AugmentSettings(**{**EVERYTHING.model_dump(), **option}))
-    kept = ("rotation", "shear", "zoom_x", "flip_y", "hue", "posterise")
+    kept = ("rotation", "shear", "zoom_x", "flip_y", "hue", "posterize")
     assert all(np.array_equal(getattr(base, name), getattr(other, name)) for name in kept)
 
 
@@ -182,8 +182,8 @@ def test_cropped_aspects_are_even_on_a_logarithmic_scale():
 
 
 def test_shares_of_images_are_met():
-    draws = drawn(AugmentSettings(grey=0.2, erase=0.3))
-    assert draws.grey.mean() == pytest.approx(0.2, abs=0.03)
+    draws = drawn(AugmentSettings(gray=0.2, erase=0.3))
+    assert draws.gray.mean() == pytest.approx(0.2, abs=0.03)
     assert (draws.erase[:, 2] > 0).mean() == pytest.approx(0.3, abs=0.03)
 
 
@@ -219,8 +219,8 @@ def test_trivial_changes_one_parameter_of_an_image_at_most():
     changed = np.array([getattr(rest, name) != getattr(draws, name) for name in names])
     assert changed.sum(axis=0).max() == 1
     # Where strength 0 of 31 changes nothing, or the first five round down to nothing, it is fewer.
-    unchanged = {"rotation": 1, "skew_x": 1, "skew_y": 1, "shift_x": 1, "shift_y": 1, "solarise": 1}
-    unchanged["posterise"] = 5
+    unchanged = {"rotation": 1, "skew_x": 1, "skew_y": 1, "shift_x": 1, "shift_y": 1, "solarize": 1}
+    unchanged["posterize"] = 5
     expected = [(1 - unchanged.get(name, 0) / 31) / 14 for name in names]
     assert changed.mean(axis=1) == pytest.approx(expected, abs=0.015)
 

@@ -9,7 +9,7 @@ def erased(tools, images, **changes):
     return tools.as_images(erase(tools.as_batch(images), tools.at_rest(len(images), **changes)))
 
 
-def test_a_grey_square_is_cut_and_nothing_else(tools, photographs):
+def test_a_gray_square_is_cut_and_nothing_else(tools, photographs):
     boxes = [[10, 20, 30, 30], [-5, 90, 12, 12], [120, -4, 20, 20], [0, 0, 0, 0]]
     done = erased(tools, photographs, cutout=boxes)
     expected = photographs.copy()

@@ -51,7 +51,7 @@ def test_an_epoch_that_changes_nothing_says_so(photographs):
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (30, 90, 3), (90, 30, 3)])
-def test_no_words_leave_the_sheet_or_touch_a_neighbours(photographs, shape):
+def test_no_words_leave_the_sheet_or_touch_a_neighbors(photographs, shape):
     image = photographs[0][: shape[0], : shape[1], : shape[2]]
     seen = first_epochs(image, policy("strong", rotation_range=170), original=image)
     figure = draw_sheet(seen, title="x", detail="y")

@@ -66,7 +66,7 @@ def test_rescale_is_refused_with_the_reason():
         ("crop_aspect", (0, 1)),
         ("pad_crop", -1),
         ("hue_range", 181),
-        ("grey", 1.1),
+        ("gray", 1.1),
         ("erase", -0.1),
         ("erase_area", (0.02, 2)),
         ("erase_aspect", (0, 1)),
@@ -98,7 +98,7 @@ def test_every_policy_survives_json_and_toml(name):
 
 def test_settings_cannot_change():
     with pytest.raises(ValidationError, match="frozen"):
-        AugmentSettings().grey = 1.0
+        AugmentSettings().gray = 1.0
 
 
 def test_a_random_resized_crop_asks_for_the_margin_of_the_resize_rule():

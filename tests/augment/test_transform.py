@@ -152,9 +152,9 @@ def test_pixels_smaller_than_the_input_are_refused(tools, photographs):
 
 @pytest.mark.parametrize(
     "option",
-    [{"trivial": True}, {"grey": 0.01}, {"hue_range": 1}, {"saturation_range": (0.9, 1)}],
+    [{"trivial": True}, {"gray": 0.01}, {"hue_range": 1}, {"saturation_range": (0.9, 1)}],
 )
-def test_colour_of_other_than_rgb_is_refused_before_it_happens_to_be_drawn(
+def test_color_of_other_than_rgb_is_refused_before_it_happens_to_be_drawn(
     tools, photographs, option
 ):
     four = np.concatenate([photographs, photographs[..., :1]], axis=3)

@@ -15,10 +15,10 @@ PUBLISHED = {
     "contrast": (0.01, 2),
     "brightness": (0.01, 2),
     "sharpness": (0.01, 2),
-    "solarise": (0, 256),
-    "posterise": (2, 8),
+    "solarize": (0, 256),
+    "posterize": (2, 8),
     "autocontrast": (0, 1),
-    "equalise": (0, 1),
+    "equalize": (0, 1),
 }
 
 
@@ -42,7 +42,7 @@ def test_ranges_are_the_published_ones(drawn, parameter):
 @pytest.mark.parametrize(
     ("parameter", "values"),
     # No strength leaves brightness as it is: the other images make it one value more.
-    [("rotation", 2 * LEVELS - 1), ("brightness", LEVELS + 1), ("solarise", LEVELS)],
+    [("rotation", 2 * LEVELS - 1), ("brightness", LEVELS + 1), ("solarize", LEVELS)],
 )
 def test_there_are_thirty_one_strengths_and_a_sign_where_there_is_a_direction(
     drawn, parameter, values
@@ -50,8 +50,8 @@ def test_there_are_thirty_one_strengths_and_a_sign_where_there_is_a_direction(
     assert len(np.unique(getattr(drawn, parameter))) == values
 
 
-def test_posterise_keeps_from_eight_bits_down_to_two(drawn):
-    assert np.unique(drawn.posterise).tolist() == [2, 3, 4, 5, 6, 7, 8]
+def test_posterize_keeps_from_eight_bits_down_to_two(drawn):
+    assert np.unique(drawn.posterize).tolist() == [2, 3, 4, 5, 6, 7, 8]
 
 
 def test_a_small_image_is_not_moved_by_more_than_its_side():

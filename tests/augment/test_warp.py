@@ -154,7 +154,7 @@ def test_shear_equals_pillows_affine(tools, photographs, path):
 
 
 @pytest.mark.parametrize(("parameter", "axis"), [("skew_x", 0), ("skew_y", 1)])
-def test_trivials_shear_equals_pillows_about_the_centre(tools, photographs, path, parameter, axis):
+def test_trivials_shear_equals_pillows_about_the_center(tools, photographs, path, parameter, axis):
     done = warped(tools, photographs, tools.at_rest(4, **{parameter: 0.2}))
     data = [1, 0, 0, 0, 1, 0]
     data[1 if axis == 0 else 3] = 0.2

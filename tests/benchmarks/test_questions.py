@@ -28,14 +28,14 @@ def test_every_question_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_file_is_a_question_once_it_says_all_of_it(tmp_path: Path) -> None:
-    file = tmp_path / "colour.py"
-    file.write_text('"""Which colour?\n\nMore.\n"""\nPEERS = ("red",)\nMINUTES = 1\n')
-    with pytest.raises(ValueError, match=r"colour\.py does not say headline, main, quick, target"):
+    file = tmp_path / "color.py"
+    file.write_text('"""Which color?\n\nMore.\n"""\nPEERS = ("red",)\nMINUTES = 1\n')
+    with pytest.raises(ValueError, match=r"color\.py does not say headline, main, quick, target"):
         questions.read(file)
     with file.open("a") as more:
         more.write('QUICK = ("--few",)\nTARGET = "blue"\ndef main(): ...\ndef headline(): ...\n')
     own = questions.read(file)
-    assert (own.name, own.text, own.quick) == ("colour", "Which colour?", ("--few",))
+    assert (own.name, own.text, own.quick) == ("color", "Which color?", ("--few",))
 
 
 def test_small_answers_never_go_to_the_results(monkeypatch: pytest.MonkeyPatch) -> None:

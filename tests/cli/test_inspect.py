@@ -256,7 +256,7 @@ def test_an_own_network_in_a_folder_with_a_space(run, own):
     assert "5,408 → 10" in out
 
 
-@pytest.mark.parametrize("verb", ["inspect", "look filters"])
+@pytest.mark.parametrize("verb", ["inspect", "visualize filters"])
 def test_an_own_network_that_does_not_fit_is_explained(run, own, verb):
     status, out, err = run(*verb.split(), f"{own}:channels", "--input", "28x28x1")
     assert (status, out) == (2, "")

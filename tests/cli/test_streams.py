@@ -138,7 +138,14 @@ def test_every_help_in_every_encoding(
     monkeypatch.setenv("COLUMNS", width)
     verbs = ["", "train", "evaluate", "predict", "check", "report", "inspect", "compare", "embed"]
     verbs += ["data", "data info", "data list", "data fetch"]
-    verbs += ["look", "look features", "look gradcam", "look rate", "look augment", "look pooling"]
+    verbs += [
+        "visualize",
+        "visualize features",
+        "visualize gradcam",
+        "visualize rate",
+        "visualize augment",
+        "visualize pooling",
+    ]
     for verb in verbs:
         kept = io.BytesIO()
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(kept, encoding, write_through=True))

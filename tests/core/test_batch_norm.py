@@ -1,4 +1,4 @@
-"""What normalises over a batch is found, and what it keeps, in the mode that it is in."""
+"""What normalizes over a batch is found, and what it keeps, in the mode that it is in."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from convlens.core.batch_norm import (
     batch_norm_learns,
     copied_statistics,
     fewest_images,
-    normalises_over_batch,
+    normalizes_over_batch,
     running_statistics,
 )
 
@@ -18,7 +18,7 @@ KINDS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class Own(nn.Module):
-    """A user's own normalisation: no kind of torch's, the same statistics, and one more."""
+    """A user's own normalization: no kind of torch's, the same statistics, and one more."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,28 +31,28 @@ def same(found: list[Tensor], expected: list[Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_batch_normalisation_of_every_kind_takes_two_images(
+def test_batch_normalization_of_every_kind_takes_two_images(
     kind: Callable[[int], nn.Module],
 ) -> None:
     norm = kind(4)
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Sequential(norm))
-    assert normalises_over_batch(network)
+    assert normalizes_over_batch(network)
     assert fewest_images(network) == 2
     norm.eval()
-    assert normalises_over_batch(network), "whether it learns or not"
+    assert normalizes_over_batch(network), "whether it learns or not"
     assert fewest_images(network) == 1, "what is held takes any number"
 
 
 @pytest.mark.parametrize("norm", [nn.GroupNorm(2, 4), nn.LayerNorm(4), nn.InstanceNorm2d(4)])
-def test_what_normalises_an_image_alone_is_not_over_the_batch(norm: nn.Module) -> None:
+def test_what_normalizes_an_image_alone_is_not_over_the_batch(norm: nn.Module) -> None:
     network = nn.Sequential(nn.Conv2d(1, 4, 3), norm)
-    assert not normalises_over_batch(network)
+    assert not normalizes_over_batch(network)
     assert fewest_images(network) == 1
     assert not batch_norm_learns(network), "whose weights learn"
     assert list(running_statistics(network)) == []
 
 
-def test_batch_normalisation_learns_where_one_weight_does() -> None:
+def test_batch_normalization_learns_where_one_weight_does() -> None:
     network = nn.Sequential(nn.BatchNorm2d(4), nn.BatchNorm2d(4))
     assert batch_norm_learns(network)
     network.requires_grad_(False)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from convlens.core.classifier import Classifier, Normalise, tail
+from convlens.core.classifier import Classifier, Normalize, tail
 from convlens.core.input_spec import InputSpec
 
 SPEC = InputSpec(height=4, width=4, channels=3, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 2.0))
@@ -17,15 +17,15 @@ def small() -> Classifier:
 def test_forward_is_the_head_of_the_stages() -> None:
     net, x = small(), torch.rand(2, 3, 4, 4)
     torch.testing.assert_close(net(x), net.head(net.stages(x)), rtol=0, atol=0)
-    assert [name for name, _ in net.stages.named_children()] == ["normalise", "block1"]
+    assert [name for name, _ in net.stages.named_children()] == ["normalize", "block1"]
 
 
-def test_normalisation_is_the_published_formula() -> None:
+def test_normalization_is_the_published_formula() -> None:
     x = torch.rand(2, 3, 4, 4)
     expected = torch.stack(
         [(x[:, c] - m) / s for c, (m, s) in enumerate(zip(SPEC.mean, SPEC.std, strict=True))], 1
     )
-    torch.testing.assert_close(Normalise(SPEC)(x), expected)
+    torch.testing.assert_close(Normalize(SPEC)(x), expected)
 
 
 def test_bytes_and_unit_floats_are_the_same_picture() -> None:
@@ -35,12 +35,12 @@ def test_bytes_and_unit_floats_are_the_same_picture() -> None:
 
 
 def test_the_constants_are_not_weights() -> None:
-    assert not any("normalise" in name for name in small().state_dict())
+    assert not any("normalize" in name for name in small().state_dict())
 
 
-def test_channels_last_memory_survives_normalising() -> None:
+def test_channels_last_memory_survives_normalizing() -> None:
     pixels = torch.zeros(2, 4, 4, 3, dtype=torch.uint8).permute(0, 3, 1, 2)
-    assert Normalise(SPEC)(pixels).is_contiguous(memory_format=torch.channels_last)
+    assert Normalize(SPEC)(pixels).is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("stages", [0, 1, 2])

@@ -122,7 +122,7 @@ def wanted(server: Server, checksum: str = f"sha256:{SHA256}", *more: str) -> Do
     return Download(file_name="file.bin", urls=(server.url, *more), checksum=checksum)
 
 
-def test_a_file_is_fetched_once_and_offline_afterwards(server: Server, tmp_path: Path) -> None:
+def test_a_file_is_fetched_once_and_offline_afterward(server: Server, tmp_path: Path) -> None:
     heard = Heard()
     path = fetch(wanted(server), tmp_path / "new" / "cache", heard)
     assert path.read_bytes() == CONTENT

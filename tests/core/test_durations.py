@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convlens.core.durations import in_words, parse_duration
 from convlens.core.errors import ConvlensError
+from convlens.core.formatting import describe, parse_duration
 
 
 @given(st.integers(0, 9), st.integers(0, 59), st.integers(0, 59))
@@ -31,4 +31,4 @@ def test_what_is_no_time_is_refused_with_the_form(text: str) -> None:
     ],
 )
 def test_words_never_say_60(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+    assert describe(seconds) == words

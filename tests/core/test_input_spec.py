@@ -5,7 +5,7 @@ from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec, parse_size
 
 
-def test_normalisation_is_the_identity_unless_given() -> None:
+def test_normalization_is_the_identity_unless_given() -> None:
     spec = InputSpec(height=4, width=6)
     assert (spec.mean, spec.std) == ((0.0,) * 3, (1.0,) * 3)
     assert spec.shape == (3, 4, 6)
@@ -24,7 +24,7 @@ def test_it_survives_json() -> None:
         {"height": 4, "width": 4, "mean": (0.5,)},
         {"height": 4, "width": 4, "std": (1.0, 0.0, 1.0)},
         {"height": 4, "width": 4, "resize": "squeeze"},
-        {"height": 4, "width": 4, "colour": "bgr"},
+        {"height": 4, "width": 4, "color": "bgr"},
     ],
 )
 def test_what_makes_no_sense_is_refused(values: dict[str, object]) -> None:

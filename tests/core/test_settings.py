@@ -91,7 +91,7 @@ def test_a_slip_in_a_list_or_an_optional_part_names_the_nearest(place: str) -> N
 def test_a_part_that_is_no_table_is_told() -> None:
     places = ["training", "training.loss"]
     require_tables({}, places)
-    require_tables({"training": {"loss": {"name": "focal"}, "average": None}}, places)
+    require_tables({"training": {"loss": {"name": "focal"}, "ema": None}}, places)
     with pytest.raises(ConvlensError, match="training.loss is 'focal'.*training.loss.name=focal"):
         require_tables({"training": {"loss": "focal"}}, places)
     with pytest.raises(ConvlensError, match="training is 5; it has keys of its own"):

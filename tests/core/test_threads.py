@@ -7,15 +7,15 @@ from convlens.core.threads import PATIENCE, Threads
 
 
 def test_close_waits_a_moment_for_what_is_under_way_and_cancels_the_rest() -> None:
-    release, begun = threading.Event(), threading.Event()
+    release, new_run = threading.Event(), threading.Event()
     threads = Threads(1)
 
     def work() -> None:
-        begun.set()
+        new_run.set()
         release.wait(30)
 
     running, waiting = threads.submit(work), threads.submit(work)
-    assert begun.wait(5)
+    assert new_run.wait(5)
     began = time.monotonic()
     threads.close()
     assert PATIENCE <= time.monotonic() - began < PATIENCE + 1.5

@@ -52,16 +52,16 @@ def test_floats_are_rounded_in_every_chunk():
     [
         (np.full((2, 4, 4, 1), 255.0), ["values reach 255;", "divide by 255 or pass uint8"]),
         (np.full((2, 4, 4), 16.0), ["values reach 16;", "divide by 16"]),
-        (np.full((2, 4, 4), -1.0), ["values reach -1;", "undo the normalisation"]),
+        (np.full((2, 4, 4), -1.0), ["values reach -1;", "undo the normalization"]),
         (np.full((2, 4, 4), np.nan), ["NaN"]),
         (np.full((2, 4, 4), np.inf), ["infinite"]),
         (np.zeros((32, 24, 3), np.uint8), ["looks like one image", "X[None]"]),
         (np.zeros((32, 24, 1)), ["looks like one image", "X[None]"]),
         (np.zeros((2, 4, 32, 32), np.uint8), ["32 channels", "X[:, :3]"]),
         (np.zeros((3, 32, 32), np.uint8), ["may be one image", "X.transpose(1, 2, 0)"]),
-        (np.zeros((4, 32, 32), np.uint8), ["or 4 grey images", "X[..., None]"]),
+        (np.zeros((4, 32, 32), np.uint8), ["or 4 gray images", "X[..., None]"]),
         (np.zeros((2, 28, 28, 4), np.uint8), ["4 channels", "X[..., :3]"]),
-        (np.zeros((2, 28, 28, 7), np.uint8), ["7 channels", "1 (grey) or 3 (RGB)"]),
+        (np.zeros((2, 28, 28, 7), np.uint8), ["7 channels", "1 (gray) or 3 (RGB)"]),
         (np.zeros((2, 784)), ["shape 2 x 784", "height x width"]),
         (np.zeros((0, 28, 28)), ["no images"]),
         (np.zeros((2, 28, 28), np.int64), ["int64", "X.astype('uint8')"]),
@@ -69,10 +69,10 @@ def test_floats_are_rounded_in_every_chunk():
         (np.ones((2, 28, 28), np.int64), ["X.astype(bool)"]),
         (np.full((2, 28, 28), 4095, np.uint16), ["reach 4,095", "(X / 4095).astype('float32')"]),
         (np.full((2, 28, 28), 4096, np.uint16), ["(X / 65535).astype('float32')"]),
-        (np.full((2, 28, 28), -3, np.int16), ["undo the normalisation"]),
+        (np.full((2, 28, 28), -3, np.int16), ["undo the normalization"]),
         (np.full((2, 4, 4), 1.04), ["reach 1.04", "numpy.clip(X, 0, 1)"]),
         (np.linspace(-0.04, 1.03, 32).reshape(2, 4, 4), ["numpy.clip(X, 0, 1)"]),
-        (np.linspace(-0.4, 0.4, 32).reshape(2, 4, 4), ["undo the normalisation"]),
+        (np.linspace(-0.4, 0.4, 32).reshape(2, 4, 4), ["undo the normalization"]),
         (np.full((2, 4, 4), 4000.0), ["value of white (4,095?)"]),
         (np.ma.masked_equal(np.arange(32, dtype=np.uint8).reshape(2, 4, 4), 3), ["1 value of 32"]),
         (np.zeros((2, 28, 28), complex), ["complex"]),
@@ -148,8 +148,8 @@ def test_channels_first_are_moved_where_nothing_else_can_be_meant():
     for images in (first, torch.from_numpy(first.copy()), list(first), list(last)):
         assert (pixels_of(images)[0] == last).all()
     assert pixels_of(first)[1] == ["channels moved last: 3x12x10 -> 12x10x3"]
-    grey = np.zeros((5, 1, 28, 28), np.uint8)
-    assert pixels_of(grey)[0].shape == (5, 28, 28, 1)
+    gray = np.zeros((5, 1, 28, 28), np.uint8)
+    assert pixels_of(gray)[0].shape == (5, 28, 28, 1)
     assert pixels_of(np.zeros((1, 28, 28), np.uint8))[0].shape == (1, 28, 28, 1)
 
 

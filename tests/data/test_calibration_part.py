@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convlens.data import ImageSet, divided_validation
+from convlens.data import ImageSet, split_calibration
 
 
 def image_set(labels: np.ndarray, groups: np.ndarray | None = None) -> ImageSet:
@@ -29,14 +29,14 @@ def test_every_validation_image_is_in_one_part_and_every_class_has_its_share(
     labels = np.random.default_rng(seed).integers(0, k, n)
     labels[:k] = np.arange(k)
     images = image_set(labels)
-    deciding, calibrating = divided_validation(images, share=share, seed=seed)
+    deciding, calibrating = split_calibration(images, share=share, seed=seed)
     assert sorted([*deciding, *calibrating]) == list(range(n))
     for part in (deciding, calibrating):
         assert (np.diff(part) > 0).all()
         assert part.dtype == np.int64
     whole, own = (np.bincount(labels[part], minlength=k) for part in (np.arange(n), calibrating))
     assert (np.abs(own - share * whole)[whole > 2] <= 1).all()
-    again = divided_validation(images, share=share, seed=seed)
+    again = split_calibration(images, share=share, seed=seed)
     assert (again[1] == calibrating).all()
 
 
@@ -45,7 +45,7 @@ def test_every_validation_image_is_in_one_part_and_every_class_has_its_share(
 def test_groups_never_straddle(seed: int) -> None:
     rng = np.random.default_rng(seed)
     groups = rng.integers(0, 40, 150)
-    deciding, calibrating = divided_validation(
+    deciding, calibrating = split_calibration(
         image_set(rng.integers(0, 3, 150), groups), share=0.33, seed=seed
     )
     assert len(calibrating) >= 20
@@ -55,7 +55,7 @@ def test_groups_never_straddle(seed: int) -> None:
 def test_which_images_depends_on_the_seed_and_the_names_not_on_the_order() -> None:
     labels = np.arange(120) % 2
     images = image_set(labels)
-    one, other = (divided_validation(images, share=0.33, seed=seed)[1] for seed in (0, 1))
+    one, other = (split_calibration(images, share=0.33, seed=seed)[1] for seed in (0, 1))
     assert one.tolist() != other.tolist()
     turned = ImageSet(
         name="turned",
@@ -64,7 +64,7 @@ def test_which_images_depends_on_the_seed_and_the_names_not_on_the_order() -> No
         splits={**images.splits, "train": np.arange(2), "val": np.arange(2, 122)},
         paths=list(images.paths or ())[::-1],
     )
-    there = divided_validation(turned, share=0.33, seed=0)[1]
+    there = split_calibration(turned, share=0.33, seed=0)[1]
     assert {(turned.paths or ())[i] for i in there} == {(images.paths or ())[i] for i in one}
 
 
@@ -81,13 +81,13 @@ def test_few_images_all_decide(n: int, calibrating: int) -> None:
             splits={"train": np.array([0]), "val": none, "test": none},
             paths=["0.jpg"],
         )
-    found = divided_validation(images, share=0.33, seed=0)
+    found = split_calibration(images, share=0.33, seed=0)
     assert [len(part) for part in found] == [n - calibrating, calibrating]
 
 
 def test_where_none_is_wanted_or_one_group_holds_all_none_calibrates() -> None:
     labels = np.arange(200) % 2
-    assert not divided_validation(image_set(labels), share=0.0, seed=0)[1].size
+    assert not split_calibration(image_set(labels), share=0.0, seed=0)[1].size
     together = image_set(labels, np.zeros(200, np.int64))
-    deciding, calibrating = divided_validation(together, share=0.33, seed=0)
+    deciding, calibrating = split_calibration(together, share=0.33, seed=0)
     assert (len(deciding), len(calibrating)) == (200, 0)

@@ -16,12 +16,12 @@ from convlens.data.split_names import split_named
 TEST = SPLITS.index("test")
 
 
-def names(labelled):
-    return [path.removeprefix(labelled.root + os.sep) for path in labelled.paths]
+def names(labeled):
+    return [path.removeprefix(labeled.root + os.sep) for path in labeled.paths]
 
 
-def by_split(labelled):
-    return {name: len(labelled.in_split(name)) for name in SPLITS}
+def by_split(labeled):
+    return {name: len(labeled.in_split(name)) for name in SPLITS}
 
 
 def archive_of(root):
@@ -134,7 +134,7 @@ def test_classes_that_differ_only_in_case_are_refused(tmp_path, write_classes):
     assert "'Cat' and 'cat'" in error.message
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the file system may normalise names")
+@pytest.mark.skipif(sys.platform != "linux", reason="the file system may normalize names")
 def test_names_in_both_unicode_forms_are_one_class(tmp_path, write_classes):
     composed, decomposed = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
     write_classes(tmp_path / "train", **{composed: 1, "猫": 1})
@@ -327,7 +327,7 @@ def test_a_split_without_labels_is_not_used(tmp_path, write_classes, write_image
 def test_folders_beside_splits_are_named(tmp_path, write_classes):
     for split in ("train", "test"):
         write_classes(tmp_path / split, a=1, b=1)
-    write_classes(tmp_path, unlabelled=1)
+    write_classes(tmp_path, unlabeled=1)
     found = read_class_folders(tmp_path)
     assert found.classes == ("a", "b")
     assert [s.reason for s in found.skipped] == ["a folder beside the splits"]

@@ -13,8 +13,8 @@ from scipy.io import savemat
 from convlens.core.downloads import Download
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet
-from convlens.data import catalogue, datasets, fetch_dataset, open_for_evaluation, open_source
-from convlens.data.catalogue import dataset, known_datasets
+from convlens.data import catalog, datasets, fetch_dataset, open_for_evaluation, open_source
+from convlens.data.catalog import dataset, known_datasets
 from convlens.data.dataset_formats import read_cifar, read_idx, read_names
 from convlens.data.datasets import read_dataset, read_flower_labels
 
@@ -36,7 +36,7 @@ def tar_gz(path, files):
 
 
 def as_fetched(name, **contents):
-    """Put files in the place of a dataset's, and into the catalogue what they are."""
+    """Put files in the place of a dataset's, and into the catalog what they are."""
     entry = dataset(name)
     folder = entry.folder
     folder.mkdir(parents=True)
@@ -58,11 +58,11 @@ def as_fetched(name, **contents):
 
 @pytest.fixture
 def replaced(monkeypatch):
-    """Puts files of ours in the place of a dataset's; its name in the catalogue then means them."""
+    """Puts files of ours in the place of a dataset's; its name in the catalog then means them."""
 
     def replace(name, **contents):
         entry = as_fetched(name, **contents)
-        monkeypatch.setattr(catalogue, "_BY_NAME", {**known_datasets(), name: entry})
+        monkeypatch.setattr(catalog, "_BY_NAME", {**known_datasets(), name: entry})
 
     return replace
 
@@ -71,7 +71,7 @@ def test_every_entry_says_where_it_is_from():
     assert {"digits", "mnist", "fashion-mnist", "cifar10", "cifar100"} < set(known_datasets())
     for name, entry in known_datasets().items():
         assert entry.name == name
-        assert entry.licence
+        assert entry.license
         assert entry.home.startswith("http")
         assert bool(entry.files) == (name != "digits")
         for file in entry.files:

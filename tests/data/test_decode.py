@@ -80,15 +80,15 @@ def fading() -> Image.Image:
 
 
 def with_a_hole() -> Image.Image:
-    """A palette image one of whose colours is transparent."""
+    """A palette image one of whose colors is transparent."""
     image = SMALL.quantize(16)
     image.info["transparency"] = 3
     return image
 
 
 KINDS: dict[str, tuple[bytes, Image.Image]] = {
-    "grey": (encoded(SMALL.convert("L"), "PNG"), SMALL.convert("L").convert("RGB")),
-    "grey JPEG": (encoded(SMALL.convert("L"), "JPEG", quality=100), SMALL.convert("L")),
+    "gray": (encoded(SMALL.convert("L"), "PNG"), SMALL.convert("L").convert("RGB")),
+    "gray JPEG": (encoded(SMALL.convert("L"), "JPEG", quality=100), SMALL.convert("L")),
     "1 bit": (encoded(SMALL.convert("1"), "PNG"), SMALL.convert("1").convert("RGB")),
     "palette": (encoded(SMALL.quantize(16), "PNG"), SMALL.quantize(16).convert("RGB")),
     "palette with a hole": (encoded(with_a_hole(), "PNG"), over_white(with_a_hole())),
@@ -96,8 +96,8 @@ KINDS: dict[str, tuple[bytes, Image.Image]] = {
         encoded(with_a_hole(), "GIF", transparency=3),
         over_white(with_a_hole()),
     ),
-    "colour and alpha": (encoded(fading(), "PNG"), over_white(fading())),
-    "grey and alpha": (encoded(fading().convert("LA"), "PNG"), over_white(fading().convert("LA"))),
+    "color and alpha": (encoded(fading(), "PNG"), over_white(fading())),
+    "gray and alpha": (encoded(fading().convert("LA"), "PNG"), over_white(fading().convert("LA"))),
     "alpha in WebP": (encoded(fading(), "WEBP", lossless=True, exact=True), over_white(fading())),
     "alpha in TIFF": (encoded(fading(), "TIFF"), over_white(fading())),
     "CMYK TIFF": (encoded(SMALL.convert("CMYK"), "TIFF"), SMALL.convert("CMYK").convert("RGB")),
@@ -138,7 +138,7 @@ def test_16_bits_are_scaled_not_clipped(suffix: str, channels: int) -> None:
     assert decode(data, as_is(channels))[0, :3, 0].tolist() == [0, 1, 255]
 
 
-def test_16_bit_grey_with_a_transparent_value() -> None:
+def test_16_bit_gray_with_a_transparent_value() -> None:
     values = np.full((80, 120), 1000, np.uint16)
     values[:, 60:] = 50_000
     data = encoded(Image.fromarray(values), "PNG", transparency=1000)
@@ -361,8 +361,8 @@ def test_margin_keeps_what_the_crop_leaves_out() -> None:
 def test_arrays(shape: tuple[int, ...], channels: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     pixels = decode(image, as_is(channels))
-    grey = image.reshape(80, 120, -1)
-    expected = np.asarray(Image.fromarray(grey.squeeze()).convert("L" if channels == 1 else "RGB"))
+    gray = image.reshape(80, 120, -1)
+    expected = np.asarray(Image.fromarray(gray.squeeze()).convert("L" if channels == 1 else "RGB"))
     assert difference(pixels, expected).max() <= 1
 
 
@@ -394,7 +394,7 @@ def test_arrays_that_do_not_fit(array: NDArray[np.uint8], channels: int, message
     assert raised.value.exit_status == 2
 
 
-def test_a_file_for_a_network_that_takes_neither_grey_nor_colour() -> None:
+def test_a_file_for_a_network_that_takes_neither_gray_nor_color() -> None:
     with pytest.raises(ConvlensError, match="takes 5 channels, an image file has 1 or 3"):
         decode(encoded(SMALL, "PNG"), as_is(5))
 

@@ -191,13 +191,13 @@ def test_paths_in_arrays_and_series(file):
         assert list_images(paths)[0] == [str(file)] * 2
 
 
-def test_one_grey_image_alone():
-    grey = PIXELS[..., 0]
-    for images in (grey, grey[..., None], grey[None], torch.from_numpy(grey), grey / 255):
+def test_one_gray_image_alone():
+    gray = PIXELS[..., 0]
+    for images in (gray, gray[..., None], gray[None], torch.from_numpy(gray), gray / 255):
         given, _ = list_images(images)
         assert len(given) == 1
-        assert (given[0][..., 0] == grey).all()
-    (given,), _ = list_images(grey > 128)
+        assert (given[0][..., 0] == gray).all()
+    (given,), _ = list_images(gray > 128)
     assert sorted(np.unique(given).tolist()) == [0, 255]
 
 
@@ -256,8 +256,8 @@ def test_pictures_and_contents_are_trained_on_as_pixels(file):
     assert (found.arrays[0] == PIXELS).all()
     assert (found.arrays[2] == PIXELS).all()
     assert not found.axis_added
-    grey = read_arrays(([PIXELS[..., 0]] * 2, [0, 1]))
-    assert grey.axis_added
+    gray = read_arrays(([PIXELS[..., 0]] * 2, [0, 1]))
+    assert gray.axis_added
     assert "different sizes" in _refused(([RGB, RGB.resize((9, 9))], [0, 1]))
     assert "32-bit numbers" in _refused(([RGB.convert("F"), RGB], [0, 1]))
 

@@ -50,7 +50,7 @@ def turned(orientation: int) -> Image.Exif:
 def test_each_format(data: bytes, expected: tuple[str, str, int, int]) -> None:
     header = read_header(data)
     found = header.format, header.mode, header.channels, header.bit_depth
-    if expected[0] == "GIF":  # one of one grey may be stored as grey or with a palette
+    if expected[0] == "GIF":  # one of one gray may be stored as gray or with a palette
         found = (found[0], "P", 3, found[3])
     assert found == expected
     assert (header.width, header.height) == (40, 30)

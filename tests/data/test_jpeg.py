@@ -25,7 +25,7 @@ def jpeg(mode: str = "RGB", size: tuple[int, int] = (40, 24), **options: object)
 
 KINDS = {
     "baseline": jpeg(),
-    "grey": jpeg("L"),
+    "gray": jpeg("L"),
     "cmyk": jpeg("CMYK"),
     "progressive": jpeg(progressive=True),
     "restart markers": jpeg(restart_marker_blocks=2),

@@ -252,8 +252,8 @@ def test_the_entry_depends_on_all_that_turns_a_file_into_pixels(tmp_path: Path) 
     ]
     folders = [entry_folder(tmp_path, digests(*names), *how) for names, *how in asked]
     assert len(set(folders)) == len(asked)
-    normalised = InputSpec(height=4, width=4, mean=(0.5, 0.5, 0.5), std=(0.1, 0.1, 0.1))
-    assert entry_folder(tmp_path, digests("a", "b"), normalised, 0.0) == folders[0]
+    normalized = InputSpec(height=4, width=4, mean=(0.5, 0.5, 0.5), std=(0.1, 0.1, 0.1))
+    assert entry_folder(tmp_path, digests("a", "b"), normalized, 0.0) == folders[0]
 
 
 def test_a_change_to_decoding_makes_other_entries(

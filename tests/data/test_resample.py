@@ -84,7 +84,7 @@ def test_channels_are_resized_alike_and_alone(channels: int, scaled: tuple[int, 
 
 
 @given(SIDES, SIDES, SPECS, MARGINS, st.integers(0, 255))
-def test_one_colour_stays_that_colour_at_any_size(
+def test_one_color_stays_that_color_at_any_size(
     height: int, width: int, wanted: InputSpec, margin: float, value: int
 ) -> None:
     scaled, window, _ = plan(height, width, wanted, margin)

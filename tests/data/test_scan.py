@@ -32,7 +32,7 @@ def test_headers_agree_with_pillow(tmp_path):
     assert found.orientations.tolist() == [1, 6, 1]
     assert found.channels.tolist() == [3, 3, 1]
     assert found.unreadable == {}
-    assert found.summary() == "sizes 20x10 to 40x30 (median 30x30), 1 turned by EXIF, 1 grey"
+    assert found.summary() == "sizes 20x10 to 40x30 (median 30x30), 1 turned by EXIF, 1 gray"
 
 
 def test_unreadable_files_are_told_with_their_reason(tmp_path):

@@ -15,13 +15,13 @@ from convlens.data import (
     reopen_source,
     write_splits,
 )
-from convlens.data.labelled import UNSAID, Labelled
+from convlens.data.labeled import UNSAID, Labeled
 from convlens.data.splits import split
 
 
-def labelled(labels, groups=None, given=None):
+def labeled(labels, groups=None, given=None):
     labels = np.asarray(labels, np.int64)
-    return Labelled(
+    return Labeled(
         name="made",
         classes=tuple(map(str, range(int(labels.max()) + 1))),
         labels=labels,
@@ -45,7 +45,7 @@ def sides(images):
 )
 def test_every_image_is_in_one_split_and_the_numbers_are_sorted(labels, val, test, seed):
     labels = np.unique(labels, return_inverse=True)[1]
-    found = labelled(labels)
+    found = labeled(labels)
     images = split(found, found.names(), seed=seed, settings=DataSettings(val=val, test=test))
     together = np.concatenate(list(images.splits.values()))
     assert sorted(together.tolist()) == list(range(len(labels)))
@@ -67,7 +67,7 @@ def test_every_image_is_in_one_split_and_the_numbers_are_sorted(labels, val, tes
 def test_groups_never_straddle(seed, n_groups):
     rng = np.random.default_rng(seed)
     groups = rng.integers(0, n_groups, 150)
-    found = labelled(rng.integers(0, 3, 150), groups=groups)
+    found = labeled(rng.integers(0, 3, 150), groups=groups)
     images = split(found, found.names(), seed=seed % 7, settings=DataSettings())
     homes = [set(groups[numbers].tolist()) for numbers in images.splits.values()]
     assert not homes[0] & homes[1]
@@ -77,7 +77,7 @@ def test_groups_never_straddle(seed, n_groups):
 
 def test_shares_are_met_on_real_class_sizes():
     rng = np.random.default_rng(0)
-    found = labelled(np.repeat(np.arange(6), [400, 300, 50, 20, 7, 3])[rng.permutation(780)])
+    found = labeled(np.repeat(np.arange(6), [400, 300, 50, 20, 7, 3])[rng.permutation(780)])
     images = split(found, found.names(), seed=0, settings=DataSettings())
     counts = images.counts()
     assert [sum(counts[name].values()) for name in ("train", "val", "test")] == [544, 118, 118]
@@ -199,7 +199,7 @@ def test_files_of_splits_that_cannot_be_used(kept, text, words):
 @given(st.integers(2, 6), st.integers(0, 5))
 @settings(deadline=None)
 def test_folds_partition_what_is_not_test(k, seed):
-    found = labelled(np.repeat([0, 1, 2], [40, 25, 12]))
+    found = labeled(np.repeat([0, 1, 2], [40, 25, 12]))
     images = split(found, found.names(), seed=0, settings=DataSettings())
     folds = k_folds(images, k, seed=seed)
     pool = np.sort(np.concatenate([images.splits["train"], images.splits["val"]]))
@@ -226,7 +226,7 @@ def test_a_fold_that_is_written_down_is_what_is_opened(tmp_path, write_classes):
 
 def test_folds_keep_groups_together():
     groups = np.repeat(np.arange(20), 5)
-    found = labelled(np.arange(100) % 2, groups=groups)
+    found = labeled(np.arange(100) % 2, groups=groups)
     images = split(found, found.names(), seed=0, settings=DataSettings(val=0, test=0))
     homes = [set(groups[fold.splits["val"]].tolist()) for fold in k_folds(images, 4)]
     assert sum(map(len, homes)) == 20
@@ -235,7 +235,7 @@ def test_folds_keep_groups_together():
 
 @pytest.mark.parametrize("k", [0, 1, 11])
 def test_a_number_of_folds_that_cannot_be(k):
-    found = labelled(np.arange(10) % 2)
+    found = labeled(np.arange(10) % 2)
     images = split(found, found.names(), seed=0, settings=DataSettings(val=0, test=0))
     with pytest.raises(ConvlensError, match="expected from 2 to 10"):
         k_folds(images, k)
@@ -253,7 +253,7 @@ def test_a_class_that_a_split_lacks_is_said():
     labels = np.tile([0, 1], 20)
     given = np.full(40, 0, np.int8)
     given[::4] = 2  # all of class 0
-    found = labelled(labels, given=given)
+    found = labeled(labels, given=given)
     images = split(found, found.names(), seed=0, settings=DataSettings())
     assert "no test images of: 1" in images.notes
 
@@ -261,7 +261,7 @@ def test_a_class_that_a_split_lacks_is_said():
 def test_a_class_in_two_groups_cannot_be_on_every_side():
     labels = np.repeat([0, 1], [40, 10])
     groups = np.concatenate([np.arange(40), np.repeat([40, 41], 5)])
-    found = labelled(labels, groups=groups)
+    found = labeled(labels, groups=groups)
     images = split(found, found.names(), seed=0, settings=DataSettings())
     sides_with_it = [name for name, counts in images.counts().items() if counts["1"]]
     assert "train" in sides_with_it

@@ -24,7 +24,7 @@ def test_the_whole_tour(tmp_path: Path) -> None:
             names: dict[str, Any] = {}
             for step in tour.steps(page):
                 tour.run(step, names)
-            drawn = [Path("look") / name for name in tour.pictures(page)]
+            drawn = [Path("visualize") / name for name in tour.pictures(page)]
             assert not [str(path) for path in drawn if not path.is_file()], page.name
 
 
@@ -96,11 +96,11 @@ def test_the_chapters_recipes_say_what_the_chapter_says() -> None:
     assert standard["data"]["val"] == 0.1
     assert training["early_stopping"] == {"monitor": "val_loss", "patience": 10}
     assert training["reduce_on_plateau"] == {
-        "monitor": "val_loss", "factor": 0.5, "patience": 5, "min_rate": 1e-6,
+        "monitor": "val_loss", "factor": 0.5, "patience": 5, "min_lr": 1e-6,
     }  # fmt: skip
     assert (training["batch_size"], training["epochs"], training["keep"]) == (64, 100, "best")
     transfer = tomllib.loads((tour.ROOT / "recipes/chapter-transfer.toml").read_text("utf-8"))
     phases = transfer["training"]["phases"]
     assert [phase["train"] for phase in phases] == ["head", "last 3"]
-    assert [phase["optimiser"]["learning_rate"] for phase in phases] == [1e-3, 1e-5]
+    assert [phase["optimizer"]["learning_rate"] for phase in phases] == [1e-3, 1e-5]
     assert transfer["model"]["head"] == "globalavgpool, dense 256 relu, dropout 0.5, dense"

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convlens.evaluation import Figures, measure, wilson_interval
+from convlens.evaluation import Metrics, measure, wilson_interval
 from convlens.evaluation.majority import majority
 
 
-def measured(right: int, wrong: int, *, k: int = 2) -> Figures:
+def measured(right: int, wrong: int, *, k: int = 2) -> Metrics:
     """Figures of a classifier on as many images of each class as there can be."""
     labels = np.arange(right + wrong) % k
     predicted = np.where(np.arange(right + wrong) < right, labels, (labels + 1) % k)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from convlens.core.errors import WorkFailedError
-from convlens.evaluation import Figures, measure, wilson_interval
+from convlens.evaluation import Metrics, measure, wilson_interval
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -122,7 +122,7 @@ def test_the_seed_decides_the_intervals_and_is_told() -> None:
     assert (one.as_json()["seed"], one.as_json()["resamples"]) == (4, 1000)
 
 
-def perfect(n: int) -> Figures:
+def perfect(n: int) -> Metrics:
     probabilities = np.full((n, 3), 0.01)
     labels = np.arange(n) % 3
     probabilities[np.arange(n), labels] = 0.98

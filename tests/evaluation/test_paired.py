@@ -129,25 +129,25 @@ def test_so_many_images_tell_four_times_in_five(a: float, b: float) -> None:
 
 
 def test_verdicts_in_words() -> None:
-    assert compared(20, 4, 1000, both=900).in_words().startswith("better by 1.6 percentage points")
-    assert compared(4, 20, 1000, both=900).in_words().startswith("worse by 1.6 percentage points")
+    assert compared(20, 4, 1000, both=900).describe().startswith("better by 1.6 percentage points")
+    assert compared(4, 20, 1000, both=900).describe().startswith("worse by 1.6 percentage points")
     unsure = compared(9, 6, 360, both=340)
     assert unsure.verdict == "cannot tell"
     low, high = (100 * end for end in unsure.interval)
-    assert unsure.in_words().startswith(
+    assert unsure.describe().startswith(
         "cannot tell with 360 images (difference +0.8 percentage points, 95 % interval "
         f"{low:+.1f} to {high:+.1f}, p = 0.61); if it is truly 0.83, about "
     )
-    assert f"about {unsure.images_needed:,} would do" in unsure.in_words()
+    assert f"about {unsure.images_needed:,} would do" in unsure.describe()
     equal = compared(5, 5, 100)
     needed = images_to_tell(0.055, 0.045)
-    assert equal.in_words() == (
+    assert equal.describe() == (
         "cannot tell with 100 images: both are right on equally many of them (95 % interval of the "
         f"difference {100 * equal.interval[0]:+.1f} to {100 * equal.interval[1]:+.1f} percentage "
         "points); if only one of them is right on 10 % of images, as here, about "
         f"{needed:,} would tell 1 point apart"
     )
-    assert compared(0, 0, 100, both=90).in_words().endswith("percentage points)")
+    assert compared(0, 0, 100, both=90).describe().endswith("percentage points)")
     json.dumps(unsure.as_json(), allow_nan=False)
 
 

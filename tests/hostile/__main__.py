@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.hostile.figures import Figures
+from tests.hostile.figures import Metrics
 from tests.hostile.kinds import KINDS
 from tests.hostile.runner import runner
 from tests.hostile.worker import Job
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = jobs(given.seed, given.kinds)
     if given.only:
         wanted = (_named(text, given.seed) for text in given.only)
-    figures = Figures(given.seed)
+    figures = Metrics(given.seed)
     end = time.monotonic() + 60 * given.minutes
     with tempfile.TemporaryDirectory() as name, runner(Path(name) / "ground") as attacker:
         for job in wanted:

@@ -1,4 +1,4 @@
-"""What a hostile case is: files, the commands that read them, and what must hold afterwards."""
+"""What a hostile case is: files, the commands that read them, and what must hold afterward."""
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence

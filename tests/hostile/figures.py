@@ -52,7 +52,7 @@ class Row:
 
 
 @dataclass
-class Figures:
+class Metrics:
     """The figures of an attack.
 
     Args:

@@ -25,7 +25,7 @@ def samples() -> Mapping[str, bytes]:
     noise = np.random.default_rng(0).normal(128, 60, (30, 41, 3)).clip(0, 255).astype(np.uint8)
     noise[5:20] = noise[5:6, :1]  # some of it compresses
     rgb = Image.fromarray(noise)
-    grey16 = Image.fromarray((noise[..., 0].astype(np.uint16) << 8) + 77)
+    gray16 = Image.fromarray((noise[..., 0].astype(np.uint16) << 8) + 77)
     rgba, palette = rgb.convert("RGBA"), rgb.quantize(60)
     rgba.putalpha(rgb.getchannel("R"))
     profile = bytes(range(256)) * 3
@@ -41,17 +41,17 @@ def samples() -> Mapping[str, bytes]:
         "jpg": (rgb, {"quality": 90}),
         "jpg-exif": (rgb, {"exif": exif, "icc_profile": profile, "comment": b"text"}),
         "jpg-progressive": (rgb, {"progressive": True}),
-        "jpg-progressive-grey": (rgb.convert("L"), {"progressive": True}),
+        "jpg-progressive-gray": (rgb.convert("L"), {"progressive": True}),
         "jpg-restarts": (rgb, {"restart_marker_blocks": 1, "subsampling": 0}),
         "jpg-cmyk": (rgb.convert("CMYK"), {}),
         "jpg-mpo": (rgb, {"format": "MPO", "save_all": True, "append_images": frames[:1]}),
         "png": (rgb, {"pnginfo": text, "exif": exif, "icc_profile": profile}),
         "png-1": (rgb.convert("1"), {}),
-        "png-grey": (rgb.convert("L"), {"transparency": 9}),
-        "png-grey-alpha": (rgba.convert("LA"), {}),
+        "png-gray": (rgb.convert("L"), {"transparency": 9}),
+        "png-gray-alpha": (rgba.convert("LA"), {}),
         "png-palette": (palette, {"transparency": bytes(range(0, 240, 4))}),
         "png-rgba": (rgba, {}),
-        "png-16": (grey16, {}),
+        "png-16": (gray16, {}),
         "png-animated": (rgb, several),
         "gif": (palette, {"transparency": 3}),
         "gif-interlaced": (rgb.convert("L"), {"interlace": True}),
@@ -61,7 +61,7 @@ def samples() -> Mapping[str, bytes]:
         "bmp-palette": (palette, {}),
         "bmp-rgba": (rgba, {}),
         "tif": (rgb, {"exif": exif}),
-        "tif-grey16": (grey16, {"compression": "tiff_adobe_deflate"}),
+        "tif-gray16": (gray16, {"compression": "tiff_adobe_deflate"}),
         "tif-lzw": (rgb, {"compression": "tiff_lzw"}),
         "tif-packbits": (rgba, {"compression": "packbits"}),
         "tif-jpeg": (rgb, {"compression": "jpeg"}),

@@ -17,7 +17,7 @@ from convlens.data.limits import UnreadableImageError
 from tests.hostile import images
 from tests.hostile.__main__ import jobs, main
 from tests.hostile.bombs import BOMBS, sound_bombs
-from tests.hostile.figures import Figures
+from tests.hostile.figures import Metrics
 from tests.hostile.kinds import KINDS
 from tests.hostile.mutations import mutate
 from tests.hostile.runner import Result, runner
@@ -123,7 +123,7 @@ def test_crafted_cases_come_first_and_then_each_kind_in_turn() -> None:
 
 
 def test_figures_count_what_was_tried_and_what_came_of_it() -> None:
-    figures = Figures(seed=0)
+    figures = Metrics(seed=0)
     figures.add(Result(Job("images", "png-ztxt", 0), 0.5, 10 << 20, statuses=(0, 2)))
     figures.add(Result(Job("images", 7, 0), 2.5, 30 << 20, crashed=True, problems=("died", "so")))
     figures.add(Result(Job("runs", 1, 0), 1.0, 0, statuses=(0,)))
@@ -138,7 +138,7 @@ def test_figures_count_what_was_tried_and_what_came_of_it() -> None:
 def test_figures_go_into_a_page(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# Page\n<!-- figures -->\nold\n<!-- end -->\nMore.\n", "utf-8")
-    figures = Figures(seed=5)
+    figures = Metrics(seed=5)
     figures.add(Result(Job("images", 7, 0), 2.5, 30 << 20))
     for _ in range(2):
         figures.write_page(page)

@@ -184,7 +184,7 @@ def case(ground: Ground, suffix: str, data: bytes, check: Check) -> Case:
     """A file of weights for a network that does not fit it: to be read, and refused."""
     path = ground.folder / f"hostile.{suffix}"
     path.write_bytes(data)
-    words = ["look", "filters", "lenet5", "--weights", path, "--out", ground.folder / "out"]
+    words = ["visualize", "filters", "lenet5", "--weights", path, "--out", ground.folder / "out"]
     return Case([[*words, "--json"]], check)
 
 

@@ -77,7 +77,7 @@ def attempt(job: Job, folder: Path) -> Answer:
 
     Args:
         job: which case.
-        folder: with the fixture in it; afterwards it also holds the case's files, in ``work``.
+        folder: with the fixture in it; afterward it also holds the case's files, in ``work``.
     """
     for name in ("work", "cache"):
         shutil.rmtree(folder / name, ignore_errors=True)

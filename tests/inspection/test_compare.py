@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from convlens.core.classifier import Classifier
-from convlens.core.draws import Stream, derived_seed
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
+from convlens.core.rng import Stream, derived_seed
 from convlens.inspection import (
     PublishedAccuracy,
     Timing,

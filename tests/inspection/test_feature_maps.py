@@ -29,16 +29,16 @@ def _conv(weights: list[float], biases: list[float]) -> nn.Conv2d:
 
 def test_a_channel_is_dead_only_where_all_images_get_the_same_from_it() -> None:
     net = _net(_conv([1.0, -1.0, 1.0, -1.0, 0.0], [0.0, -0.1, -0.9, 0.5, 0.5]))
-    grey, bright = np.full((1, 8, 8, 1), 128, np.uint8), np.full((1, 8, 8, 1), 255, np.uint8)
-    grey[0, 3, 4] = 100
-    (found,) = feature_maps(net, grey)
+    gray, bright = np.full((1, 8, 8, 1), 128, np.uint8), np.full((1, 8, 8, 1), 255, np.uint8)
+    gray[0, 3, 4] = 100
+    (found,) = feature_maps(net, gray)
     assert found.dead.tolist() == [1, 2, 4]  # never opens, never opens, sees nothing
-    (found,) = feature_maps(net, np.concatenate([grey, bright]))
+    (found,) = feature_maps(net, np.concatenate([gray, bright]))
     assert found.dead.tolist() == [1, 4]
     np.testing.assert_allclose(found.maps[1, :, 0, 0], [1, 0, 0.1, 0, 0.5], atol=1e-6)
 
 
-def test_a_rectifier_that_never_opens_is_dead_behind_a_normalisation_too() -> None:
+def test_a_rectifier_that_never_opens_is_dead_behind_a_normalization_too() -> None:
     conv = _conv([1.0, 1.0], [0.0, -2.0])
     norm = nn.BatchNorm2d(2)
     with torch.no_grad():

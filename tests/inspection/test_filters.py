@@ -23,7 +23,7 @@ def _net(channels: int = 3) -> Classifier:
 def test_the_first_convolution_is_meant_unless_one_is_named() -> None:
     net = _net()
     found = filters(net)
-    assert (found.layer, found.weights.shape, found.sees_colour) == ("stem", (8, 3, 5, 5), True)
+    assert (found.layer, found.weights.shape, found.sees_color) == ("stem", (8, 3, 5, 5), True)
     np.testing.assert_array_equal(found.weights, net.stages.stem.weight.detach())
     norms = [np.linalg.norm(one) for one in found.weights]
     np.testing.assert_allclose(found.norms, norms, rtol=1e-6)
@@ -41,11 +41,11 @@ def test_a_stage_means_its_first_convolution(
     layer: str, meant: str, shape: tuple[int, ...]
 ) -> None:
     found = filters(_net(), layer=layer)
-    assert (found.layer, found.weights.shape, found.sees_colour) == (meant, shape, False)
+    assert (found.layer, found.weights.shape, found.sees_color) == (meant, shape, False)
 
 
-def test_grey_kernels_see_no_colour() -> None:
-    assert not filters(_net(1)).sees_colour
+def test_gray_kernels_see_no_color() -> None:
+    assert not filters(_net(1)).sees_color
 
 
 def test_a_layer_without_a_convolution_is_refused() -> None:

@@ -66,7 +66,7 @@ def _maps(net: Classifier, pixels: Pixels, until: int = 3) -> Tensor:
 
 
 def test_with_pooling_and_one_dense_layer_it_is_cam(pooled: Classifier, pixels: Pixels) -> None:
-    """Selvaraju et al., section 3.1: it generalises CAM (Zhou et al., CVPR 2016), whose weights
+    """Selvaraju et al., section 3.1: it generalizes CAM (Zhou et al., CVPR 2016), whose weights
     are the dense layer's; the mean gradient is that weight over the number of places."""
     maps = _maps(pooled, pixels)
     for wanted in range(5):
@@ -229,14 +229,14 @@ def _trained_on_planted() -> Classifier:
         }
         head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
         net = Classifier(stages, head, InputSpec(height=SIDE, width=SIDE, channels=1))
-        optimiser = torch.optim.Adam(net.parameters(), lr=0.02)
+        optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
         for step in range(120):
             pixels, labels, _ = _planted(step, 32)
             x = torch.from_numpy(pixels).permute(0, 3, 1, 2)
             loss = F.cross_entropy(net(x), torch.from_numpy(labels))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
     return net.requires_grad_(False)
 
 

@@ -10,7 +10,7 @@ from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Quiet
 from convlens.data import decode
-from convlens.inspection.images import MOST_IMAGES, read_grey, read_images, short_names
+from convlens.inspection.images import MOST_IMAGES, read_gray, read_images, short_names
 
 SPEC = InputSpec(height=12, width=16)
 
@@ -47,8 +47,8 @@ def test_arrays_are_images_too() -> None:
     found = read_images(arrays, SPEC, Quiet())
     np.testing.assert_array_equal(found.pixels, arrays)
     assert found.names == ("image 0", "image 1")
-    grey = read_images(arrays[..., 0], SPEC.model_copy(), Quiet())
-    assert grey.pixels.shape == (2, 12, 16, 3)
+    gray = read_images(arrays[..., 0], SPEC.model_copy(), Quiet())
+    assert gray.pixels.shape == (2, 12, 16, 3)
 
 
 def test_what_cannot_be_read_is_named_and_left_out(tmp_path: Path) -> None:
@@ -88,15 +88,15 @@ def test_names_are_as_short_as_tells_them_apart(paths: list[str], names: tuple[s
     assert short_names(paths) == names
 
 
-def test_a_grey_image_keeps_its_shape(tmp_path: Path) -> None:
+def test_a_gray_image_keeps_its_shape(tmp_path: Path) -> None:
     path = _photo(tmp_path / "a.png", 20, 30)
-    assert read_grey(path, longest=224).shape == (20, 30)
-    assert read_grey(path, longest=15).shape == (10, 15)
+    assert read_gray(path, longest=224).shape == (20, 30)
+    assert read_gray(path, longest=15).shape == (10, 15)
     levels = np.array([[0, 128], [255, 3]], np.uint8)
     Image.fromarray(levels).save(tmp_path / "g.png")
-    np.testing.assert_array_equal(read_grey(tmp_path / "g.png", longest=9), levels)
+    np.testing.assert_array_equal(read_gray(tmp_path / "g.png", longest=9), levels)
     with pytest.raises(ConvlensError, match=r"nope\.png"):
-        read_grey(tmp_path / "nope.png", longest=9)
+        read_gray(tmp_path / "nope.png", longest=9)
 
 
 def test_pictures_and_single_images_are_read() -> None:

@@ -17,7 +17,7 @@ from convlens.models import ModelSpec, build_architecture
 def softened(module):
     """A copy whose gradient reaches whatever a unit can see, with nothing to cancel it.
 
-    Kernels are positive, max pools average, normalisation does nothing. One channel is enough
+    Kernels are positive, max pools average, normalization does nothing. One channel is enough
     everywhere: what a unit sees does not depend on how many there are.
     """
     module = copy.deepcopy(module).eval()

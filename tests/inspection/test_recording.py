@@ -63,7 +63,7 @@ def pixels() -> np.ndarray:
 
 def test_layers_are_named_without_stages_before_them(net: Classifier) -> None:
     names = layer_names(net)
-    assert {"normalise", "block1", "block1.0", "block2.2.split", "head.2"} <= set(names)
+    assert {"normalize", "block1", "block1.0", "block2.2.split", "head.2"} <= set(names)
     assert stage_names(net) == ("block1", "block2")
     assert last_stage(net) == "block2"
     assert find_layer(net, "block1.0") is net.stages.block1[0]
@@ -110,7 +110,7 @@ def test_what_a_layer_gives_is_kept_before_the_next_overwrites_it(
     logits, kept = record(net, x, ["block1.0", "block1", "head.2"])
     net.eval()
     with torch.no_grad():
-        first = net.stages.block1[0](net.stages.normalise(x))
+        first = net.stages.block1[0](net.stages.normalize(x))
         torch.testing.assert_close(kept["block1.0"], first)
         assert kept["block1.0"].min() < 0
         torch.testing.assert_close(kept["block1"], net.stages[:2](x))

@@ -43,7 +43,7 @@ IN_THE_NETWORK = {
         (3, 28, 28),
         "'block1.conv1' (Conv2d) fails: it takes 1 channel, but 3 reach it",
         "3 ≠ 1",
-        "turn the images grey, or build the network for 3 channels",
+        "turn the images gray, or build the network for 3 channels",
     ),
     "an alpha channel": (
         lambda: nn.Conv2d(3, 8, 3),
@@ -101,24 +101,24 @@ IN_THE_NETWORK = {
         "6 ≠ 4",
         "in_channels=6 here",
     ),
-    "normalisation of other channels": (
+    "normalization of other channels": (
         lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(16)),
         (3, 8, 8),
         "'1' (BatchNorm2d) fails: it takes 16 channels, but 8 reach it",
         "8 ≠ 16",
         "num_features=8 here",
     ),
-    "group normalisation": (
+    "group normalization": (
         lambda: nn.Sequential(nn.Conv2d(3, 6, 3), nn.GroupNorm(2, 8)),
         (3, 8, 8),
         "it takes 8 channels, but 6 reach it",
         "6 ≠ 8",
         "num_channels=6 here",
     ),
-    "layer normalisation over the wrong axes": (
+    "layer normalization over the wrong axes": (
         lambda: nn.Sequential(nn.Conv2d(3, 6, 3), nn.LayerNorm([6, 8, 8])),
         (3, 8, 8),
-        "it normalises over 6×8×8",
+        "it normalizes over 6×8×8",
         "6×6×6 ≠ 6×8×8",
         "normalized_shape as the map has it",
     ),
@@ -229,7 +229,7 @@ def test_batches_handed_over_wrongly_and_their_remedies(case):
     assert tuple(eval(remedy, {"x": torch.zeros(shape)}).shape) == mended  # noqa: S307
 
 
-def test_grey_images_for_a_network_of_colours():
+def test_gray_images_for_a_network_of_colors():
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten())
     with pytest.raises(ConvlensError, match=re.escape("x[:, None].expand(-1, 3, -1, -1)")):
         check_input(network, (9, 28, 28))
@@ -247,10 +247,10 @@ def test_a_batch_that_fits_passes():
     check_input(simple(), (7, 1, 28, 28))
 
 
-@pytest.mark.parametrize("normalised", [False, True])
-def test_one_channel_is_not_quietly_spread_over_three(normalised):
-    """Broadcasting in the normalisation would make three channels of one."""
-    constants = {"mean": (0.5,) * 3, "std": (0.2,) * 3} if normalised else {}
+@pytest.mark.parametrize("normalized", [False, True])
+def test_one_channel_is_not_quietly_spread_over_three(normalized):
+    """Broadcasting in the normalization would make three channels of one."""
+    constants = {"mean": (0.5,) * 3, "std": (0.2,) * 3} if normalized else {}
     spec = InputSpec(height=8, width=8, **constants)
     network = Classifier({"block1": nn.Conv2d(3, 4, 3)}, nn.Flatten(), spec)
     for refuse in (lambda: trace(network, (1, 8, 8)), lambda: check_input(network, (5, 1, 8, 8))):
@@ -258,10 +258,10 @@ def test_one_channel_is_not_quietly_spread_over_three(normalised):
             refuse()
 
 
-def test_four_channels_into_a_normalising_network():
+def test_four_channels_into_a_normalizing_network():
     spec = InputSpec(height=8, width=8, mean=(0.5,) * 3, std=(0.2,) * 3)
     network = Classifier({"block1": nn.Conv2d(3, 4, 3)}, nn.Flatten(), spec)
-    with pytest.raises(ConvlensError, match="'normalise' .*takes 3 channels, but 4 reach it"):
+    with pytest.raises(ConvlensError, match="'normalize' .*takes 3 channels, but 4 reach it"):
         trace(network, (4, 8, 8))
 
 
@@ -288,7 +288,7 @@ def test_a_long_trace_is_cut_above():
 
 
 def test_the_remedies_are_true():
-    """The sizes that an error names work, and their neighbours do not."""
+    """The sizes that an error names work, and their neighbors do not."""
     network = simple()
     for side, works in ((25, False), (26, True), (29, True), (30, False)):
         if works:

@@ -14,8 +14,8 @@ from convlens.core.reporter import Quiet
 from convlens.inspection.subject import (
     Subject,
     named_subject,
-    refuse_options,
     trained_subject,
+    validate_options,
 )
 from convlens.models import ModelSpec, build
 
@@ -37,7 +37,7 @@ def test_random_weights_are_said_and_depend_on_the_seed_alone() -> None:
     state = torch.random.get_rng_state()
     first = named_subject(ModelSpec(name="simple"), reporter=told)
     assert torch.equal(torch.random.get_rng_state(), state)
-    assert told.lines == ["simple has random weights: it has learnt nothing yet"]
+    assert told.lines == ["simple has random weights: it has learned nothing yet"]
     assert first.name == "simple with random weights"
     assert not first.classifier.training
     assert first.classes == tuple(f"class {number}" for number in range(10))
@@ -68,7 +68,7 @@ def test_a_network_in_the_notation_needs_its_input() -> None:
     assert found.name == "a network in the layer notation with random weights"
 
 
-def test_weights_from_a_file_are_loaded_with_the_normalisation_they_expect(tmp_path: Path) -> None:
+def test_weights_from_a_file_are_loaded_with_the_normalization_they_expect(tmp_path: Path) -> None:
     spec = InputSpec(height=32, width=32)
     with torch.random.fork_rng():
         donor = build(ModelSpec(name="resnet18", small_stem=False), spec, classes=4)
@@ -128,6 +128,6 @@ def test_an_unknown_class_is_told(wanted: str | int) -> None:
 
 
 def test_a_trained_network_has_everything_already() -> None:
-    refuse_options({"pretrained": False, "weights": None, "input": None})
+    validate_options({"pretrained": False, "weights": None, "input": None})
     with pytest.raises(ConvlensError, match="--pretrained, --input can be asked of a network by"):
-        refuse_options({"pretrained": True, "weights": None, "input": "28x28x1"})
+        validate_options({"pretrained": True, "weights": None, "input": "28x28x1"})

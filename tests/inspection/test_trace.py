@@ -298,7 +298,7 @@ class TestTheModuleStaysAsItWas:
         assert not any(m._forward_pre_hooks for m in locked.modules())
 
 
-def test_a_classifier_that_normalises():
+def test_a_classifier_that_normalizes():
     spec = InputSpec(height=8, width=8, mean=(0.5,) * 3, std=(0.2,) * 3)
     network = Classifier({"block1": nn.Conv2d(3, 4, 3)}, nn.Flatten(), spec)
     found = trace(network, (3, 8, 8))

@@ -175,7 +175,7 @@ def test_recurrent_rows():
     assert sum(layer.parameters for layer in found.layers) == found.parameters
 
 
-def test_parametrised_weights_belong_to_their_layer():
+def test_parametrized_weights_belong_to_their_layer():
     class Symmetric(nn.Module):
         def forward(self, weight):
             return (weight + weight.flip(-1)) / 2

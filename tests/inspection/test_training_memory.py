@@ -60,7 +60,7 @@ def test_the_parts_add_up():
         batch_size=64,
         weights=found.weight_bytes,
         gradients=trainable,
-        optimiser=trainable,
+        optimizer=trainable,
         activations=64 * found.saved_bytes,
     )
     assert memory.total == found.weight_bytes + 2 * trainable + 64 * found.saved_bytes

@@ -19,19 +19,19 @@ COLOURS = {"grün": (40, 160, 60), "red": (190, 40, 40), "blue": (50, 60, 200)}
 
 
 def picture(
-    colour: tuple[int, int, int], seed: int, size: tuple[int, int] = (16, 16)
+    color: tuple[int, int, int], seed: int, size: tuple[int, int] = (16, 16)
 ) -> Image.Image:
     noise = np.random.default_rng(seed).normal(0, 25, (size[1], size[0], 3))
-    return Image.fromarray(np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8))
+    return Image.fromarray(np.clip(np.array(color) + noise, 0, 255).astype(np.uint8))
 
 
 def fill(folder: Path, *, classes: int = 2, each: int = 10, suffix: str = "png") -> Path:
-    """Class folders of noisy pictures, one colour a class."""
-    for number, (name, colour) in enumerate(list(COLOURS.items())[:classes]):
+    """Class folders of noisy pictures, one color a class."""
+    for number, (name, color) in enumerate(list(COLOURS.items())[:classes]):
         (folder / name).mkdir(parents=True)
         for i in range(each):
             seed = sum(map(ord, str(folder.name))) * 1000 + number * 100 + i
-            picture(colour, seed).save(folder / name / f"bild {i}.{suffix}")
+            picture(color, seed).save(folder / name / f"bild {i}.{suffix}")
     return folder
 
 

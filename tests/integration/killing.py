@@ -2,7 +2,7 @@
 
 The runs are processes of their own, as ``convlens train`` starts them, of a recipe that has all
 that a checkpoint must remember: phases, frozen layers, callbacks, averaged weights, augmentation,
-dropout, a normalisation's statistics, and saves within epochs.
+dropout, a normalization's statistics, and saves within epochs.
 """
 
 import json
@@ -44,7 +44,7 @@ layers = [
 batch_size = 16
 checkpoint_seconds = 0.05
 feature_draws = 2
-average = {{ decay = 0.9 }}
+ema = {{ decay = 0.9 }}
 early_stopping = {{ patience = 20 }}
 reduce_on_plateau = {{ factor = 0.7, patience = 1 }}
 
@@ -60,7 +60,7 @@ schedule = {{ name = "constant" }}
 [[training.phases]]
 train = "all"
 epochs = 12
-optimiser = {{ name = "sgd", learning_rate = 0.01 }}
+optimizer = {{ name = "sgd", learning_rate = 0.01 }}
 """
 TOLD_APART = frozenset(
     {
@@ -317,10 +317,10 @@ def half_written(run: Path) -> list[str]:
 def write_images(folder: Path) -> Path:
     """Class folders of noisy pictures, hard enough to tell apart that training is never done."""
     noise = np.random.default_rng(0)
-    for name, colour in _COLOURS.items():
+    for name, color in _COLOURS.items():
         (folder / name).mkdir(parents=True)
         for number in range(_IMAGES):
-            pixels = np.array(colour) + noise.normal(0, 60, (_SIDE, _SIDE, 3))
+            pixels = np.array(color) + noise.normal(0, 60, (_SIDE, _SIDE, 3))
             image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
             image.save(folder / name / f"{number}.png")
     return folder

@@ -154,7 +154,7 @@ def test_errors_as_json(tmp_path: Path, convlens: Convlens) -> None:
         (["train", "digits", "--set", "augment=strong"], "augment is 'strong'"),
         (["train", "digits", "--set", "training.loss=focal"], "training.loss.name=focal"),
         (["train", "digits", "--set", "training=5"], "training is 5"),
-        (["train", "digits", "--set", "abstaining=0.9"], "abstaining is 0.9"),
+        (["train", "digits", "--set", "selective=0.9"], "selective is 0.9"),
         (["train", "digits", "--set", "seed=abc"], "seed is 'abc'"),
         (["train", "~nobody at all/x"], "no such file"),
         (["inspect", "conv 8 3 same relu, " * 30 + "globalavgpool, dense"], "--input"),

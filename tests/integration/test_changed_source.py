@@ -10,7 +10,7 @@ from PIL import Image
 import convlens as package
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Quiet
-from convlens.recipe import Run
+from convlens.runs import Run
 from tests.integration.conftest import Convlens
 
 COLORS = {"ant": (220, 40, 40), "bee": (40, 220, 40), "cow": (40, 40, 220)}
@@ -37,7 +37,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
         layers="conv 8 3 same relu, globalavgpool, dense",
         augment="none",
         epochs=20,
-        settings=["training.optimiser.learning_rate=0.05"],
+        settings=["training.optimizer.learning_rate=0.05"],
         out=folder / "run",
         quiet=True,
     )
@@ -65,8 +65,8 @@ def test_an_added_class_is_left_out_and_counted(here: tuple[Run, Path], convlens
     told = " ".join(done.err.split())
     assert "'aphid' (7 images)" in told
     assert "may have been training images" not in told  # the others are as they were
-    both = convlens("evaluate", run.folder, "--against", run.folder, "--json")
-    assert (both.json["against"]["n"], both.json["against"]["second"]) == (9, 1.0)
+    both = convlens("evaluate", run.folder, "--baseline", run.folder, "--json")
+    assert (both.json["baseline"]["n"], both.json["baseline"]["second"]) == (9, 1.0)
     assert convlens("report", run.folder).status == 0
     page = (run.folder / "report.html").read_text("utf-8")
     assert "aphid" in page
@@ -83,7 +83,7 @@ def test_a_removed_class_leaves_the_others_right(
     assert done.json["changes"]["removed"] == {"ant": EACH}
     assert "'ant' (had 20 images)" in " ".join(done.err.split())
     assert [own["support"] for own in done.json["classes"]] == [0, 3, 3]
-    assert convlens("evaluate", run.folder, "--views", "flip", "--json").json["accuracy"] == 1
+    assert convlens("evaluate", run.folder, "--tta", "flip", "--json").json["accuracy"] == 1
     assert convlens("report", run.folder).status == 0
 
 
@@ -159,7 +159,7 @@ def test_a_promise_is_made_from_the_images_that_calibrated_or_not_at_all(
     bundle = run.bundle / "bundle.json"
     told = bundle.read_text("utf-8")
     bundle.write_text(told.replace('"images": 0', '"images": 9', 1), "utf-8")
-    refused = convlens("evaluate", run.folder, "--set", "abstaining.coverage=0.5")
+    refused = convlens("evaluate", run.folder, "--set", "selective.coverage=0.5")
     assert refused.status == 2
     assert "'zant'" in " ".join(refused.err.split())
 

@@ -26,7 +26,7 @@ def faulty(tmp_path: Path) -> Path:
     Image.new("RGB", (72, 64), (200, 30, 30)).save(rose / "blank.png")
     scene(900).point(lambda level: level // 6).save(rose / "night.png")
     blurry(scene(901)).save(rose / "shaken.png")
-    scene(902).convert("L").save(daisy / "grey.png")
+    scene(902).convert("L").save(daisy / "gray.png")
     exif = Image.Exif()
     exif[0x0112] = 6
     scene(903).save(daisy / "turned.jpg", exif=exif)
@@ -40,9 +40,9 @@ TEN = {
     "two-labels": "--fix clean.csv",
     "unreadable": "--fix clean.csv",
     "blank": "--fix clean.csv",
-    "dark": "leave out what even you cannot recognise",
-    "blurred": "leave out what even you cannot recognise",
-    "mixed-colour": "--set input.channels=1",
+    "dark": "leave out what even you cannot recognize",
+    "blurred": "leave out what even you cannot recognize",
+    "mixed-color": "--set input.channels=1",
     "turned": "nothing for convlens",
 }
 
@@ -95,7 +95,7 @@ def test_the_cleaned_table_says_what_becomes_of_every_image_and_can_be_trained_o
     )
     assert mended.status == 0
     codes = {finding["code"] for finding in mended.json["findings"]}
-    assert codes == {"dark", "blurred", "mixed-colour", "turned", "validation-small"}
+    assert codes == {"dark", "blurred", "mixed-color", "turned", "validation-small"}
     run = faulty.parent / "run"
     words = ("--size", "32", "--epochs", "1", "--out", run)
     assert convlens("train", table, *words).status == 0

@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import convlens as package
-from convlens.recipe import Run
+from convlens.runs import Run
 from tests.integration.conftest import Convlens, fill
 
 JSON = ("environment.json", "metrics.json", "preflight.json", "checkpoint/state.json")
@@ -90,7 +90,7 @@ DAMAGE = [
     for name, harm in {**ANY, **(OF_JSON if file.endswith(("json", "jsonl")) else {})}.items()
 ]
 VERBS = ("report", "evaluate", "recalibrate")
-VERBS_OF_BUNDLE = (*VERBS, "predict", "inspect", "embed", "look")
+VERBS_OF_BUNDLE = (*VERBS, "predict", "inspect", "embed", "visualize")
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +124,11 @@ def commands(run: Path, verb: str) -> tuple[str | Path, ...]:
         "more epochs": ("resume", run, "--epochs", "3"),
         "report": ("report", run),
         "evaluate": ("evaluate", run, "--json"),
-        "recalibrate": ("evaluate", run, "--set", "abstaining.coverage=0.5"),
+        "recalibrate": ("evaluate", run, "--set", "selective.coverage=0.5"),
         "predict": ("predict", run, image),
         "inspect": ("inspect", run),
         "embed": ("embed", run, image.parent.parent, "--out", out / "x.npz"),
-        "look": ("look", "filters", run, "--out", out),
+        "visualize": ("visualize", "filters", run, "--out", out),
     }[verb]
 
 

@@ -15,7 +15,7 @@ from convlens.api import load, train
 from convlens.augment import make_transform, policy
 from convlens.core.batch import Batch, batches_on
 from convlens.core.connection import connected
-from convlens.recipe import phases
+from convlens.runs import phases
 from convlens.training import Moment, SaveCheckpoint, TrainingState, loop
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -127,7 +127,7 @@ def test_batches_are_copied_ahead_from_pinned_memory_unless_told_otherwise(
 def test_each_way_to_be_faster_can_be_turned_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
 ) -> None:
-    """In colour: a single channel has one layout."""
+    """In color: a single channel has one layout."""
     rng, labels = np.random.default_rng(0), np.arange(300) % 2
     images = rng.integers(0, 128, (300, 16, 16, 3), np.uint8)
     images += (100 * labels[:, None, None, None]).astype(np.uint8)
@@ -264,10 +264,10 @@ def test_nccl_carries_what_processes_tell_each_other(monkeypatch: pytest.MonkeyP
     with connected(0, 1, lambda: torch.device("cuda", 0)) as connection:
         assert torch.distributed.get_backend() == "nccl"
         there, here = torch.ones(3, device="cuda"), torch.ones(2, dtype=torch.float64)
-        connection.add_up(there)
-        connection.add_up(here)
-        connection.copy_from_first(there)
+        connection.all_reduce(there)
+        connection.all_reduce(here)
+        connection.broadcast_tensor(there)
         assert there.tolist() == [1, 1, 1]
         assert here.tolist() == [1, 1]
-        assert connection.told("pflanze ü") == "pflanze ü"
-        assert connection.greatest(7) == 7
+        assert connection.broadcast("pflanze ü") == "pflanze ü"
+        assert connection.max(7) == 7

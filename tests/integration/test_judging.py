@@ -10,8 +10,8 @@ import pytest
 
 import convlens as package
 from convlens.core.reporter import Quiet
-from convlens.data import divided_validation, open_source
-from convlens.recipe import Run
+from convlens.data import open_source, split_calibration
+from convlens.runs import Run
 from tests.integration.conftest import Convlens, fill
 
 NET = "conv 8 3 same relu, maxpool 2, conv 16 3 same relu, globalavgpool, dense"
@@ -24,14 +24,14 @@ def digits(out: Path, epochs: int, seed: int = 0) -> Run:
         epochs=epochs,
         seed=seed,
         out=out,
-        settings=["training.optimiser.learning_rate=0.01"],
+        settings=["training.optimizer.learning_rate=0.01"],
         quiet=True,
     )
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
-    """One that has learnt much, one that has learnt little: not to be changed."""
+    """One that has learned much, one that has learned little: not to be changed."""
     folder = tmp_path_factory.mktemp("runs")
     return digits(folder / "good", 8), digits(folder / "weak", 1)
 
@@ -58,9 +58,9 @@ def test_what_validation_decides_and_what_calibrates(runs: tuple[Run, Run]) -> N
     assert metrics["calibration"]["after"]["log_loss"] == metrics["test"]["log_loss"]
     assert metrics["calibration"]["before"]["log_loss"] != metrics["test"]["log_loss"]
     assert runs[0].recipe.data.calibration == 0.33
-    assert runs[0].recipe.abstaining.coverage == 0.95
-    assert metrics["abstaining"]["figures"]["n"] == 360
-    assert metrics["abstaining"]["figures"]["coverage_interval"][1] > 0.95
+    assert runs[0].recipe.selective.coverage == 0.95
+    assert metrics["selective"]["figures"]["n"] == 360
+    assert metrics["selective"]["figures"]["coverage_interval"][1] > 0.95
 
 
 def test_the_history_is_that_of_the_deciding_images(runs: tuple[Run, Run]) -> None:
@@ -69,7 +69,7 @@ def test_the_history_is_that_of_the_deciding_images(runs: tuple[Run, Run]) -> No
     best = run.history[run.metrics["best_epoch"] - 1]
     assert best["val_accuracy"] == pytest.approx(run.metrics["val"]["accuracy"])
     images = open_source("digits", reporter=Quiet())
-    deciding, calibrating = divided_validation(images, share=0.33, seed=0)
+    deciding, calibrating = split_calibration(images, share=0.33, seed=0)
     predictor = run.predictor()
     assert images.arrays is not None
     right = [
@@ -88,7 +88,7 @@ def test_probabilities_are_calibrated_everywhere_alike(
     for name in ("accuracy", "log_loss", "calibration_error", "roc_auc"):
         assert measured[name] == kept["test"][name]
     assert measured["calibration"]["before"] == kept["calibration"]["before"]
-    assert measured["abstaining"]["figures"] == kept["abstaining"]["figures"]
+    assert measured["selective"]["figures"] == kept["selective"]["figures"]
     images = open_source("digits", reporter=Quiet())
     assert images.arrays is not None
     shown = images.arrays[images.splits["test"]]
@@ -111,7 +111,7 @@ def test_it_says_not_sure_as_often_as_was_measured(
     for number, index in enumerate(images.splits["test"][:40].tolist()):
         Image.fromarray(images.arrays[index, :, :, 0]).save(tmp_path / f"{number:02}.png")
     told = convlens("predict", run.folder, tmp_path, "--json").json["predictions"]
-    answered = run.metrics["abstaining"]["figures"]["answered"]
+    answered = run.metrics["selective"]["figures"]["answered"]
     assert answered < 0.7
     assert np.mean([own["sure"] for own in told]) == pytest.approx(answered, abs=0.25)
     for own in told:
@@ -121,7 +121,7 @@ def test_it_says_not_sure_as_often_as_was_measured(
     lines = convlens("predict", run.folder, tmp_path, "--top", "2").out
     assert lines.count("not sure:") == sum(not own["sure"] for own in told) > 0
     assert "more" in lines
-    assert "not sure" not in convlens("predict", run.folder, tmp_path, "--views", "crops").out
+    assert "not sure" not in convlens("predict", run.folder, tmp_path, "--tta", "crops").out
 
 
 def test_another_promise_is_kept_by_the_bundle(
@@ -130,18 +130,18 @@ def test_another_promise_is_kept_by_the_bundle(
     run = copied(runs[0], tmp_path / "run")
     weights = (run.bundle / "model.safetensors").read_bytes()
     before = run.metrics
-    done = convlens("evaluate", run.folder, "--set", "abstaining.coverage=0.98", "--json")
-    assert done.json["abstaining"]["rule"]["coverage"] == 0.98
+    done = convlens("evaluate", run.folder, "--set", "selective.coverage=0.98", "--json")
+    assert done.json["selective"]["rule"]["coverage"] == 0.98
     assert "kept in" in done.err
-    rule = run.predictor().bundle.calibration.abstaining
+    rule = run.predictor().bundle.calibration.selective
     assert rule is not None
     assert rule.coverage == 0.98
     assert (run.bundle / "model.safetensors").read_bytes() == weights
     after = run.metrics
-    assert after["abstaining"]["asked"] == {"coverage": 0.98}
-    assert after["abstaining"]["figures"] == done.json["abstaining"]["figures"]
-    assert after["abstaining"]["figures"]["answered"] <= before["abstaining"]["figures"]["answered"]
-    assert {**after, "abstaining": 0} == {**before, "abstaining": 0}
+    assert after["selective"]["asked"] == {"coverage": 0.98}
+    assert after["selective"]["figures"] == done.json["selective"]["figures"]
+    assert after["selective"]["figures"]["answered"] <= before["selective"]["figures"]["answered"]
+    assert {**after, "selective": 0} == {**before, "selective": 0}
     bundled = json.loads((run.bundle / "bundle.json").read_text())
     assert bundled["metrics"] == after
     words = " ".join(done.err.split())
@@ -150,12 +150,12 @@ def test_another_promise_is_kept_by_the_bundle(
     report = (run.folder / "report.html").read_text("utf-8")
     assert "at least 98 % of images" in report
     assert "at least 95 % of images" not in report
-    refused = convlens("evaluate", run.folder, "--set", "abstaining.error_rate=0.01")
+    refused = convlens("evaluate", run.folder, "--set", "selective.error_rate=0.01")
     assert refused.status == 2
     assert "it takes 299" in " ".join(refused.err.split())
     assert run.metrics == after
     (run.folder / "report.html").unlink()
-    without = convlens("evaluate", run.folder, "--set", "abstaining.coverage=0.9")
+    without = convlens("evaluate", run.folder, "--set", "selective.coverage=0.9")
     assert "its report" not in without.err
 
 
@@ -163,22 +163,22 @@ def test_a_promise_at_training_and_one_that_cannot_be_kept(
     tmp_path: Path, convlens: Convlens
 ) -> None:
     words = ("train", "digits", "--layers", NET, "--epochs", "1", "--out")
-    asked = convlens(*words, tmp_path / "one", "--set", "abstaining.coverage=0.8")
+    asked = convlens(*words, tmp_path / "one", "--set", "selective.coverage=0.8")
     assert asked.status == 0
-    assert Run(tmp_path / "one").metrics["abstaining"]["rule"]["coverage"] == 0.8
-    refused = convlens(*words, tmp_path / "two", "--set", "abstaining.error_rate=0.02")
+    assert Run(tmp_path / "one").metrics["selective"]["rule"]["coverage"] == 0.8
+    refused = convlens(*words, tmp_path / "two", "--set", "selective.error_rate=0.02")
     assert refused.status == 0
     assert "nothing is promised" in refused.err
-    abstaining = Run(tmp_path / "two").metrics["abstaining"]
-    assert (abstaining["rule"], abstaining["asked"]) == (None, {"error_rate": 0.02})
-    assert "it takes 149" in abstaining["reason"]
-    again = ("--recipe", tmp_path / "one" / "recipe.toml", "--set", "abstaining.error_rate=0.5")
+    selective = Run(tmp_path / "two").metrics["selective"]
+    assert (selective["rule"], selective["asked"]) == (None, {"error_rate": 0.02})
+    assert "it takes 149" in selective["reason"]
+    again = ("--recipe", tmp_path / "one" / "recipe.toml", "--set", "selective.error_rate=0.5")
     assert convlens(*words, tmp_path / "again", *again).status == 0
-    assert Run(tmp_path / "again").recipe.abstaining.coverage is None
+    assert Run(tmp_path / "again").recipe.selective.coverage is None
     both = convlens(
         *words,
         tmp_path / "three",
-        *("--set", "abstaining.error_rate=0.02", "--set", "abstaining.coverage=0.9"),
+        *("--set", "selective.error_rate=0.02", "--set", "selective.coverage=0.9"),
     )
     assert both.status == 2
     assert not (tmp_path / "three").exists()
@@ -192,10 +192,10 @@ def test_few_validation_images_all_decide_and_nothing_is_promised(
     assert "too few to keep some apart" in " ".join(done.err.split())
     run = Run(tmp_path / "run")
     assert run.metrics["val"]["n"] == 6
-    assert run.metrics["abstaining"]["rule"] is None
+    assert run.metrics["selective"]["rule"] is None
     image = next((photos / "red").iterdir())
     assert run.predictor().predict(image)[0].sure is None
-    refused = convlens("evaluate", run.folder, "--set", "abstaining.coverage=0.5")
+    refused = convlens("evaluate", run.folder, "--set", "selective.coverage=0.5")
     assert refused.status == 2
     assert "kept no validation images apart" in " ".join(refused.err.split())
 
@@ -204,19 +204,19 @@ def test_better_worse_and_cannot_tell(
     runs: tuple[Run, Run], convlens: Convlens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, weak = (run.folder for run in runs)
-    better = convlens("evaluate", good, "--against", weak, "--json").json["against"]
+    better = convlens("evaluate", good, "--baseline", weak, "--json").json["baseline"]
     assert (better["verdict"], better["n"], better["left_out"]) == ("better", 360, 0)
-    worse = convlens("evaluate", weak, "--against", good, "--json").json["against"]
+    worse = convlens("evaluate", weak, "--baseline", good, "--json").json["baseline"]
     assert worse["verdict"] == "worse"
     assert worse["interval"] == pytest.approx([-end for end in reversed(better["interval"])])
     assert (worse["first"], worse["second"]) == (better["second"], better["first"])
     monkeypatch.setenv("COLUMNS", "80")
-    same = convlens("evaluate", good, "--against", good)
+    same = convlens("evaluate", good, "--baseline", good)
     assert "cannot tell with 360 images" in " ".join(same.out.split())
     assert max(map(len, same.out.splitlines())) <= 80
 
 
-def test_images_that_the_other_has_learnt_from_are_left_out(
+def test_images_that_the_other_has_learned_from_are_left_out(
     tmp_path: Path, convlens: Convlens
 ) -> None:
     photos = fill(tmp_path / "photos", each=40)
@@ -229,31 +229,31 @@ def test_images_that_the_other_has_learnt_from_are_left_out(
         tests.append({row["image"] for row in rows if row["split"] == "test"})
     shared = len(tests[0] & tests[1])
     assert 0 < shared < len(tests[0])
-    done = convlens("evaluate", one, "--against", other, "--json")
-    assert done.json["against"]["n"] == shared
-    assert done.json["against"]["left_out"] == len(tests[0]) - shared
+    done = convlens("evaluate", one, "--baseline", other, "--json")
+    assert done.json["baseline"]["n"] == shared
+    assert done.json["baseline"]["left_out"] == len(tests[0]) - shared
     assert done.json["n"] == len(tests[0])
-    assert "has learnt from" in " ".join(done.err.split())
+    assert "has learned from" in " ".join(done.err.split())
 
     moved = Path(shutil.copytree(photos, tmp_path / "renamed"))
     for number, file in enumerate(sorted(moved.rglob("*.png"))):
         file.rename(file.with_name(f"{number}.png"))
-    elsewhere = convlens("evaluate", one, moved, "--against", other, "--json")
-    assert elsewhere.json["against"]["n"] == shared
+    elsewhere = convlens("evaluate", one, moved, "--baseline", other, "--json")
+    assert elsewhere.json["baseline"]["n"] == shared
     assert "these figures flatter it" in " ".join(elsewhere.err.split())
 
-    learnt = tmp_path / "learnt"
+    learned = tmp_path / "learned"
     for file in sorted(photos.rglob("*.png")):
         if file.relative_to(photos).as_posix() not in tests[1]:
-            (learnt / file.parent.name).mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, learnt / file.parent.name)
-    refused = convlens("evaluate", one, learnt, "--against", other)
+            (learned / file.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, learned / file.parent.name)
+    refused = convlens("evaluate", one, learned, "--baseline", other)
     assert refused.status == 2
     assert "--splits" in refused.err
-    alone = convlens("evaluate", one, "--against", other / "bundle", "--json")
-    assert alone.json["against"]["n"] == shared  # the bundle knows them by itself
+    alone = convlens("evaluate", one, "--baseline", other / "bundle", "--json")
+    assert alone.json["baseline"]["n"] == shared  # the bundle knows them by itself
     forget_training_images(other / "bundle")
-    older = convlens("evaluate", one, "--against", other / "bundle", "--json")
+    older = convlens("evaluate", one, "--baseline", other / "bundle", "--json")
     assert "cannot tell whether" in " ".join(older.err.split())
 
 
@@ -261,11 +261,11 @@ def test_training_images_are_known_wherever_they_lie(tmp_path: Path, convlens: C
     photos = fill(tmp_path / "photos", each=20)
     run = tmp_path / "run"
     convlens("train", photos, "--layers", NET, "--epochs", "1", "--out", run)
-    learnt = sum(
+    learned = sum(
         row["split"] != "test"
         for row in csv.DictReader((run / "splits.csv").read_text("utf-8").splitlines())
     )
-    words = f"{learnt} of 40 images are among those"
+    words = f"{learned} of 40 images are among those"
     moved = photos.rename(tmp_path / "elsewhere")
     for number, file in enumerate(sorted(moved.rglob("*.png"))):
         file.rename(file.with_name(f"{number}.png"))
@@ -321,7 +321,7 @@ def test_networks_for_other_classes_are_not_compared(
 ) -> None:
     photos = fill(tmp_path / "photos", each=12)
     convlens("train", photos, "--layers", NET, "--epochs", "1", "--out", tmp_path / "run")
-    refused = convlens("evaluate", runs[0].folder, "--against", tmp_path / "run")
+    refused = convlens("evaluate", runs[0].folder, "--baseline", tmp_path / "run")
     assert refused.status == 2
     assert "different classes" in " ".join(refused.err.split())
 
@@ -334,26 +334,26 @@ def test_networks_of_other_sizes_see_the_same_images_each_in_its_way(
     words = ("train", photos, "--layers", NET, "--epochs", "4", "--out")
     convlens(*words, one)
     convlens(*words, other, "--size", "20x24", "--set", "input.channels=1")
-    done = convlens("evaluate", one, "--against", other, "--json").json
+    done = convlens("evaluate", one, "--baseline", other, "--json").json
     alone = convlens("evaluate", other, "--json").json
-    assert done["against"]["n"] == 9
-    assert done["against"]["first"] == done["accuracy"]
-    assert done["against"]["second"] == alone["accuracy"]
+    assert done["baseline"]["n"] == 9
+    assert done["baseline"]["first"] == done["accuracy"]
+    assert done["baseline"]["second"] == alone["accuracy"]
 
 
 def test_views_their_gain_and_their_cost(runs: tuple[Run, Run], convlens: Convlens) -> None:
     plain = convlens("evaluate", runs[0].folder, "--json").json
-    done = convlens("evaluate", runs[0].folder, "--views", "crops", "--json").json
-    views = done["views"]
-    assert (views["views"], views["count"]) == (["crops"], 5)
+    done = convlens("evaluate", runs[0].folder, "--tta", "crops", "--json").json
+    views = done["tta"]
+    assert (views["tta"], views["count"]) == (["crops"], 5)
     assert views["gain"]["first"] == done["accuracy"]
     assert views["gain"]["second"] == plain["accuracy"]
     assert views["milliseconds"] > 1.5 * views["milliseconds_without"] > 0
-    assert (plain["views"], done["abstaining"]["rule"]) == (None, None)
-    told = convlens("evaluate", runs[0].folder, "--views", "flip")
+    assert (plain["tta"], done["selective"]["rule"]) == (None, None)
+    told = convlens("evaluate", runs[0].folder, "--tta", "flip")
     assert "With 2 views an image (flip)" in told.out
     assert "worse by" in told.out  # digits are not what they are when mirrored
-    refused = convlens("evaluate", runs[0].folder, "--views", "rotate")
+    refused = convlens("evaluate", runs[0].folder, "--tta", "rotate")
     assert refused.status == 2
     assert "expected flip, crops" in " ".join(refused.err.split())
 
@@ -366,7 +366,7 @@ def test_a_run_that_is_resumed_is_calibrated_to_the_same_bits(
     shutil.rmtree(run.bundle)
     (run.folder / "metrics.json").unlink()
     again = package.train(resume=run.folder, quiet=True)
-    for part in ("val", "test", "calibration", "abstaining"):
+    for part in ("val", "test", "calibration", "selective"):
         assert again.metrics[part] == before[part]
 
 
@@ -385,8 +385,8 @@ def test_a_binary_network_is_calibrated_too(tmp_path: Path) -> None:
     calibration = run.predictor().bundle.calibration
     assert calibration.fitted_on > 0
     assert calibration.temperature != 1
-    assert calibration.abstaining is not None
-    assert run.metrics["abstaining"]["figures"]["coverage"] > 0.85
+    assert calibration.selective is not None
+    assert run.metrics["selective"]["figures"]["coverage"] > 0.85
     (found,) = run.predictor().predict(x[:1])
     assert len(found.top) == 2
     assert sum(guess.probability for guess in found.top) == pytest.approx(1)

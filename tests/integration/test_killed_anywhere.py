@@ -97,8 +97,8 @@ def killed_and_begun_again(server: Server, undisturbed: Path, instant: int) -> b
     if status == 0:
         return False
     assert status == DIED, server.told()
-    begun = (server.out / "checkpoint").exists() or (server.out / "checkpoint.old").exists()
-    again = f"resume {server.out} --device cpu" if begun else server.train
+    new_run = (server.out / "checkpoint").exists() or (server.out / "checkpoint.old").exists()
+    again = f"resume {server.out} --device cpu" if new_run else server.train
     assert server.run(again) == 0, f"killed at {instant}: {server.told()}"
     assert list(differences(server.out, undisturbed)) == [], instant
     assert left_over(server.folder / "work") == [], instant

@@ -299,7 +299,7 @@ def test_a_result_no_better_than_guessing_is_said_everywhere(
     tmp_path: Path, convlens: Convlens
 ) -> None:
     out = tmp_path / "run"
-    still = ("--epochs", "1", "--set", "training.optimiser.learning_rate=1e-9")
+    still = ("--epochs", "1", "--set", "training.optimizer.learning_rate=1e-9")
     done = convlens("train", "digits", *still, "--out", out)
     said = " ".join(done.out.split())
     assert "No better than guessing: always answering" in said

@@ -16,7 +16,7 @@ import convlens as package
 from convlens.core.errors import ConvlensError
 from convlens.core.one_writer import LOCK_FILE, one_writer
 from convlens.core.reporter import Quiet
-from convlens.recipe import Run
+from convlens.runs import Run
 from tests.integration.conftest import Convlens, fill
 
 HOLD = """
@@ -77,7 +77,7 @@ def test_every_verb_that_writes_to_a_run_is_refused_while_another_does(
         ("train", "--resume", run),
         ("resume", run, "--epochs", "2"),
         ("report", run),
-        ("evaluate", run, "--set", "abstaining.coverage=0.5"),
+        ("evaluate", run, "--set", "selective.coverage=0.5"),
         ("train", source, "--out", run),
     )
     with holder(run) as other:

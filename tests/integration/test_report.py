@@ -14,7 +14,7 @@ from PIL import Image
 import convlens as package
 from convlens.core import files
 from convlens.core.command_line import command
-from convlens.recipe import Run
+from convlens.runs import Run
 from tests.integration.conftest import Convlens, fill
 from tests.reporting.reading import read
 
@@ -135,12 +135,12 @@ def test_without_test_images_those_shown_are_those_measured(tmp_path: Path) -> N
 
 def test_a_run_from_before_reports_had_it_all_is_reported(run: Run, tmp_path: Path) -> None:
     metrics = json.loads((run.folder / "metrics.json").read_text("utf-8"))
-    old = {key: value for key, value in metrics.items() if key not in {"calibration", "abstaining"}}
+    old = {key: value for key, value in metrics.items() if key not in {"calibration", "selective"}}
     (run.folder / "metrics.json").write_text(json.dumps(old), "utf-8")
     (run.folder / "preflight.json").unlink(missing_ok=True)
     path = package.report(run.folder, quiet=True)
     there = {own["id"] for _, own in read(path.read_text("utf-8")).of("section")}
-    assert not there & {"abstaining", "preflight"}
+    assert not there & {"selective", "preflight"}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")

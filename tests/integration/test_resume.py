@@ -10,7 +10,7 @@ import pytest
 
 import convlens as package
 from convlens.core.errors import ConvlensError
-from convlens.recipe import Run
+from convlens.runs import Run
 from convlens.training import loop
 from tests.integration.conftest import Convlens, fill
 
@@ -201,7 +201,7 @@ def test_other_images_are_refused_with_what_differs(
             for file in sorted(other.rglob("*.png")):
                 file.rename(file.with_name(f"another {file.name}"))
     kept = (run.folder / "recipe.toml").read_bytes()
-    for words in (("resume",), ("evaluate",), ("evaluate", "--set", "abstaining.coverage=0.5")):
+    for words in (("resume",), ("evaluate",), ("evaluate", "--set", "selective.coverage=0.5")):
         refused = convlens(words[0], run.folder, *words[1:], "--source", other)
         assert refused.status == 2
         assert told in " ".join(refused.err.split())

@@ -87,10 +87,10 @@ def uses(run: Path, image: Path, out: Path) -> dict[str, tuple[str | Path, ...]]
         "evaluate": ("evaluate", run, image.parents[1]),
         "inspect": ("inspect", run),
         "compare": ("compare", run, "simple"),
-        "look features": ("look", "features", run, image, "--out", out),
-        "look filters": ("look", "filters", run, "--out", out),
-        "look gradcam": ("look", "gradcam", run, image, "--out", out),
-        "look shift": ("look", "shift", run, image, "--out", out),
+        "visualize features": ("visualize", "features", run, image, "--out", out),
+        "visualize filters": ("visualize", "filters", run, "--out", out),
+        "visualize gradcam": ("visualize", "gradcam", run, image, "--out", out),
+        "visualize shift": ("visualize", "shift", run, image, "--out", out),
         "embed": ("embed", run, image.parents[1], "--out", out / "e.npz"),
         "report": ("report", run),
     }
@@ -188,7 +188,7 @@ def test_a_run_never_names_code_outside_itself(
 
 
 @pytest.mark.parametrize("carried", [False, True])
-@pytest.mark.parametrize("verb", ["train", "check", "look rate"])
+@pytest.mark.parametrize("verb", ["train", "check", "visualize rate"])
 def test_code_that_a_recipe_brings_runs_only_when_trusted(
     *,
     verb: str,
@@ -202,7 +202,7 @@ def test_code_that_a_recipe_brings_runs_only_when_trusted(
     recipe = tmp_path / "recipe.toml"
     model = {"name": name}
     if carried:
-        asked = package.api.asked.what_is_asked(
+        asked = package.api.asked.build_config(
             None,
             model={"name": name, "layers": None},
             augment=None,

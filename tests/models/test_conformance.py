@@ -137,7 +137,7 @@ def test_its_features_are_those_of_the_same_stages(name: str) -> None:
 
 
 @every_network
-def test_a_description_that_travelled_as_json_builds_the_same(name: str) -> None:
+def test_a_description_that_traveled_as_json_builds_the_same(name: str) -> None:
     spec = ModelSpec(name=name)
     published = published_form(spec)
     assert published is not None

@@ -84,7 +84,7 @@ def test_without_its_head(
     name: str, stages: list[str], features: tuple[int, ...], count: int
 ) -> None:
     net = network(name=name, head="none")
-    assert [key for key, _ in net.stages.named_children()] == ["normalise", *stages]
+    assert [key for key, _ in net.stages.named_children()] == ["normalize", *stages]
     assert output_shape(net, (3, 224, 224)) == features
     assert parameters(net) == count
 
@@ -121,7 +121,7 @@ def test_the_trace_is_told_of_the_stem_and_of_departures_from_the_paper() -> Non
     assert told("resnet18", 224) == ""
     assert "C3 sees all six maps" in told("lenet5", 32)
     assert "about 60,000" in told("lenet5", 32)
-    assert "response normalisation" in told("alexnet", 224)
+    assert "response normalization" in told("alexnet", 224)
     assert "v1.5" in told("resnet50", 224)
     assert not uses_small_stem(ModelSpec(name="vgg16"), InputSpec(height=32, width=32))
 

@@ -17,7 +17,7 @@ from convlens.models import (
     ModelSpec,
     build,
     build_architecture,
-    imagenet_normalisation,
+    imagenet_normalization,
     known_models,
     published_weights,
 )
@@ -73,7 +73,7 @@ def pretrained(heard: Quiet, *, classes: int = 1000, **fields: object) -> Classi
     return build(spec, input_spec, classes=classes, reporter=heard).eval()
 
 
-def test_published_weights_are_fetched_once_converted_and_offline_afterwards(
+def test_published_weights_are_fetched_once_converted_and_offline_afterward(
     mirror: Mirror, trained: Classifier
 ) -> None:
     heard = Heard()
@@ -110,12 +110,12 @@ def test_another_head_is_drawn_anew(mirror: Mirror, trained: Classifier) -> None
     assert "its head is set aside" in heard.lines[1]
 
 
-def test_grey_images_see_the_sum_of_the_first_kernel(mirror: Mirror, trained: Classifier) -> None:
+def test_gray_images_see_the_sum_of_the_first_kernel(mirror: Mirror, trained: Classifier) -> None:
     heard = Heard()
     net = pretrained(heard, channels=1)
-    assert "first kernel summed over its colours for grey input" in heard.lines[0]
-    grey = torch.rand(2, 1, 32, 32)
-    torch.testing.assert_close(net(grey), trained(grey.expand(2, 3, 32, 32)))
+    assert "first kernel summed over its colors for gray input" in heard.lines[0]
+    gray = torch.rand(2, 1, 32, 32)
+    torch.testing.assert_close(net(gray), trained(gray.expand(2, 3, 32, 32)))
 
 
 def test_other_channels_have_no_published_weights(mirror: Mirror) -> None:
@@ -264,15 +264,15 @@ def test_a_network_without_published_weights_lists_those_with() -> None:
         published_weights("lenet5")
 
 
-def test_the_normalisation_that_the_weights_expect() -> None:
-    mean, std = imagenet_normalisation(3)
+def test_the_normalization_that_the_weights_expect() -> None:
+    mean, std = imagenet_normalization(3)
     assert (mean, std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    grey_mean, grey_std = imagenet_normalisation(1)
-    assert grey_mean == pytest.approx((0.449,))
-    assert grey_std == pytest.approx((0.226,))
-    assert InputSpec(height=9, width=9, channels=1, mean=grey_mean, std=grey_std)
+    gray_mean, gray_std = imagenet_normalization(1)
+    assert gray_mean == pytest.approx((0.449,))
+    assert gray_std == pytest.approx((0.226,))
+    assert InputSpec(height=9, width=9, channels=1, mean=gray_mean, std=gray_std)
     with pytest.raises(ConvlensError, match="4 channels"):
-        imagenet_normalisation(4)
+        imagenet_normalization(4)
 
 
 def test_the_cache_keeps_the_edition(mirror: Mirror) -> None:

@@ -44,7 +44,7 @@ def test_a_wrong_name_is_told_what_it_seems_to_be(name: str, message: str) -> No
     assert caught.value.code == "unknown-model"
 
 
-def test_a_file_of_ones_own_is_recognised() -> None:
+def test_a_file_of_ones_own_is_recognized() -> None:
     assert is_own("nets/mine.py:build")
     assert is_own(r"C:\nets\mine.py:build")
     assert not is_own("mine:build")

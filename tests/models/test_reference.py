@@ -94,7 +94,7 @@ def test_the_logits_of_weights_that_anyone_can_make(name: str) -> None:
         for position, (key, shape) in enumerate(known.shapes.items())
     }
     net.load_state_dict(weights, assign=True)
-    net.stages.normalise.to_empty(device="cpu")  # its identity needs no constants
+    net.stages.normalize.to_empty(device="cpu")  # its identity needs no constants
     image = torch.arange(150_528, dtype=torch.float64).mul_(0.01).sin_().reshape(1, 3, 224, 224)
     with torch.no_grad():
         logits = net(image)[0]

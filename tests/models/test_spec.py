@@ -53,7 +53,7 @@ def test_what_contradicts_itself_is_refused_at_once(
     [
         {"name": "vgg16", "width": 0},
         {"name": "vgg16", "dropout": 1.0},
-        {"name": "vgg16", "colour": "red"},
+        {"name": "vgg16", "color": "red"},
         {"layers": 3},
         {"name": "a.py:f", "source": "", "source_sha256": "abc"},
     ],
@@ -70,7 +70,7 @@ def test_it_cannot_be_changed() -> None:
 
 def test_a_description_needs_no_torch() -> None:
     script = (
-        "import sys; from convlens.models import ModelSpec, imagenet_normalisation;"
+        "import sys; from convlens.models import ModelSpec, imagenet_normalization;"
         "ModelSpec(name='vgg16', pretrained=True, head='globalavgpool, dense');"
         "assert 'torch' not in sys.modules"
     )

@@ -10,10 +10,10 @@ SPEC = ModelSpec(name="sprint")
 
 
 def smooth_images(n: int = 64, side: int = 16) -> torch.Tensor:
-    """Pictures whose neighbouring pixels and colours go together, as in photographs."""
+    """Pictures whose neighboring pixels and colors go together, as in photographs."""
     coarse = torch.from_numpy(np.random.default_rng(0).random((n, 3, 5, 5), np.float32))
-    grey = coarse.mean(dim=1, keepdim=True)
-    mixed = 0.7 * grey + 0.3 * coarse
+    gray = coarse.mean(dim=1, keepdim=True)
+    mixed = 0.7 * gray + 0.3 * coarse
     large = torch.nn.functional.interpolate(mixed, size=(side, side), mode="bicubic")
     noise = 0.02 * torch.from_numpy(np.random.default_rng(1).normal(size=large.shape)).float()
     return (large + noise).clamp(0, 1)

@@ -160,7 +160,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "no tensors": (lambda to: torch.save({}, to), "not tensors by name"),
     "numbers": (lambda to: torch.save({"a": 1}, to), "'a' is a int, not a tensor"),
     "a whole module": (lambda to: torch.save(torch.nn.Linear(2, 2), to), "asks for torch.nn"),
-    "an optimiser": (
+    "an optimizer": (
         lambda to: torch.save({"lr": np.float64(1)}, to),
         "asks for numpy",
     ),

@@ -8,7 +8,7 @@ import torch
 
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
-from convlens.evaluation import Abstaining
+from convlens.evaluation import SelectiveRule
 from convlens.models import ModelSpec, build
 from convlens.prediction import (
     Bundle,
@@ -28,7 +28,7 @@ def bundle(model: ModelSpec | None = None) -> Bundle:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = build(model, SPEC, classes=3, trust_code=True)
-        net(torch.rand(8, 3, 12, 16))  # gives batch normalisation statistics to keep
+        net(torch.rand(8, 3, 12, 16))  # gives batch normalization statistics to keep
     return Bundle(classifier=net, model=model, classes=("a", "b", "ü"), metrics={"test": None})
 
 
@@ -115,13 +115,13 @@ def test_damaged_training_images_are_refused(tmp_path: Path, damage: object) -> 
 
 
 def test_the_calibration_travels_and_can_be_replaced_without_the_weights(tmp_path: Path) -> None:
-    rule = Abstaining(coverage=0.9, candidate_from=0.3, n=60)
-    calibration = Calibration(temperature=1.5, fitted_on=120, images=60, abstaining=rule)
+    rule = SelectiveRule(coverage=0.9, candidate_from=0.3, n=60)
+    calibration = Calibration(temperature=1.5, fitted_on=120, images=60, selective=rule)
     folder = tmp_path / "bundle"
     save_bundle(replace(bundle(), calibration=calibration), folder)
     assert load_bundle(folder).calibration == calibration
     weights = (folder / "model.safetensors").read_bytes()
-    other = calibration.model_copy(update={"abstaining": None})
+    other = calibration.model_copy(update={"selective": None})
     assert recalibrate(folder, other, {"test": {"accuracy": 1.0}}) == folder
     again = load_bundle(folder)
     assert (again.calibration, again.metrics) == (other, {"test": {"accuracy": 1.0}})
@@ -194,10 +194,10 @@ def test_no_class_to_name_is_no_request(top: int) -> None:
         Predictor(bundle(), device="cpu").predict(images(1), top=top)
 
 
-def test_grey_arrays_are_read_as_grey_files_are_and_other_channels_refused() -> None:
+def test_gray_arrays_are_read_as_gray_files_are_and_other_channels_refused() -> None:
     predictor = Predictor(bundle(), device="cpu")
-    grey = images()[..., :1]
-    assert predictor.predict(grey) == predictor.predict(np.repeat(grey, 3, axis=3))
+    gray = images()[..., :1]
+    assert predictor.predict(gray) == predictor.predict(np.repeat(gray, 3, axis=3))
     with pytest.raises(ConvlensError, match="channels"):
         predictor.predict(np.zeros((2, 12, 16, 2), np.uint8))
 

@@ -6,11 +6,11 @@ from pydantic import ValidationError
 from scipy.special import expit, softmax
 
 from convlens.core.input_spec import InputSpec
-from convlens.evaluation import Abstaining
+from convlens.evaluation import SelectiveRule
 from convlens.models import ModelSpec, build
 from convlens.prediction import Bundle, Calibration, Predictor
 
-RULE = Abstaining(coverage=0.9, candidate_from=0.3, n=50)
+RULE = SelectiveRule(coverage=0.9, candidate_from=0.3, n=50)
 
 
 @given(st.integers(0, 10**6), st.floats(0.05, 20))
@@ -25,7 +25,7 @@ def test_probabilities_are_the_softmax_of_logits_over_the_temperature(
 
 def test_a_network_with_one_output_is_calibrated_as_its_sigmoid() -> None:
     spec = InputSpec(height=8, width=8, channels=1)
-    model = ModelSpec(layers="conv 4 3 relu, globalavgpool, dense", one_output=True)
+    model = ModelSpec(layers="conv 4 3 relu, globalavgpool, dense", binary_output=True)
     net = build(model, spec, classes=2).eval()
     net.head[-1].weight.data *= 50
     pixels = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), dtype=np.uint8)
@@ -42,7 +42,7 @@ def test_a_network_with_one_output_is_calibrated_as_its_sigmoid() -> None:
 
 
 def test_it_survives_json() -> None:
-    calibration = Calibration(temperature=1.3, fitted_on=120, images=60, abstaining=RULE)
+    calibration = Calibration(temperature=1.3, fitted_on=120, images=60, selective=RULE)
     assert Calibration.model_validate_json(calibration.model_dump_json()) == calibration
 
 

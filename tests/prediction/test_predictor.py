@@ -12,12 +12,12 @@ from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.data import decode, pixels_of
-from convlens.evaluation import Abstaining
+from convlens.evaluation import SelectiveRule
 from convlens.models import ModelSpec
 from convlens.prediction import Bundle, Calibration, Prediction, Predictor
 
 SPEC = InputSpec(height=1, width=3, channels=1)
-RULE = Abstaining(coverage=0.9, candidate_from=0.2, n=50)
+RULE = SelectiveRule(coverage=0.9, candidate_from=0.2, n=50)
 
 
 def predictor(calibration: Calibration, views: tuple[str, ...] = ()) -> Predictor:
@@ -38,7 +38,7 @@ def pixels(*rows: tuple[float, float, float]) -> np.ndarray:
 
 
 def test_it_says_not_sure_with_every_candidate_the_likeliest_first() -> None:
-    ours = predictor(Calibration(abstaining=RULE))
+    ours = predictor(Calibration(selective=RULE))
     sure, unsure = ours.predict(pixels((1, 0, 0), (0.0, 0.8, 0.84)), top=1)
     assert sure.sure is True
     assert [guess.name for guess in sure.candidates or ()] == ["a"]
@@ -70,15 +70,15 @@ def test_the_temperature_changes_the_probabilities_and_neither_order_nor_strange
 
 def test_views_average_the_logits_and_say_nothing_of_being_sure() -> None:
     images = pixels((0.2, 0.4, 1.0))
-    plain = predictor(Calibration(abstaining=RULE))
-    mirrored = predictor(Calibration(abstaining=RULE), views=("flip",))
+    plain = predictor(Calibration(selective=RULE))
+    mirrored = predictor(Calibration(selective=RULE), views=("flip",))
     fitted = np.round(images * 255).astype(np.uint8)
     own = plain.logits(fitted)
     np.testing.assert_allclose(mirrored.logits(fitted), (own + own[:, ::-1]) / 2, atol=1e-5)
     (found,) = mirrored.predict(images)
     assert found.sure is None
-    assert mirrored.abstaining is None
-    assert plain.abstaining == RULE
+    assert mirrored.selective is None
+    assert plain.selective == RULE
 
 
 def colored() -> Predictor:

@@ -21,9 +21,9 @@ def scene(seed: int, size: tuple[int, int] = (72, 64)) -> Image.Image:
     for _ in range(12):
         x, y = random.integers(-10, size[0]), random.integers(-10, size[1])
         w, h = random.integers(6, size[0] // 2, 2)
-        colour = tuple(random.integers(0, 256, 3).tolist())
+        color = tuple(random.integers(0, 256, 3).tolist())
         kind = draw.ellipse if random.random() < 0.5 else draw.rectangle
-        kind((int(x), int(y), int(x + w), int(y + h)), fill=colour)
+        kind((int(x), int(y), int(x + w), int(y + h)), fill=color)
     texture = random.normal(0, 12, (size[1], size[0], 1))
     return Image.fromarray(np.clip(np.asarray(image) + texture, 0, 255).astype(np.uint8))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from convlens.core.errors import ConvlensError
-from convlens.preflight import CODES, Finding, blocking, refuse_unknown_codes, table_of_codes
+from convlens.preflight import CODES, Finding, blocking, table_of_codes, validate_codes
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,9 +25,9 @@ def test_every_code_is_found_by_something() -> None:
 
 
 def test_a_code_that_is_none_names_the_nearest() -> None:
-    refuse_unknown_codes(["near-duplicates"])
+    validate_codes(["near-duplicates"])
     with pytest.raises(ConvlensError, match="did you mean 'two-labels'"):
-        refuse_unknown_codes(["two-label"])
+        validate_codes(["two-label"])
 
 
 def test_errors_alone_stop_a_run_and_only_those_not_allowed() -> None:

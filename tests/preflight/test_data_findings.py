@@ -38,19 +38,19 @@ from convlens.preflight import (
     near_duplicates,
     write_cleaned,
 )
+from convlens.preflight.context import sides
 from convlens.preflight.image_facts import look_at
 from convlens.preflight.labels import few_from_scratch
-from convlens.preflight.material import sides
 from convlens.preflight.pictures import BLURRED
 from convlens.preflight.split_findings import half_width, images_to_tell
-from convlens.recipe import complete
+from convlens.recipe import resolve_defaults
 
 CLEAN = {"validation-small"}
 
 
 def found_with(images: ImageSet, **asked: object) -> dict[str, Finding]:
     """The findings about images that are to be trained on as asked."""
-    recipe, _ = complete({"source": "here", **asked}, images)
+    recipe, _ = resolve_defaults({"source": "here", **asked}, images)
     findings = check_data(look_for_faults(images, Quiet(), recipe=recipe))
     return {finding.code: finding for finding in findings}
 
@@ -127,9 +127,9 @@ def test_of_a_table_a_file_that_is_missing_cannot_be_read_and_a_row_without_a_la
 ) -> None:
     rows = [f"{file},{file.parent.name}" for file in source(tmp_path / "photos").rglob("*.png")]
     table = tmp_path / "table.csv"
-    scene(801).save(tmp_path / "unlabelled.png")
+    scene(801).save(tmp_path / "unlabeled.png")
     scene(802).save(tmp_path / "unwanted.png")
-    odd = ["gone.png,rose,", "unlabelled.png,,", "unwanted.png,rose,left out"]
+    odd = ["gone.png,rose,", "unlabeled.png,,", "unwanted.png,rose,left out"]
     table.write_text("\n".join(["image,label,split", *(f"{row}," for row in rows), *odd]))
     found = found_in(table)["unreadable"]
     assert found.files == (str(tmp_path / "gone.png"),)
@@ -328,20 +328,20 @@ def test_only_a_split_that_was_cut_can_be_cut_larger(n: int, cut: bool, remedy: 
     assert found_with(as_given)["validation-small"].remedy == remedy
 
 
-def test_grey_among_colour_and_colour_that_tells_the_class(tmp_path: Path) -> None:
+def test_gray_among_color_and_color_that_tells_the_class(tmp_path: Path) -> None:
     folder = source(tmp_path)
     scene(0).convert("L").save(folder / "train" / "daisy" / "000.png")
     found = found_in(tmp_path)
-    assert found.keys() == CLEAN | {"mixed-colour"}
-    assert found["mixed-colour"].severity == "note"
+    assert found.keys() == CLEAN | {"mixed-color"}
+    assert found["mixed-color"].severity == "note"
     for path in folder.glob("*/daisy/*.png"):
         Image.open(path).convert("L").save(path)
-    told = found_in(tmp_path)["mixed-colour"]
+    told = found_in(tmp_path)["mixed-color"]
     assert told.severity == "warning"
-    assert "'daisy' is grey" in told.message
+    assert "'daisy' is gray" in told.message
 
 
-def test_files_in_colour_of_which_the_network_sees_grey(tmp_path: Path) -> None:
+def test_files_in_color_of_which_the_network_sees_gray(tmp_path: Path) -> None:
     folder = source(tmp_path)
     size = {"height": 64, "width": 64}
     asked = {"input": {**size, "channels": 1}}
@@ -350,10 +350,10 @@ def test_files_in_colour_of_which_the_network_sees_grey(tmp_path: Path) -> None:
     found = found_with(images, **asked)
     assert found.keys() == CLEAN | {"channel-axis"}
     assert found["channel-axis"].severity == "warning"
-    assert "48 of 48 images are in colour" in found["channel-axis"].message
+    assert "48 of 48 images are in color" in found["channel-axis"].message
     scene(0).convert("L").save(folder / "train" / "daisy" / "000.png")
     mixed = found_with(open_source(folder, reporter=Quiet()), **asked)
-    assert mixed.keys() == CLEAN | {"channel-axis"}, "it is what mixed-colour proposes"
+    assert mixed.keys() == CLEAN | {"channel-axis"}, "it is what mixed-color proposes"
     assert mixed["channel-axis"].severity == "note"
     for path in folder.glob("*/*/*.png"):
         Image.open(path).convert("L").save(path)
@@ -497,9 +497,9 @@ def test_what_was_seen_of_older_sources_makes_room(
         look_for_faults(open_source(source(tmp_path / name), reporter=Quiet()), Quiet())
         sizes.append(len([*kept.glob("*.npy")]))
         held = sum(file.stat().st_size for file in kept.glob("*.npy"))
-        monkeypatch.setattr("convlens.preflight.kept_facts._MOST_BYTES", held)
+        monkeypatch.setattr("convlens.preflight.cache._MOST_BYTES", held)
     assert sizes == [1, 1, 1], "the first filled what may be held"
-    monkeypatch.setattr("convlens.preflight.kept_facts._MOST_BYTES", 2 * held)
+    monkeypatch.setattr("convlens.preflight.cache._MOST_BYTES", 2 * held)
     look_for_faults(open_source(source(tmp_path / "four"), reporter=Quiet()), Quiet())
     assert len([*kept.glob("*.npy")]) == 2
 
@@ -619,7 +619,7 @@ def test_photographs_too_few_to_start_from_scratch(
         settings=DataSettings(val=0, test=0),
         reporter=Quiet(),
     )
-    recipe, _ = complete({"source": "here", **asked}, images)
+    recipe, _ = resolve_defaults({"source": "here", **asked}, images)
     material: Any = SimpleNamespace(recipe=recipe, counts=np.array([[n // 2] * 2]))
     found = few_from_scratch(material)
     assert (found and found.severity) == severity

@@ -14,8 +14,9 @@ from convlens.core.batch import Batch
 from convlens.core.reporter import Quiet
 from convlens.data import DataSettings, ImageSet, open_source, read_pixels
 from convlens.preflight import Preflight, estimate, plan_of
-from convlens.recipe import PhasePace, RunPace, complete, pace_of_run, parts_of
-from convlens.training import Terms, TrainingState
+from convlens.recipe import resolve_defaults
+from convlens.runs import PhaseTimings, RunTimings, benchmark_run, parts_of
+from convlens.training import StepContext, TrainingState
 from convlens.training.loop import train_step
 
 ASKED: dict[str, Any] = {"source": "here"}
@@ -28,7 +29,7 @@ def images(n: int = 200, side: int = 16) -> ImageSet:
     return open_source((pixels, np.arange(n) % 2), settings=settings, reporter=Quiet())
 
 
-def phase(**changes: Any) -> PhasePace:
+def phase(**changes: Any) -> PhaseTimings:
     usual = {
         "train": "all",
         "step": 0.5,
@@ -38,18 +39,18 @@ def phase(**changes: Any) -> PhasePace:
         "features_of": 0,
         "draws": 0,
     }
-    return PhasePace(**{**usual, **changes})
+    return PhaseTimings(**{**usual, **changes})
 
 
 @pytest.fixture
 def paced(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """An estimate from phases whose pace is given."""
 
-    def reckoned(asked: dict[str, Any], *phases: PhasePace) -> Any:
-        pace = RunPace(decoding=0.02, predicting=0.03, phases=phases, pixels_bytes=0)
+    def reckoned(asked: dict[str, Any], *phases: PhaseTimings) -> Any:
+        pace = RunTimings(decoding=0.02, predicting=0.03, phases=phases, pixels_bytes=0)
         monkeypatch.setattr("convlens.preflight.estimates.pace_of_run", lambda *_, **__: pace)
         shown = images()
-        recipe, _ = complete({**ASKED, **asked}, shown)
+        recipe, _ = resolve_defaults({**ASKED, **asked}, shown)
         network = plan_of(recipe, shown).network
         assert network is not None
         n = {part: len(own) for part, own in parts_of(recipe, shown).items()}
@@ -99,25 +100,27 @@ def test_a_budget_is_what_it_takes_and_stopping_early_makes_it_the_most(
     stopping = {"epochs": 9, "early_stopping": {"patience": 3}}
     found, _ = paced({"training": stopping}, phase())
     assert found.at_most
-    assert "at most" in found.in_words()
+    assert "at most" in found.describe()
 
 
 @pytest.mark.parametrize("budget", [None, 33.0])
 def test_steps_are_not_timed_at_length_where_training_has_a_budget(
     monkeypatch: pytest.MonkeyPatch, budget: float | None
 ) -> None:
-    """Two show the memory: the first allocates, the second has the optimiser's own beside it."""
+    """Two show the memory: the first allocates, the second has the optimizer's own beside it."""
     taken: list[Batch] = []
 
-    def counted(state: TrainingState, batch: Batch, terms: Terms) -> None:
+    def pluralize(state: TrainingState, batch: Batch, terms: StepContext) -> None:
         taken.append(batch)
         train_step(state, batch, terms)
 
-    monkeypatch.setattr("convlens.training.rehearsal.train_step", counted)
+    monkeypatch.setattr("convlens.training.dry_run.train_step", pluralize)
     shown = images()
     training = {"batch_size": 20, "budget_seconds": budget}
     layers = "conv 4 3 same relu, globalavgpool, dense"
-    recipe, _ = complete({**ASKED, "model": {"layers": layers}, "training": training}, shown)
+    recipe, _ = resolve_defaults(
+        {**ASKED, "model": {"layers": layers}, "training": training}, shown
+    )
     network = plan_of(recipe, shown).network
     assert network is not None
     estimate(recipe, shown, network, device=CPU)
@@ -128,7 +131,7 @@ def test_memory_has_the_pixels_of_every_part_that_a_run_reads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown = images(2000, side=48)
-    recipe, _ = complete({**ASKED, "augment": {"policy": "standard"}}, shown)
+    recipe, _ = resolve_defaults({**ASKED, "augment": {"policy": "standard"}}, shown)
     assert recipe.augment.margin == 0 or recipe.input.shape == (3, 48, 48)
     network = plan_of(recipe, shown).network
     assert network is not None
@@ -137,7 +140,7 @@ def test_memory_has_the_pixels_of_every_part_that_a_run_reads(
     assert n["test"] > 100
     monkeypatch.setattr("convlens.preflight.estimates.peak_memory", lambda _: 100_000_000)
     for measured, left in ((0, 2000), (48 * 48 * 3 * 500, 1500)):
-        pace = RunPace(decoding=0.0, predicting=0.0, phases=(phase(),), pixels_bytes=measured)
+        pace = RunTimings(decoding=0.0, predicting=0.0, phases=(phase(),), pixels_bytes=measured)
         monkeypatch.setattr("convlens.preflight.estimates.pace_of_run", lambda *_, p=pace, **__: p)
         found = estimate(recipe, shown, network, device=CPU)
         assert found.memory_mb == round(100 + 48 * 48 * 3 * left / 1e6)
@@ -147,10 +150,10 @@ def test_images_that_are_kept_decoded_take_no_time_to_decode(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = open_source(source(tmp_path), reporter=Quiet())
-    recipe, _ = complete({**ASKED, "input": {"height": 32, "width": 32}}, shown)
+    recipe, _ = resolve_defaults({**ASKED, "input": {"height": 32, "width": 32}}, shown)
     network = plan_of(recipe, shown).network
     assert network is not None
-    pace = RunPace(decoding=0.02, predicting=0.0, phases=(phase(),), pixels_bytes=0)
+    pace = RunTimings(decoding=0.02, predicting=0.0, phases=(phase(),), pixels_bytes=0)
     monkeypatch.setattr("convlens.preflight.estimates.pace_of_run", lambda *_, **__: pace)
     before = estimate(recipe, shown, network, device=CPU)
     assert before.seconds == pytest.approx(before.training_seconds + 0.02 * len(shown))
@@ -170,10 +173,10 @@ def test_the_parts_of_a_transfer_are_measured_apart() -> None:
         "augment": {"policy": "none"},
         "training": {"phases": phases, "batch_size": 20},
     }
-    recipe, _ = complete({**ASKED, **asked}, shown)
+    recipe, _ = resolve_defaults({**ASKED, **asked}, shown)
     network = plan_of(recipe, shown).network
     assert network is not None
-    head, last, whole = pace_of_run(recipe, shown, network, device=CPU, seconds=0.0).phases
+    head, last, whole = benchmark_run(recipe, shown, network, device=CPU, seconds=0.0).phases
     assert head.features_of > last.features_of > 1
     assert head.features > 0
     assert last.features == 0, "an earlier phase has kept them"
@@ -182,13 +185,13 @@ def test_the_parts_of_a_transfer_are_measured_apart() -> None:
 
 def test_measuring_leaves_the_network_and_torchs_generator_as_they_were() -> None:
     shown = images()
-    recipe, _ = complete({**ASKED, "training": {"batch_size": 20}}, shown)
+    recipe, _ = resolve_defaults({**ASKED, "training": {"batch_size": 20}}, shown)
     network = plan_of(recipe, shown).network
     assert network is not None
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     torch.manual_seed(5)
     generator = torch.get_rng_state()
-    pace_of_run(recipe, shown, network, device=CPU, seconds=0.01)
+    benchmark_run(recipe, shown, network, device=CPU, seconds=0.01)
     assert torch.equal(torch.get_rng_state(), generator)
     after = network.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)

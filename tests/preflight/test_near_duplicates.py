@@ -5,9 +5,9 @@ import pytest
 from scipy.fft import dctn
 from scipy.ndimage import uniform_filter
 
-from convlens.preflight.alike import coarse, compared, unit
 from convlens.preflight.hash_index import FARTHEST, HashIndex
 from convlens.preflight.picture_hash import VIEWS, codes, cropped, frequencies
+from convlens.preflight.similarity import coarse, compared, unit
 
 random = np.random.default_rng(0)
 
@@ -20,8 +20,8 @@ def pictures(n: int, seed: int = 0) -> np.ndarray:
 
 def test_frequencies_are_scipys_discrete_cosine_transform() -> None:
     shown = pictures(3)
-    grey = shown @ np.array([0.299, 0.587, 0.114])
-    whole = dctn(grey, axes=(1, 2), norm="ortho")
+    gray = shown @ np.array([0.299, 0.587, 0.114])
+    whole = dctn(gray, axes=(1, 2), norm="ortho")
     order = sorted(((i, j) for i in range(12) for j in range(12)), key=lambda ij: (sum(ij), ij))
     expected = np.stack([whole[:, i, j] for i, j in order[1:65]], axis=1)
     found = frequencies(shown, views=False)[0]

@@ -14,7 +14,7 @@ from convlens.core.reporter import Quiet
 from convlens.core.settings import apply_setting, merge
 from convlens.data import DataSettings, ImageSet, open_source
 from convlens.preflight import Finding, check_recipe, network_findings, plan_of
-from convlens.recipe import complete
+from convlens.recipe import resolve_defaults
 
 ASKED: dict[str, Any] = {"source": "here"}
 GPU = torch.device("cuda", 0)
@@ -31,7 +31,7 @@ def images(
 
 def findings(asked: dict[str, Any], shown: ImageSet | None = None) -> dict[str, Finding]:
     shown = images() if shown is None else shown
-    recipe, _ = complete({**ASKED, **asked}, shown)
+    recipe, _ = resolve_defaults({**ASKED, **asked}, shown)
     found = check_recipe(plan_of(recipe.trusting_code(), shown))
     return {finding.code: finding for finding in found}
 
@@ -81,7 +81,7 @@ def test_images_without_their_channel_axis_are_given_one_and_told() -> None:
     assert not findings({}, replace(shown, axis_added=False))
 
 
-def test_grey_images_where_the_network_takes_colour() -> None:
+def test_gray_images_where_the_network_takes_color() -> None:
     asked = {"input": {"channels": 3}}
     found = findings(asked, images(channels=1))
     assert found["channel-axis"].severity == "note"
@@ -102,7 +102,7 @@ def test_grey_images_where_the_network_takes_colour() -> None:
 )
 def test_there_is_no_way_to_augment_what_is_measured_on(setting: str) -> None:
     with pytest.raises(ConvlensError) as refused:
-        complete(merge(ASKED, apply_setting({}, setting)), images())
+        resolve_defaults(merge(ASKED, apply_setting({}, setting)), images())
     assert "training images are augmented, and no others" in refused.value.message
     assert setting.partition("=")[0].rpartition(".")[2] in refused.value.message.replace(
         "augment_validation", "rotation_range"
@@ -112,19 +112,19 @@ def test_there_is_no_way_to_augment_what_is_measured_on(setting: str) -> None:
 def test_augmentation_in_data_or_training_is_no_key_either() -> None:
     for setting in ("data.augment=true", "training.augment_val=true"):
         with pytest.raises(ConvlensError, match="unknown key"):
-            complete(merge(ASKED, apply_setting({}, setting)), images())
+            resolve_defaults(merge(ASKED, apply_setting({}, setting)), images())
 
 
 @pytest.mark.parametrize(
-    ("optimiser", "rate", "high"),
+    ("optimizer", "rate", "high"),
     [("adam", 1e-3, True), ("adam", 1e-4, False), ("sgd", 0.05, True), ("sgd", 0.005, False)],
 )
 def test_a_rate_too_high_for_loaded_layers_names_both(
-    optimiser: str, rate: float, high: bool
+    optimizer: str, rate: float, high: bool
 ) -> None:
     training = {
         "phases": [{"train": "last 3", "epochs": 5}],
-        "optimiser": {"name": optimiser, "learning_rate": rate},
+        "optimizer": {"name": optimizer, "learning_rate": rate},
     }
     found = findings({"model": WEIGHTS, "input": NORMALISED, "training": training})
     assert found.keys() == ({"fine-tuning-rate"} if high else set())
@@ -136,9 +136,9 @@ def test_a_rate_too_high_for_loaded_layers_names_both(
 
 
 def test_a_high_rate_is_right_for_the_head_alone_and_from_scratch() -> None:
-    training = {"phases": [{"train": "head"}], "optimiser": {"learning_rate": 0.01}}
+    training = {"phases": [{"train": "head"}], "optimizer": {"learning_rate": 0.01}}
     assert not findings({"model": WEIGHTS, "input": NORMALISED, "training": training})
-    training = {"optimiser": {"name": "adam", "learning_rate": 0.001}}
+    training = {"optimizer": {"name": "adam", "learning_rate": 0.001}}
     assert not findings({"model": {"name": "vgg11"}, "training": training})
 
 
@@ -247,23 +247,23 @@ def test_pixels_scaled_twice_or_not_at_all(given: dict[str, Any], code: str) -> 
         assert not findings(with_setting(asked, found[code].remedy))
 
 
-def test_published_weights_with_other_normalisation() -> None:
+def test_published_weights_with_other_normalization() -> None:
     model = {"name": "resnet18", "pretrained": True}
     size = {"height": 128, "width": 128}
     asked = {"model": model, "input": {**size, "mean": [0.5] * 3, "std": [0.5] * 3}}
     found = findings(asked)
-    assert found.keys() == {"backbone-normalisation"}
-    assert not findings(with_setting(asked, found["backbone-normalisation"].remedy))
+    assert found.keys() == {"backbone-normalization"}
+    assert not findings(with_setting(asked, found["backbone-normalization"].remedy))
 
 
-def test_weights_of_the_users_own_may_want_another_normalisation() -> None:
+def test_weights_of_the_users_own_may_want_another_normalization() -> None:
     found = findings({"model": WEIGHTS, "input": {"mean": [0.5] * 3, "std": [0.5] * 3}})
-    assert found.keys() == {"backbone-normalisation"}
-    assert found["backbone-normalisation"].severity == "note"
-    assert "unless your weights were trained otherwise" in found["backbone-normalisation"].remedy
+    assert found.keys() == {"backbone-normalization"}
+    assert found["backbone-normalization"].severity == "note"
+    assert "unless your weights were trained otherwise" in found["backbone-normalization"].remedy
 
 
-def test_batch_normalisation_on_tiny_batches() -> None:
+def test_batch_normalization_on_tiny_batches() -> None:
     asked = {"model": {"name": "resnet18"}, "training": {"batch_size": 4}}
     assert findings(asked).keys() == {"tiny-batches"}
     assert not findings({"model": {"name": "vgg11"}, "training": {"batch_size": 4}})
@@ -378,7 +378,7 @@ def test_a_step_is_made_in_the_memory_of_the_gpu(
     monkeypatch.setattr(torch.cuda, "mem_get_info", mem_get_info)
 
     def found(asked: dict[str, Any]) -> dict[str, Finding]:
-        recipe, _ = complete({**ASKED, **asked}, shown)
+        recipe, _ = resolve_defaults({**ASKED, **asked}, shown)
         plan = plan_of(recipe, shown, device=GPU, processes=processes)
         return {finding.code: finding for finding in check_recipe(plan)}
 

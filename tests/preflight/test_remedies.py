@@ -21,7 +21,7 @@ from convlens.preflight import (
     network_findings,
     plan_of,
 )
-from convlens.recipe import complete
+from convlens.recipe import resolve_defaults
 
 Arrays = tuple[np.ndarray, np.ndarray]
 NORMALISED = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
@@ -41,17 +41,17 @@ def few_of_a_class() -> Arrays:
     return pixels, labels
 
 
-def some_grey() -> Arrays:
+def some_gray() -> Arrays:
     pixels, labels = noise()
     pixels[::5] = pixels[::5, :, :, :1]
     return pixels, labels
 
 
-def files_in_colour(folder: Path) -> Path:
+def files_in_color(folder: Path) -> Path:
     return source(folder / "photos")
 
 
-def files_some_grey(folder: Path) -> Path:
+def files_some_gray(folder: Path) -> Path:
     photos = source(folder / "photos")
     scene(0).convert("L").save(photos / "train" / "daisy" / "000.png")
     return photos
@@ -78,7 +78,7 @@ def files_in_folds(folder: Path) -> Path:
 def found_in(asked: dict[str, Any], given: Source) -> dict[str, Finding]:
     settings = validated(DataSettings, asked.get("data", {}), what="[data]")
     images = open_source(given, settings=settings, reporter=Quiet())
-    recipe, _ = complete({"source": "here", **asked}, images)
+    recipe, _ = resolve_defaults({"source": "here", **asked}, images)
     data = check_data(look_for_faults(images, Quiet(), recipe=recipe))
     return {own.code: own for own in (*data, *check_recipe(plan_of(recipe, images)))}
 
@@ -110,22 +110,22 @@ FAULTS: list[tuple[str, dict[str, Any], Callable[..., Any]]] = [
     ("split-unused", {}, files_in_folds),
     ("validation-small", {}, lambda: noise(18_000, 8, 1)),
     ("validation-small", {"data": {"test": 0.05}}, lambda: noise(18_000, 8, 1)),
-    ("mixed-colour", {}, some_grey),
-    ("mixed-colour", {"input": {"height": 64, "width": 64}}, files_some_grey),
+    ("mixed-color", {}, some_gray),
+    ("mixed-color", {"input": {"height": 64, "width": 64}}, files_some_gray),
     ("small-images", {"input": {"height": 64, "width": 64}}, lambda: noise(side=24)),
     ("channel-axis", {"input": {"channels": 1}}, noise),
     ("channel-axis", {"input": {"channels": 3}}, lambda: noise(channels=1)),
-    ("channel-axis", {"input": {"height": 64, "width": 64, "channels": 1}}, files_in_colour),
+    ("channel-axis", {"input": {"height": 64, "width": 64, "channels": 1}}, files_in_color),
     (
         "fine-tuning-rate",
-        {"model": VGG, "training": {"optimiser": {"learning_rate": 0.1}}},
+        {"model": VGG, "training": {"optimizer": {"learning_rate": 0.1}}},
         noise,
     ),
     (
         "fine-tuning-rate",
         {
             "model": {"name": "lenet5", "weights": "weights.safetensors"},
-            "training": {"optimiser": {"learning_rate": 0.1}},
+            "training": {"optimizer": {"learning_rate": 0.1}},
         },
         lambda: noise(channels=1),
     ),
@@ -141,14 +141,14 @@ FAULTS: list[tuple[str, dict[str, Any], Callable[..., Any]]] = [
     ("scaled-twice", {"input": {"mean": [123.7] * 3, "std": [58.4] * 3}}, noise),
     ("not-scaled", {"input": {"std": [1 / 255] * 3}}, noise),
     (
-        "backbone-normalisation",
+        "backbone-normalization",
         {
             "model": {"name": "resnet18", "pretrained": True},
             "input": {"height": 64, "width": 64, "mean": [0.5] * 3},
         },
         noise,
     ),
-    ("backbone-normalisation", {"model": VGG, "input": {"std": [0.5] * 3}}, noise),
+    ("backbone-normalization", {"model": VGG, "input": {"std": [0.5] * 3}}, noise),
     ("tiny-batches", {"model": {"name": "resnet18"}, "training": {"batch_size": 4}}, noise),
     ("flip-changes-class", {"augment": {"horizontal_flip": True}}, lambda: noise(names=("2", "5"))),
     (

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from convlens.core.errors import ConvlensError
-from convlens.recipe import run_files
+from convlens.runs import run_files
 
 
 def test_a_history_of_endless_epochs_is_refused_before_a_line_is_parsed(

@@ -7,7 +7,7 @@ from convlens.core.settings import read_toml, validated
 from convlens.data import DataSettings
 from convlens.models import ModelSpec
 from convlens.recipe import Recipe
-from convlens.training import OptimiserSettings, TrainingSettings
+from convlens.training import OptimizerSettings, TrainingSettings
 
 RECIPE = Recipe(
     source="фото/plants",
@@ -16,7 +16,7 @@ RECIPE = Recipe(
     input=InputSpec(height=96, width=160, mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2)),
     augment=policy("strong"),
     model=ModelSpec(layers="conv 16 3 same relu, maxpool 2, globalavgpool, dense"),
-    training=TrainingSettings(epochs=9, optimiser=OptimiserSettings(name="sgd")),
+    training=TrainingSettings(epochs=9, optimizer=OptimizerSettings(name="sgd")),
 )
 
 

@@ -9,9 +9,9 @@ import pytest
 import convlens
 from convlens.core.reporter import Quiet
 from convlens.data import ImageSet, open_source
-from convlens.recipe import complete
+from convlens.recipe import resolve_defaults
 from convlens.recipe.defaults import SHORT_RUN_RATE
-from convlens.training import OptimiserSettings
+from convlens.training import OptimizerSettings
 
 
 def arrays(n: int, side: int = 32) -> ImageSet:
@@ -22,21 +22,21 @@ def arrays(n: int, side: int = 32) -> ImageSet:
 
 def rate(training: dict[str, Any], model: dict[str, Any] | None = None, n: int = 1000) -> float:
     asked = {"source": "arrays", "training": training, "model": model or {}}
-    return complete(asked, arrays(n))[0].training.optimiser.learning_rate
+    return resolve_defaults(asked, arrays(n))[0].training.optimizer.learning_rate
 
 
 def test_few_steps_learn_at_a_higher_rate_and_it_is_told() -> None:
     asked = {"source": "arrays", "training": {"epochs": 3}}
-    recipe, reasons = complete(asked, arrays(1000))
-    assert recipe.training.optimiser.learning_rate == SHORT_RUN_RATE
-    assert "0.005: the run has only 33 steps" in reasons["training.optimiser.learning_rate"]
+    recipe, reasons = resolve_defaults(asked, arrays(1000))
+    assert recipe.training.optimizer.learning_rate == SHORT_RUN_RATE
+    assert "0.005: the run has only 33 steps" in reasons["training.optimizer.learning_rate"]
 
 
 @pytest.mark.parametrize(
     ("training", "model"),
     [
         ({}, {}),  # 600 steps
-        ({"epochs": 3, "optimiser": {"learning_rate": 0.002}}, {}),
+        ({"epochs": 3, "optimizer": {"learning_rate": 0.002}}, {}),
         ({"epochs": 3, "budget_seconds": 60.0}, {}),
         ({"epochs": 3}, {"name": "standard_no_bn"}),
         ({"epochs": 3}, {"name": "vgg11"}),
@@ -46,9 +46,9 @@ def test_otherwise_the_rate_stays(training: dict[str, Any], model: dict[str, Any
     assert rate(training, model) == 2e-3
 
 
-def test_another_optimiser_keeps_its_own_rate() -> None:
-    own = OptimiserSettings.model_validate({"name": "sgd"}).learning_rate
-    assert rate({"epochs": 3, "optimiser": {"name": "sgd"}}) == own
+def test_another_optimizer_keeps_its_own_rate() -> None:
+    own = OptimizerSettings.model_validate({"name": "sgd"}).learning_rate
+    assert rate({"epochs": 3, "optimizer": {"name": "sgd"}}) == own
 
 
 def test_a_wrong_network_is_left_to_those_who_explain_it() -> None:

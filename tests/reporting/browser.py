@@ -130,7 +130,7 @@ class Page:
 
 @contextmanager
 def browser() -> Iterator[Page]:
-    """A page of a browser that is closed afterwards."""
+    """A page of a browser that is closed afterward."""
     program = find_chromium()
     assert program, "there is no Chromium here"
     read_commands, commands = os.pipe()

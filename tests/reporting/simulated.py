@@ -130,7 +130,7 @@ def with_everything(made: Facts) -> Facts:
     )
     after = {name: own.get(name) for name in names}
     before = after | {"calibration_error": own["calibration_error"] + 0.05}
-    abstaining = {
+    selective = {
         "asked": {"coverage": 0.95},
         "reason": None,
         "rule": {"coverage": 0.95, "candidate_from": 0.1, "n": 100},
@@ -182,6 +182,6 @@ def with_everything(made: Facts) -> Facts:
     return replace(
         made,
         history=history(12, ("head", "last 3")),
-        metrics={**made.metrics, "calibration": calibration, "abstaining": abstaining},
+        metrics={**made.metrics, "calibration": calibration, "selective": selective},
         preflight={"findings": findings, "estimate": _ESTIMATE},
     )

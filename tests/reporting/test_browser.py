@@ -47,7 +47,7 @@ def test_axe_finds_nothing(page: Page, report: Path, width: int, dark: bool) -> 
     page.run(AXE.read_text("utf-8"))
     found = page.run("axe.run(document)")
     assert [(rule["id"], _where(rule)) for rule in found["violations"]] == []
-    # The contrast of text in drawings, and beyond a box's edge, it cannot tell: see test_colours.
+    # The contrast of text in drawings, and beyond a box's edge, it cannot tell: see test_colors.
     assert {rule["id"] for rule in found["incomplete"]} <= {"color-contrast"}
     assert len(found["passes"]) > 20
 

@@ -135,7 +135,7 @@ def test_the_figures_are_those_that_were_measured() -> None:
     for name, row in zip(made.classes, test["confusion"], strict=True):
         assert name + "".join(f"{count:,}" if count else "" for count in row) in matrix
     assert "A temperature of 1.37, fitted on 120 validation images" in words(found, "reliability")
-    assert "83.0 %" in words(found, "abstaining")
+    assert "83.0 %" in words(found, "selective")
     assert (
         "estimated to take 9.5 s at most; it took 8.0 s. 1,100 MB of memory were expected; it held "
         "1,205 MB." in words(found, "preflight")
@@ -175,7 +175,7 @@ def test_names_are_shown_as_they_are_and_never_obeyed() -> None:
 @pytest.mark.parametrize(
     ("case", "absent"),
     [
-        ("plain", {"abstaining", "preflight"}),
+        ("plain", {"selective", "preflight"}),
         ("nothing measured", {"figures", "confusion", "classes", "reliability", "mistakes"}),
         ("no pictures", {"mistakes", "unsure", "augmentation"}),
     ],

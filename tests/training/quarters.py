@@ -7,8 +7,8 @@ from torch import nn
 
 from convlens.core.batch import Batch
 from convlens.core.classifier import Classifier
-from convlens.core.draws import permutation
 from convlens.core.input_spec import InputSpec
+from convlens.core.rng import permutation
 
 SPEC = InputSpec(height=8, width=8, channels=1)
 

@@ -15,9 +15,9 @@ from convlens.training import (
     Callback,
     KeepBest,
     Moment,
-    OptimiserSettings,
+    OptimizerSettings,
     SaveCheckpoint,
-    Terms,
+    StepContext,
     TrainingSettings,
     TrainingState,
     WriteHistory,
@@ -47,13 +47,13 @@ class KillAt(Callback):
 class Job:
     """A run in a folder, which can be killed and gone on with."""
 
-    def __init__(self, folder: Path, network: Network, optimiser: str) -> None:
+    def __init__(self, folder: Path, network: Network, optimizer: str) -> None:
         self.folder, self.network = folder, network
         self.settings = TrainingSettings(
             epochs=4,
             batch_size=16,
             checkpoint_seconds=1e-9,
-            optimiser=OptimiserSettings.model_validate({"name": optimiser}),
+            optimizer=OptimizerSettings.model_validate({"name": optimizer}),
         )
 
     def run(self, *also: Callback, kill_at: int | None = None) -> TrainingState:
@@ -71,7 +71,7 @@ class Job:
         if kill_at is not None:
             callbacks.insert(0, KillAt(kill_at))
         train, val = QuarterBatches(100), QuarterBatches(40, seed=1)
-        fit(state, train, val, Terms(settings=self.settings, seed=3), callbacks=callbacks)
+        fit(state, train, val, StepContext(settings=self.settings, seed=3), callbacks=callbacks)
         return state
 
 
@@ -84,19 +84,19 @@ def same(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> bool
     return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "adam", "adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "muon"])
 def test_killed_and_resumed_it_ends_with_the_same_bits(
-    tmp_path: Path, network: Network, optimiser: str
+    tmp_path: Path, network: Network, optimizer: str
 ) -> None:
-    whole = Job(tmp_path / "whole", network, optimiser).run()
-    job = Job(tmp_path / "killed", network, optimiser)
+    whole = Job(tmp_path / "whole", network, optimizer).run()
+    job = Job(tmp_path / "killed", network, optimizer)
     for step in (1, 5, 7, 8, 14, 20, 27):
         with pytest.raises(KilledError):
             job.run(kill_at=step)
     resumed = job.run()
     assert facts(resumed) == facts(whole)
     assert same(resumed.classifier.state_dict(), whole.classifier.state_dict())
-    momenta, expected = (state.optimiser.state_dict()["state"] for state in (resumed, whole))
+    momenta, expected = (state.optimizer.state_dict()["state"] for state in (resumed, whole))
     assert momenta.keys() == expected.keys()
     assert all(same(momenta[number], expected[number]) for number in expected)
     lines = (tmp_path / "killed" / "history.jsonl").read_text().splitlines()

@@ -15,7 +15,7 @@ from convlens.training import (
     Moment,
     SaveAndLeave,
     SaveCheckpoint,
-    Terms,
+    StepContext,
     TrainingSettings,
     TrainingState,
     fit,
@@ -46,7 +46,7 @@ def run(folder: Path, *also: Callback) -> TrainingState:
             state,
             QuarterBatches(100),
             QuarterBatches(40, seed=1),
-            Terms(settings=SETTINGS, seed=0),
+            StepContext(settings=SETTINGS, seed=0),
             callbacks=[*also, save, leave],
         )
     return state

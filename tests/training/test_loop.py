@@ -10,9 +10,9 @@ from convlens.core.errors import WorkFailedError
 from convlens.training import (
     Callback,
     Moment,
-    OptimiserSettings,
+    OptimizerSettings,
     ScheduleSettings,
-    Terms,
+    StepContext,
     TrainingSettings,
     TrainingState,
     fit,
@@ -31,7 +31,7 @@ def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 def test_it_learns(network: Network, train: QuarterBatches, val: QuarterBatches) -> None:
     settings = TrainingSettings(epochs=12, batch_size=16)
     state = TrainingState.start(network(), settings)
-    fit(state, train, val, Terms(settings=settings, seed=0))
+    fit(state, train, val, StepContext(settings=settings, seed=0))
     last = state.history[-1]
     assert len(state.history) == 12
     assert last.step == state.step == 12 * 7
@@ -42,11 +42,11 @@ def test_it_learns(network: Network, train: QuarterBatches, val: QuarterBatches)
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
 def test_a_step_is_torchs_own(name: str, network: Network, train: QuarterBatches) -> None:
-    """One epoch with every optimiser equals the loop a tutorial would write."""
+    """One epoch with every optimizer equals the loop a tutorial would write."""
     settings = TrainingSettings(
         epochs=1,
         batch_size=16,
-        optimiser=OptimiserSettings.model_validate({"name": name, "weight_decay": 0.0}),
+        optimizer=OptimizerSettings.model_validate({"name": name, "weight_decay": 0.0}),
         schedule=ScheduleSettings(name="constant", warmup=0),
     )
     ours, theirs = network(), network()
@@ -56,20 +56,20 @@ def test_a_step_is_torchs_own(name: str, network: Network, train: QuarterBatches
         TrainingState.start(ours, settings),
         train,
         QuarterBatches(0),
-        Terms(settings=settings, seed=0),
+        StepContext(settings=settings, seed=0),
     )
 
-    rate = settings.optimiser.learning_rate
-    optimiser = {
+    rate = settings.optimizer.learning_rate
+    optimizer = {
         "sgd": lambda p: torch.optim.SGD(p, lr=rate, momentum=0.9, nesterov=True),
         "adam": lambda p: torch.optim.Adam(p, lr=rate),
         "adamw": lambda p: torch.optim.AdamW(p, lr=rate, weight_decay=0.0),
     }[name](theirs.parameters())
     theirs.train()
     for batch in train.epoch(0):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         F.cross_entropy(theirs(batch.pixels), batch.targets).backward()
-        optimiser.step()
+        optimizer.step()
     for ours_weight, their_weight in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(ours_weight, their_weight, rtol=1e-4, atol=1e-6)
 
@@ -81,7 +81,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(
     for seed in (0, 0, 1):
         state = TrainingState.start(network(), SETTINGS)
         torch.manual_seed(len(results))
-        fit(state, train, val, Terms(settings=SETTINGS, seed=seed))
+        fit(state, train, val, StepContext(settings=SETTINGS, seed=seed))
         results.append(weights(state.classifier))
     assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])
     assert not all(torch.equal(results[0][name], results[2][name]) for name in results[0])
@@ -91,7 +91,9 @@ def test_torchs_own_generator_is_left_as_it_was(
     network: Network, train: QuarterBatches, val: QuarterBatches
 ) -> None:
     before = torch.random.get_rng_state()
-    fit(TrainingState.start(network(), SETTINGS), train, val, Terms(settings=SETTINGS, seed=0))
+    fit(
+        TrainingState.start(network(), SETTINGS), train, val, StepContext(settings=SETTINGS, seed=0)
+    )
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -110,7 +112,7 @@ def test_every_moment_is_told_in_order_and_a_callback_may_stop(
 ) -> None:
     watcher = Watcher()
     state = TrainingState.start(network(), SETTINGS)
-    fit(state, train, val, Terms(settings=SETTINGS, seed=0), callbacks=[watcher])
+    fit(state, train, val, StepContext(settings=SETTINGS, seed=0), callbacks=[watcher])
     epoch = [Moment.STEP_END] * 7 + [Moment.EPOCH_END]
     assert watcher.seen == [Moment.PHASE_START, *epoch, *epoch, Moment.PHASE_END]
     assert set(watcher.seen) == set(Moment)
@@ -128,11 +130,11 @@ def test_the_transform_sees_training_batches_alone(
 
     settings = TrainingSettings(epochs=2, batch_size=16)
     state = TrainingState.start(network(), settings)
-    fit(state, train, val, Terms(settings=settings, seed=0, transform=transform))
+    fit(state, train, val, StepContext(settings=settings, seed=0, transform=transform))
     assert sorted(seen) == sorted(list(range(100)) * 2)
 
 
-def test_mixed_targets_are_learnt_from_and_counted_by_their_largest_part(
+def test_mixed_targets_are_learned_from_and_counted_by_their_largest_part(
     network: Network, train: QuarterBatches, val: QuarterBatches
 ) -> None:
     def transform(batch: Batch) -> Batch:
@@ -141,7 +143,7 @@ def test_mixed_targets_are_learnt_from_and_counted_by_their_largest_part(
 
     settings = TrainingSettings(epochs=12, batch_size=16)
     state = TrainingState.start(network(), settings)
-    fit(state, train, val, Terms(settings=settings, seed=0, transform=transform))
+    fit(state, train, val, StepContext(settings=settings, seed=0, transform=transform))
     assert state.history[-1].train_accuracy > 0.9
 
 
@@ -150,7 +152,7 @@ def test_validation_is_the_mean_over_its_images(
 ) -> None:
     settings = TrainingSettings(epochs=1, batch_size=16)
     state = TrainingState.start(network(), settings)
-    fit(state, train, val, Terms(settings=settings, seed=0))
+    fit(state, train, val, StepContext(settings=settings, seed=0))
     with torch.inference_mode():
         logits = state.classifier.eval()(val.pixels)
     record = state.history[0]
@@ -168,10 +170,10 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(
     where = r"step 1 \(epoch 1, learning rate .*, batch of 16: images \d+, \d+, \d+, …\)"
     cause = "the weights 'head.2.weight' hold inf; give them finite values before training"
     with pytest.raises(WorkFailedError, match=f"{where}: {cause}"):
-        fit(TrainingState.start(net, SETTINGS), train, val, Terms(settings=SETTINGS, seed=0))
+        fit(TrainingState.start(net, SETTINGS), train, val, StepContext(settings=SETTINGS, seed=0))
     with pytest.raises(WorkFailedError, match=r"batch of 2: images \d, \d\)"):
         few = QuarterBatches(2)
-        fit(TrainingState.start(net, SETTINGS), few, val, Terms(settings=SETTINGS, seed=0))
+        fit(TrainingState.start(net, SETTINGS), few, val, StepContext(settings=SETTINGS, seed=0))
 
 
 class Logarithm(torch.nn.Module):
@@ -187,7 +189,7 @@ def test_a_network_that_gives_nan_at_once_is_named_and_no_rate_is_blamed(
     with pytest.raises(
         WorkFailedError, match="step 1 .*'late' .Logarithm. gives nan from finite"
     ) as told:
-        fit(TrainingState.start(net, SETTINGS), train, val, Terms(settings=SETTINGS, seed=0))
+        fit(TrainingState.start(net, SETTINGS), train, val, StepContext(settings=SETTINGS, seed=0))
     assert "logarithm" in told.value.remedy
     assert "rate" not in told.value.remedy
 
@@ -198,7 +200,12 @@ def test_images_that_are_not_finite_are_named_at_any_step(
     train.pixels = train.pixels.float() / 255
     train.pixels[-1] = float("nan")
     with pytest.raises(WorkFailedError, match="the images hold nan; leave such images out"):
-        fit(TrainingState.start(network(), SETTINGS), train, val, Terms(settings=SETTINGS, seed=0))
+        fit(
+            TrainingState.start(network(), SETTINGS),
+            train,
+            val,
+            StepContext(settings=SETTINGS, seed=0),
+        )
 
 
 def test_a_rate_that_is_too_high_is_to_be_lowered(
@@ -207,18 +214,18 @@ def test_a_rate_that_is_too_high_is_to_be_lowered(
     high = TrainingSettings(
         epochs=2,
         batch_size=16,
-        optimiser=OptimiserSettings.model_validate({"name": "sgd", "learning_rate": 10.0}),
+        optimizer=OptimizerSettings.model_validate({"name": "sgd", "learning_rate": 10.0}),
         schedule=ScheduleSettings(name="constant", warmup=0),
     )
     state = TrainingState.start(network(), high)
     state.rate_scale = 1e30
     with pytest.raises(WorkFailedError, match=r"at step [2-9].*lower rate: --set .*_rate=1$"):
-        fit(state, train, val, Terms(settings=high, seed=0))
+        fit(state, train, val, StepContext(settings=high, seed=0))
 
 
 def test_decay_pulls_kernels_and_matrices_alone(network: Network) -> None:
-    settings = TrainingSettings(optimiser=OptimiserSettings(weight_decay=0.5))
-    groups = TrainingState.start(network(), settings).optimiser.param_groups
+    settings = TrainingSettings(optimizer=OptimizerSettings(weight_decay=0.5))
+    groups = TrainingState.start(network(), settings).optimizer.param_groups
     assert [group["weight_decay"] for group in groups] == [0.5, 0.0]
     assert all(p.ndim > 1 for p in groups[0]["params"])
     assert all(p.ndim <= 1 for p in groups[1]["params"])

@@ -14,9 +14,9 @@ from convlens.core.reporter import Quiet
 from convlens.training import (
     Callback,
     Moment,
-    OptimiserSettings,
+    OptimizerSettings,
     Progress,
-    Terms,
+    StepContext,
     TrainingSettings,
     TrainingState,
     fit,
@@ -24,7 +24,7 @@ from convlens.training import (
 from tests.training.quarters import SPEC, QuarterBatches
 
 SETTINGS = TrainingSettings(
-    epochs=2, batch_size=16, optimiser=OptimiserSettings(name="sgd", learning_rate=0.1)
+    epochs=2, batch_size=16, optimizer=OptimizerSettings(name="sgd", learning_rate=0.1)
 )
 
 
@@ -49,8 +49,8 @@ def network(room: int, *, kind: torch.dtype = torch.float64) -> Classifier:
         return Classifier({"block1": block}, head, SPEC).to(kind)
 
 
-def normalised(room: int) -> Classifier:
-    """Normalises over the batch before the memory is full, and after, where one value is left."""
+def normalized(room: int) -> Classifier:
+    """Normalizes over the batch before the memory is full, and after, where one value is left."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         block = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), Narrow(room))
@@ -70,7 +70,7 @@ def trained(room: int) -> tuple[TrainingState, list[str]]:
     state, reporter = TrainingState.start(network(room), SETTINGS), Listening()
     progress = Progress(reporter, SETTINGS, steps_an_epoch=7)
     train, val = QuarterBatches(100), QuarterBatches(40, seed=1)
-    fit(state, train, val, Terms(settings=SETTINGS, seed=0), callbacks=[progress])
+    fit(state, train, val, StepContext(settings=SETTINGS, seed=0), callbacks=[progress])
     return state, reporter.heard
 
 
@@ -114,8 +114,8 @@ def test_what_did_not_fit_leaves_no_trace_in_the_statistics(
     room: int, transform: BatchTransform | None, epoch: int
 ) -> None:
     """Whether the first batch is too large, or that of later, larger images."""
-    terms = Terms(settings=SETTINGS, seed=0, transform=transform)
-    tried, told = (TrainingState.start(normalised(room), SETTINGS) for _ in range(2))
+    terms = StepContext(settings=SETTINGS, seed=0, transform=transform)
+    tried, told = (TrainingState.start(normalized(room), SETTINGS) for _ in range(2))
     train, val = QuarterBatches(96), QuarterBatches(40, seed=1)
     fit(tried, train, val, terms)
     fit(told, train, val, terms, callbacks=[PartsOfEight(epoch)])
@@ -124,18 +124,18 @@ def test_what_did_not_fit_leaves_no_trace_in_the_statistics(
         assert torch.equal(tried.classifier.state_dict()[name], tensor), name
 
 
-def test_no_part_is_a_single_image_where_the_batch_is_normalised() -> None:
-    state = TrainingState.start(normalised(3), SETTINGS)
+def test_no_part_is_a_single_image_where_the_batch_is_normalized() -> None:
+    state = TrainingState.start(normalized(3), SETTINGS)
     train = QuarterBatches(101)  # the last 5 images of an epoch are 2 and 3, not 1, 2 and 2
-    fit(state, train, QuarterBatches(0), Terms(settings=SETTINGS, seed=0))
+    fit(state, train, QuarterBatches(0), StepContext(settings=SETTINGS, seed=0))
     assert (state.largest_batch, state.step) == (2, 14)
 
 
 @pytest.mark.parametrize(("room", "images"), [(0, 2), (1, 2), (2, 3)])
-def test_two_images_too_many_are_told_where_the_batch_is_normalised(room: int, images: int) -> None:
-    state = TrainingState.start(normalised(room), SETTINGS)
+def test_two_images_too_many_are_told_where_the_batch_is_normalized(room: int, images: int) -> None:
+    state = TrainingState.start(normalized(room), SETTINGS)
     with pytest.raises(WorkFailedError, match=f"not even {images} images of .* takes no fewer"):
-        fit(state, QuarterBatches(101), QuarterBatches(0), Terms(settings=SETTINGS, seed=0))
+        fit(state, QuarterBatches(101), QuarterBatches(0), StepContext(settings=SETTINGS, seed=0))
 
 
 @pytest.mark.parametrize("least", [1, 2])
@@ -155,17 +155,17 @@ def test_gradients_are_shortened_to_the_norm_asked_for(
     network: Callable[[], Classifier], train: QuarterBatches, val: QuarterBatches
 ) -> None:
     norms: list[float] = []
-    settings = TrainingSettings(epochs=1, batch_size=16, clip_norm=1e-3)
+    settings = TrainingSettings(epochs=1, batch_size=16, grad_clip_norm=1e-3)
     state = TrainingState.start(network(), settings)
-    step = state.optimiser.step
+    step = state.optimizer.step
 
     def watched() -> None:
         gradients = [p.grad.flatten() for p in state.parameters if p.grad is not None]
         norms.append(torch.cat(gradients).norm().item())
         step()
 
-    state.optimiser.step = watched  # type: ignore[method-assign, assignment]
-    fit(state, train, val, Terms(settings=settings, seed=0))
+    state.optimizer.step = watched  # type: ignore[method-assign, assignment]
+    fit(state, train, val, StepContext(settings=settings, seed=0))
     assert norms == pytest.approx([1e-3] * 7, rel=1e-3)
 
 
@@ -174,9 +174,9 @@ def test_bfloat16_learns_as_well_and_keeps_its_weights_in_32_bits(
 ) -> None:
     settings = TrainingSettings(epochs=12, batch_size=16, precision="bfloat16")
     state = TrainingState.start(network(), settings)
-    fit(state, train, val, Terms(settings=settings, seed=0))
+    fit(state, train, val, StepContext(settings=settings, seed=0))
     assert (state.history[-1].val_accuracy or 0) > 0.9
     assert {p.dtype for p in state.parameters} == {torch.float32}
     plain = TrainingState.start(network(), SETTINGS)
-    fit(plain, train, val, Terms(settings=SETTINGS, seed=0))
+    fit(plain, train, val, StepContext(settings=SETTINGS, seed=0))
     assert state.history[0].train_loss != plain.history[0].train_loss

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from convlens.training.muon import Muon, orthogonalised
+from convlens.training.muon import Muon, orthogonalized
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
 
@@ -30,14 +30,14 @@ def test_it_keeps_the_singular_vectors_and_evens_out_the_values(
     matrix = drawn(rows, columns, seed=seed)
     u, s, vh = torch.linalg.svd(matrix, full_matrices=False)
     expected = u @ torch.diag(quintic(s / s.norm(), steps)) @ vh
-    torch.testing.assert_close(orthogonalised(matrix, steps=steps), expected, rtol=1e-7, atol=1e-9)
+    torch.testing.assert_close(orthogonalized(matrix, steps=steps), expected, rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize("shape", [(16, 144), (64, 27), (32, 32)])
 def test_five_steps_are_nearly_orthogonal(shape: tuple[int, int]) -> None:
     matrix = drawn(*shape).float()
     u, s, vh = torch.linalg.svd(matrix, full_matrices=False)
-    found = orthogonalised(matrix, steps=5)
+    found = orthogonalized(matrix, steps=5)
     strong = s > s[0] / 100
     values = torch.linalg.svdvals(found)[strong]
     assert values.min() > 0.65
@@ -50,12 +50,12 @@ def test_single_precision_is_precise_enough() -> None:
     """The small square's eigenvalues are squares: those of weak directions lose their digits."""
     u, _, vh = torch.linalg.svd(drawn(64, 300), full_matrices=False)
     steep = u @ torch.diag(torch.logspace(0, -6, 64, dtype=torch.float64)) @ vh
-    found, exact = orthogonalised(steep.float(), steps=5), orthogonalised(steep, steps=5)
+    found, exact = orthogonalized(steep.float(), steps=5), orthogonalized(steep, steps=5)
     torch.testing.assert_close(found, exact.float(), rtol=0, atol=1e-3)
 
 
 def test_nothing_stays_nothing() -> None:
-    assert torch.equal(orthogonalised(torch.zeros(3, 5), steps=5), torch.zeros(3, 5))
+    assert torch.equal(orthogonalized(torch.zeros(3, 5), steps=5), torch.zeros(3, 5))
 
 
 def muon(
@@ -67,7 +67,7 @@ def muon(
         "momentum": 0.9,
         "weight_decay": 0.0,
         "steps": 5,
-        "normalise": False,
+        "normalize": False,
     }
     groups = [{"params": rest, "weight_decay": rest_decay}] if rest else []
     return Muon(kernels, groups, **{**terms, **asked})  # type: ignore[arg-type]
@@ -96,13 +96,13 @@ def test_kernels_take_the_steps_of_torchs_muon(
 def test_the_rest_takes_the_steps_of_sgd() -> None:
     """SGD's decay goes into the momentum, ours does not; so it is compared without."""
     ours, theirs = [[drawn(5, 3).requires_grad_(), drawn(7).requires_grad_()] for _ in range(2)]
-    optimiser = muon([], ours, rest_decay=0.0)
+    optimizer = muon([], ours, rest_decay=0.0)
     reference = torch.optim.SGD(theirs, lr=0.01, momentum=0.9, nesterov=True)
     for step in range(4):
         for own, other in zip(ours, theirs, strict=True):
             own.grad = drawn(*own.shape, seed=step)
             other.grad = own.grad.clone()
-        optimiser.step()
+        optimizer.step()
         reference.step()
     for own, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(own, other, rtol=1e-12, atol=1e-14)
@@ -130,10 +130,10 @@ def test_each_step_is_as_long_as_its_rate_says() -> None:
             assert moved == pytest.approx(0.1 * shape[0] ** 0.5, rel=0.2)
 
 
-def test_kernels_are_normalised_before_the_step_if_asked() -> None:
+def test_kernels_are_normalized_before_the_step_if_asked() -> None:
     kernel = (100 * drawn(8, 4, 3, 3)).requires_grad_()
     kernel.grad = torch.zeros_like(kernel)
-    muon([kernel], [], normalise=True, weight_decay=0.5).step()
+    muon([kernel], [], normalize=True, weight_decay=0.5).step()
     assert kernel.norm().item() == pytest.approx(8**0.5)
 
 
@@ -162,5 +162,5 @@ def test_a_closure_is_refused() -> None:
 
 def test_a_network_of_only_dense_layers_has_no_kernels() -> None:
     layer = nn.Linear(3, 2)
-    optimiser = muon([], list(layer.parameters()))
-    assert [group["orthogonal"] for group in optimiser.param_groups] == [False]
+    optimizer = muon([], list(layer.parameters()))
+    assert [group["orthogonal"] for group in optimizer.param_groups] == [False]

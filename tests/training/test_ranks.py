@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from convlens.core.distributed import Ranks
 from convlens.core.errors import ConvlensError
-from convlens.core.ranks import Ranks
 from tests.training.quarters import QuarterBatches
 from tests.training.two_processes import LAST_BATCHES, gradients, job, measured
 
@@ -92,7 +92,7 @@ def test_every_sample_once_in_the_order_of_one_process(two: Two) -> None:
     assert [len(step) for step in steps] == [16] * 6 + [5]
 
 
-def test_both_have_one_network_its_normalisation_included(two: Two) -> None:
+def test_both_have_one_network_its_normalization_included(two: Two) -> None:
     first, second = (process.under("whole/") for process in two)
     assert any("running_var" in name for name in first)
     assert same(first, second)

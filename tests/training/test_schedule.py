@@ -28,13 +28,13 @@ def ours(schedule: ScheduleSettings) -> list[float]:
 
 
 def torchs(schedule: Callable[[SGD], LRScheduler]) -> list[float]:
-    optimiser = SGD([torch.zeros(1, requires_grad=True)], lr=PEAK)
-    scheduler = schedule(optimiser)
-    rates = [float(optimiser.param_groups[0]["lr"])]
+    optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=PEAK)
+    scheduler = schedule(optimizer)
+    rates = [float(optimizer.param_groups[0]["lr"])]
     while len(rates) < STEPS:
-        optimiser.step()
+        optimizer.step()
         scheduler.step()
-        rates.append(float(optimiser.param_groups[0]["lr"]))
+        rates.append(float(optimizer.param_groups[0]["lr"]))
     return rates
 
 
@@ -70,9 +70,9 @@ def test_cosine_is_torchs() -> None:
 
 
 def test_cosine_after_warmup_is_torchs_two_in_sequence() -> None:
-    def both(optimiser: SGD) -> LRScheduler:
-        rise = LinearLR(optimiser, start_factor=1 / 10, end_factor=1, total_iters=9)
-        return SequentialLR(optimiser, [rise, CosineAnnealingLR(optimiser, T_max=30)], [10])
+    def both(optimizer: SGD) -> LRScheduler:
+        rise = LinearLR(optimizer, start_factor=1 / 10, end_factor=1, total_iters=9)
+        return SequentialLR(optimizer, [rise, CosineAnnealingLR(optimizer, T_max=30)], [10])
 
     schedule = ScheduleSettings(name="cosine", warmup=0.25)
     assert ours(schedule) == pytest.approx(torchs(both))
@@ -91,9 +91,9 @@ def test_step_without_milestones_is_constant() -> None:
 
 @pytest.mark.parametrize("warmup", [0.1, 0.25, 0.5])
 def test_one_cycle_is_torchs_in_straight_lines(warmup: float) -> None:
-    def cycle(optimiser: SGD) -> LRScheduler:
+    def cycle(optimizer: SGD) -> LRScheduler:
         return OneCycleLR(
-            optimiser,
+            optimizer,
             max_lr=PEAK,
             total_steps=STEPS,
             pct_start=warmup,

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from convlens.core.classifier import Classifier
 from convlens.training import (
-    AverageSettings,
     Callback,
+    EmaSettings,
     KeepBest,
     Moment,
-    OptimiserSettings,
+    OptimizerSettings,
     PhaseSettings,
     SaveCheckpoint,
-    Terms,
+    StepContext,
     TrainingSettings,
     TrainingState,
     fit,
@@ -45,7 +45,7 @@ def of_all_images(network: Classifier, train: QuarterBatches) -> tuple[Tensor, T
 def measured(network: Classifier, train: QuarterBatches, **terms: bool) -> TrainingState:
     settings = TrainingSettings(epochs=1, batch_size=train.batch_size)
     state = TrainingState.start(network, settings)
-    measure_statistics(state, train, Terms(settings=settings, seed=0, **terms))
+    measure_statistics(state, train, StepContext(settings=settings, seed=0, **terms))
     return state
 
 
@@ -108,7 +108,7 @@ def test_statistics_that_are_held_stay_held() -> None:
     norm_of(network).running_mean.fill_(3.0)
     settings = TrainingSettings(phases=(PhaseSettings(train="head"),), epochs=1)
     state = TrainingState.start(network, settings)
-    measure_statistics(state, train, Terms(settings=settings, seed=0))
+    measure_statistics(state, train, StepContext(settings=settings, seed=0))
     assert (norm_of(network).running_mean == 3.0).all()
 
 
@@ -144,11 +144,15 @@ class Ends(Callback):
 def test_after_any_number_of_steps_a_network_predicts_by_its_weights(name: str, steps: int) -> None:
     train, ends = QuarterBatches(16 * steps), Ends()
     settings = TrainingSettings(
-        epochs=1, batch_size=16, optimiser=OptimiserSettings.model_validate({"name": name})
+        epochs=1, batch_size=16, optimizer=OptimizerSettings.model_validate({"name": name})
     )
     state = TrainingState.start(small_network(), settings)
     fit(
-        state, train, QuarterBatches(40, seed=1), Terms(settings=settings, seed=0), callbacks=[ends]
+        state,
+        train,
+        QuarterBatches(40, seed=1),
+        StepContext(settings=settings, seed=0),
+        callbacks=[ends],
     )
     assert_statistics(norm_of(state.classifier), *of_all_images(state.classifier, train))
     assert state.weights().keys() == ends.found[0].keys()
@@ -156,10 +160,14 @@ def test_after_any_number_of_steps_a_network_predicts_by_its_weights(name: str, 
 
 def test_the_average_has_statistics_of_its_own_weights() -> None:
     train, ends = QuarterBatches(64), Ends()
-    settings = TrainingSettings(epochs=2, batch_size=16, average=AverageSettings(decay=0.99))
+    settings = TrainingSettings(epochs=2, batch_size=16, ema=EmaSettings(decay=0.99))
     state = TrainingState.start(small_network(), settings)
     fit(
-        state, train, QuarterBatches(40, seed=1), Terms(settings=settings, seed=0), callbacks=[ends]
+        state,
+        train,
+        QuarterBatches(40, seed=1),
+        StepContext(settings=settings, seed=0),
+        callbacks=[ends],
     )
     for weights in ends.found:
         network = small_network()
@@ -181,17 +189,17 @@ class KillAt(Callback):
 
 
 @pytest.mark.parametrize("loaded", [False, True])
-@pytest.mark.parametrize("average", [None, AverageSettings(decay=0.9)])
+@pytest.mark.parametrize("ema", [None, EmaSettings(decay=0.9)])
 def test_a_resumed_run_measures_the_same_bits(
-    tmp_path: Path, average: AverageSettings | None, loaded: bool
+    tmp_path: Path, ema: EmaSettings | None, loaded: bool
 ) -> None:
-    settings = TrainingSettings(epochs=3, batch_size=16, average=average)
+    settings = TrainingSettings(epochs=3, batch_size=16, ema=ema)
 
     def run(folder: Path, *also: Callback) -> dict[str, Tensor]:
         state, best = TrainingState.start(small_network(), settings), KeepBest()
         load_checkpoint(folder, state, {"best": best})
         save = SaveCheckpoint(folder, every_seconds=1e-9, remember={"best": best})
-        terms = Terms(settings=settings, seed=0, loaded=loaded)
+        terms = StepContext(settings=settings, seed=0, loaded=loaded)
         train, val = QuarterBatches(60), QuarterBatches(40, seed=1)
         fit(state, train, val, terms, callbacks=[*also, best, save])
         return state.weights()
@@ -232,7 +240,7 @@ def test_validation_keeps_up_with_training(seed: int, epochs: int, precision: st
         {"epochs": epochs, "batch_size": 16, "precision": precision}
     )
     state = TrainingState.start(deep_network(seed), settings)
-    terms = Terms(settings=settings, seed=seed)
+    terms = StepContext(settings=settings, seed=seed)
     fit(state, QuarterBatches(128, seed=seed), QuarterBatches(200, seed=99), terms)
     for record in state.history:
         assert record.val_accuracy is not None

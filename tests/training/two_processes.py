@@ -17,26 +17,26 @@ from torch import Tensor, nn
 
 from convlens.core.batch import batches_on
 from convlens.core.classifier import Classifier
+from convlens.core.distributed import Ranks
 from convlens.core.errors import ConvlensError, WorkFailedError
-from convlens.core.ranks import Ranks
 from convlens.core.reporter import Quiet
 from convlens.data import PixelBatches, Pixels
 from convlens.training import (
-    AverageSettings,
     Budget,
     Callback,
+    EmaSettings,
     KeepBest,
     LossSettings,
     Moment,
-    OptimiserSettings,
+    OptimizerSettings,
     SaveAndLeave,
     SaveCheckpoint,
-    Terms,
+    StepContext,
     TrainingSettings,
     TrainingState,
+    benchmark_steps,
     fit,
     load_checkpoint,
-    measure_pace,
     train_step,
 )
 from convlens.training.loop import measure_statistics
@@ -47,7 +47,7 @@ LAST_BATCHES = (27, 23, 21)  # with batches of 10: shares of 4 and 3, of 3 and 0
 
 
 class Unused(nn.Flatten):
-    """Has a weight that no step uses: nothing may pull it towards zero either."""
+    """Has a weight that no step uses: nothing may pull it toward zero either."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Unused(nn.Flatten):
 
 
 def double_network() -> Classifier:
-    """Double precision, no batch normalisation."""
+    """Double precision, no batch normalization."""
     with torch.random.fork_rng():
         torch.manual_seed(5)
         block = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
@@ -82,13 +82,13 @@ def gradients(samples: int, ranks: Ranks) -> dict[str, Tensor]:
     settings = TrainingSettings(
         batch_size=10,
         epochs=1,
-        optimiser=OptimiserSettings(name="adamw", weight_decay=0.1),
+        optimizer=OptimizerSettings(name="adamw", weight_decay=0.1),
         loss=LossSettings(label_smoothing=0.1),
-        clip_norm=0.5,
+        grad_clip_norm=0.5,
     )
     state = TrainingState.start(double_network(), settings)
     state.phase_steps = 3
-    terms = Terms(settings=settings, seed=0, class_weights=CLASS_WEIGHTS, ranks=ranks)
+    terms = StepContext(settings=settings, seed=0, class_weights=CLASS_WEIGHTS, ranks=ranks)
     found: dict[str, Tensor] = {}
     for batch in batches_on(state.device, shared_batches(samples, 10, ranks).epoch(0)):
         train_step(state, batch, terms)
@@ -110,12 +110,12 @@ class SignalAt(Callback):
 
 
 SETTINGS = TrainingSettings(
-    epochs=4, batch_size=16, average=AverageSettings(decay=0.9), checkpoint_seconds=1e9
+    epochs=4, batch_size=16, ema=EmaSettings(decay=0.9), checkpoint_seconds=1e9
 )
 
 
 def job(folder: Path, ranks: Ranks, *also: Callback) -> TrainingState:
-    """Batch normalisation, dropout, averages and the best weights; goes on from a checkpoint."""
+    """Batch normalization, dropout, averages and the best weights; goes on from a checkpoint."""
     state, best = TrainingState.start(small_network(), SETTINGS), KeepBest()
     load_checkpoint(folder / "checkpoint", state, {"best": best})
     save = SaveCheckpoint(folder / "checkpoint", every_seconds=1e9, remember={"best": best})
@@ -124,8 +124,8 @@ def job(folder: Path, ranks: Ranks, *also: Callback) -> TrainingState:
             state,
             shared_batches(101, 16, ranks),
             shared_batches(37, 16, ranks, seed=1),
-            Terms(settings=SETTINGS, seed=0, ranks=ranks),
-            callbacks=[best, *also, *([save] if ranks.is_first else []), leave],
+            StepContext(settings=SETTINGS, seed=0, ranks=ranks),
+            callbacks=[best, *also, *([save] if ranks.is_global_zero else []), leave],
         )
     return state
 
@@ -134,9 +134,9 @@ def budgeted(ranks: Ranks) -> TrainingState:
     settings = TrainingSettings(epochs=1, batch_size=16, budget_seconds=0.5)
     state = TrainingState.start(small_network(), settings)
     train, val = shared_batches(101, 16, ranks), shared_batches(37, 16, ranks, seed=1)
-    terms = Terms(settings=settings, seed=0, ranks=ranks)
+    terms = StepContext(settings=settings, seed=0, ranks=ranks)
     budget = Budget(0.5, phases=settings.plan, steps_an_epoch=7, ranks=ranks, reporter=Quiet())
-    budget.plan(state, measure_pace(state, train, val, terms))
+    budget.plan(state, benchmark_steps(state, train, val, terms))
     fit(state, train, val, terms, callbacks=[budget])
     return state
 
@@ -144,7 +144,7 @@ def budgeted(ranks: Ranks) -> TrainingState:
 def measured(ranks: Ranks) -> TrainingState:
     """The state before its first step, its statistics measured."""
     state = TrainingState.start(small_network(), SETTINGS)
-    terms = Terms(settings=SETTINGS, seed=0, ranks=ranks)
+    terms = StepContext(settings=SETTINGS, seed=0, ranks=ranks)
     measure_statistics(state, shared_batches(101, 16, ranks), terms)
     return state
 
@@ -162,9 +162,9 @@ def main(folder: Path) -> None:
             for name, tensor in gradients(samples, ranks).items():
                 tensors[f"gradients/{samples}/{name}"] = tensor
         facts: dict[str, Any] = {
-            "told": ranks.told(f"plantes d'été, {ranks.rank}"),
-            "agreed": ranks.agreed(0.5 + ranks.rank),
-            "greatest": ranks.greatest(ranks.rank),
+            "told": ranks.broadcast(f"plantes d'été, {ranks.rank}"),
+            "agreed": ranks.broadcast_scalar(0.5 + ranks.rank),
+            "greatest": ranks.max(ranks.rank),
             "order": [b.indices.tolist() for b in shared_batches(101, 16, ranks).epoch(0)],
         }
         try:

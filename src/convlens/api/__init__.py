@@ -9,15 +9,15 @@ Example:
     0.91
 """
 
-from convlens.api.checking import check
+from convlens.api.check import check
 from convlens.api.datasets import data_fetch, data_info, data_list
-from convlens.api.looks import embed, look, look_convolution, look_pooling
 from convlens.api.networks import compare, inspect
+from convlens.api.predict import evaluate, load, predict
 from convlens.api.reporting import report
 from convlens.api.resuming import resume
 from convlens.api.training import train
-from convlens.api.training_looks import look_augment, look_rate
-from convlens.api.using import evaluate, load, predict
+from convlens.api.training_looks import visualize_augment, visualize_lr
+from convlens.api.visualize import embed, visualize, visualize_convolution, visualize_pooling
 
 __all__ = [
     "check",
@@ -29,13 +29,13 @@ __all__ = [
     "evaluate",
     "inspect",
     "load",
-    "look",
-    "look_augment",
-    "look_convolution",
-    "look_pooling",
-    "look_rate",
     "predict",
     "report",
     "resume",
     "train",
+    "visualize",
+    "visualize_augment",
+    "visualize_convolution",
+    "visualize_lr",
+    "visualize_pooling",
 ]

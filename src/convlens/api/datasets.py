@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
-from convlens.api.asked import opened, reporter_for
+from convlens.api.options import opened, reporter_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def data_info(
     """What training would find in a source, or what is kept in the cache.
 
     Args:
-        source: labelled images in any form that `train` takes; without it, the cache.
+        source: labeled images in any form that `train` takes; without it, the cache.
         seed: for the splits that are to be cut.
         settings: how to read it, as ``"data.label_column=species"``.
         quiet: show nothing.

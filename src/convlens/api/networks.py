@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from convlens.api.asked import reporter_for
-from convlens.api.meant import named_models, network_meant, not_one_network, refuse_no_list
+from convlens.api.options import reporter_for
+from convlens.api.resolve import named_models, network_meant, not_one_network, refuse_no_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ def compare(
         classes: outputs of the head; by default those that each network was published with, or 10.
         batch_size: images in the batch that throughput is measured with.
         repeats: rounds of timing, at most.
-        gradients: also measure how much of the gradient reaches each depth at initialisation.
+        gradients: also measure how much of the gradient reaches each depth at initialization.
         trust_code: as for `inspect`.
         device: where to compute.
         quiet: show nothing.

@@ -6,14 +6,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convlens.api.asked import reporter_for
+from convlens.api.options import reporter_for
 from convlens.api.trained import run_folder
 
 if TYPE_CHECKING:
     from convlens.api.trained import RunLike
     from convlens.core.reporter import Reporter
     from convlens.data import ImageSet
-    from convlens.recipe import Run
+    from convlens.runs import Run
 
 
 def report(
@@ -46,8 +46,8 @@ def report(
         WorkFailedError: the disk is full.
     """
     from convlens.data import CacheSettings
-    from convlens.recipe import Run, moved_images, writing
     from convlens.reporting import report_path, write_report
+    from convlens.runs import Run, moved_images, writing
 
     shown, reporter = Run(run_folder(run)), reporter_for(quiet)
     _ = shown.recipe  # a folder that is no run is refused before anything is written there

@@ -6,17 +6,17 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convlens.api.asked import reporter_for, source_name
+from convlens.api.options import reporter_for, source_name
 from convlens.api.reporting import report_at_the_end
 from convlens.api.trained import run_folder
 from convlens.api.trust import trusted_recipe
 
 if TYPE_CHECKING:
     from convlens.api.trained import RunLike
-    from convlens.core.ranks import Ranks
+    from convlens.core.distributed import Ranks
     from convlens.core.reporter import Reporter
     from convlens.data import ImageSet
-    from convlens.recipe import Run
+    from convlens.runs import Run
 
 
 def resume(
@@ -59,7 +59,7 @@ def resume(
     Example:
         >>> run = resume("runs/plants", epochs=40, source="/new/disk/plants")  # doctest: +SKIP
     """
-    from convlens.core.ranks import Ranks
+    from convlens.core.distributed import Ranks
 
     with Ranks.of_torchrun().joined(device) as ranks:
         return resume_run(
@@ -70,7 +70,7 @@ def resume(
             cache=cache,
             ranks=ranks,
             trust_code=trust_code,
-            reporter=reporter_for(quiet or not ranks.is_first),
+            reporter=reporter_for(quiet or not ranks.is_global_zero),
         )
 
 
@@ -87,12 +87,12 @@ def resume_run(
 ) -> Run:
     """Resume a run as one of the processes that share it; see `resume`."""
     from convlens.data import CacheSettings
-    from convlens.recipe import (
+    from convlens.runs import (
         RUNS,
         Run,
-        carry_out,
         moved_images,
         newest_unfinished,
+        run_training,
         with_epochs,
         writing,
     )
@@ -104,17 +104,17 @@ def resume_run(
     recipe = trusted_recipe(run, trust_code=trust_code)  # before anything is written there
     if recipe.model.is_own:
         reporter.say(f"the network is built from the code that {folder} carries, not from a file")
-    with writing(folder, reporter) if ranks.is_first else nullcontext():
-        ranks.wait()  # until the first process has swept what was half-written
+    with writing(folder, reporter) if ranks.is_global_zero else nullcontext():
+        ranks.barrier()  # until the first process has swept what was half-written
         if epochs is not None:
             recipe = with_epochs(recipe, folder, epochs)
-        with ranks.one_a_host_first():
+        with ranks.local_zero_first():
             if source is None:
                 images = run.images_to_resume(reporter)
             else:
                 images = moved_images(run, source, reporter, resuming=True)
                 recipe = recipe.model_copy(update={"source": source_name(source)})
-        run = carry_out(
+        run = run_training(
             recipe,
             images,
             folder,
@@ -131,6 +131,6 @@ def report_of(
     run: Run, images: ImageSet, *, device: str, cache: bool, ranks: Ranks, reporter: Reporter
 ) -> None:
     """Write the report, from the first process alone; the others leave with it."""
-    if ranks.is_first:
+    if ranks.is_global_zero:
         report_at_the_end(run, images, device=device, cache=cache, reporter=reporter)
-    ranks.wait()
+    ranks.barrier()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from convlens.core.errors import ConvlensError
     from convlens.prediction import Bundle, Predictor
-    from convlens.recipe import Run
+    from convlens.runs import Run
 
     RunLike: TypeAlias = str | Path | Run
     """A run, or the folder of a run or bundle."""
@@ -113,7 +113,7 @@ def is_run(model: Any) -> bool:
     """Whether a `Run` was passed."""
     if _is_path(model):
         return False
-    from convlens.recipe import Run
+    from convlens.runs import Run
 
     return isinstance(model, Run)
 

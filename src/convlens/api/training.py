@@ -6,15 +6,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convlens.api.asked import (
-    network_asked,
+from convlens.api.check import checked
+from convlens.api.options import (
+    build_config,
+    model_options,
     opened,
-    refuse_beside_resume,
     reporter_for,
     source_name,
-    what_is_asked,
+    validate_resume_options,
 )
-from convlens.api.checking import checked
 from convlens.api.resuming import report_of, resume_run
 from convlens.api.trained import run_folder
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from convlens.api.trained import RunLike
-    from convlens.core.ranks import Ranks
+    from convlens.core.distributed import Ranks
     from convlens.core.reporter import Reporter
-    from convlens.recipe import Run
+    from convlens.runs import Run
 
 
 def train(
@@ -51,14 +51,14 @@ def train(
     trust_code: bool = False,
     quiet: bool = False,
 ) -> Run:
-    """Train a network on labelled images, and measure it on images it never saw.
+    """Train a network on labeled images, and measure it on images it never saw.
 
-    What is not asked for is chosen from the data by the rules of `convlens.recipe.complete`, told,
-    and written into the run's recipe. In a program that ``torchrun`` starts as several processes,
-    they share the run; all must call this alike.
+    What is not asked for is chosen from the data by the rules of
+    `convlens.recipe.resolve_defaults`, told, and written into the run's recipe. In a program that
+    ``torchrun`` starts as several processes, they share the run; all must call this alike.
 
     Args:
-        source: a folder of class folders, an archive, an ``.npz`` file, a table, a catalogue name,
+        source: a folder of class folders, an archive, an ``.npz`` file, a table, a catalog name,
             or arrays ``(X, y)``: X of N×H×W×C, N×C×H×W or N×H×W, uint8, booleans or floats in
             [0, 1], or Pillow images of one size; y of N labels.
         model: a network by name, or your own as ``"file.py:function"``.
@@ -98,9 +98,9 @@ def train(
         ConvlensError: the request cannot be carried out as it stands.
         WorkFailedError: the work failed.
     """
-    from convlens.core.ranks import Ranks
+    from convlens.core.distributed import Ranks
 
-    network = network_asked(
+    network = model_options(
         model=model, layers=layers, head=head, pretrained=pretrained, weights=weights
     )
     said: dict[str, Any] = {
@@ -113,14 +113,14 @@ def train(
         "splits": splits,
     }
     with Ranks.of_torchrun().joined(device) as ranks:
-        reporter = reporter_for(quiet or not ranks.is_first)
+        reporter = reporter_for(quiet or not ranks.is_global_zero)
         where: dict[str, Any] = {"device": device, "cache": cache, "ranks": ranks}
         if resume is not None and resume is not False:
             asked_anew = {"SOURCE": source, "recipe": recipe, "out": out}
-            refuse_beside_resume({**asked_anew, **network, **said, "allow": tuple(allow)})
+            validate_resume_options({**asked_anew, **network, **said, "allow": tuple(allow)})
             folder = None if resume is True else run_folder(resume, name="resume")
             return resume_run(folder, **where, trust_code=trust_code, reporter=reporter)
-        asked = what_is_asked(recipe, model=network, **said, trust_code=trust_code)
+        asked = build_config(recipe, model=network, **said, trust_code=trust_code)
         return _begin(source, asked, out=out, allow=allow, **where, reporter=reporter)
 
 
@@ -137,14 +137,15 @@ def _begin(
 ) -> Run:
     """A new run, from what the user has said to its end."""
     # The images are opened before the recipe, which needs torch: a slip is then told at once.
-    with ranks.one_a_host_first():
+    with ranks.local_zero_first():
         source, images = opened(source, asked, reporter)
 
     from convlens.data import CacheSettings
-    from convlens.recipe import begun, carry_out, complete, new_run_folder
+    from convlens.recipe import resolve_defaults
+    from convlens.runs import new_run, new_run_folder, run_training
 
     where = ranks.device(device)
-    recipe, reasons = complete({**asked, "source": source_name(source)}, images)
+    recipe, reasons = resolve_defaults({**asked, "source": source_name(source)}, images)
     recipe = recipe.trusting_code()  # `what_is_asked` has seen to it
     for reason in reasons.values():
         reporter.say(f"chose {reason}")
@@ -152,21 +153,21 @@ def _begin(
     kept = CacheSettings(enabled=cache)
     with ExitStack() as stack:
         folder = Path()
-        if ranks.is_first:  # before the images are looked at, which may take minutes
+        if ranks.is_global_zero:  # before the images are looked at, which may take minutes
             folder = new_run_folder(
                 Path(out) if out is not None else None,
                 name=images.name,
                 model=recipe.model.name or "layers",
             )
-            stack.enter_context(begun(folder, recipe.to_toml(), reporter))
+            stack.enter_context(new_run(folder, recipe.to_toml(), reporter))
             found = checked(
                 recipe, images, allow=allow, device=where, cache=kept, reporter=reporter
             )
             found.save(folder)
-        run = carry_out(
+        run = run_training(
             recipe,
             images,
-            Path(ranks.told(str(folder))),
+            Path(ranks.broadcast(str(folder))),
             device=where,
             cache=kept,
             ranks=ranks,

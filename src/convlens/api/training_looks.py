@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convlens.api.asked import network_asked, opened, reporter_for, source_name, what_is_asked
+from convlens.api.options import build_config, model_options, opened, reporter_for, source_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from convlens.augment.pictures import FirstEpochs
     from convlens.core.reporter import Reporter
     from convlens.data import ImageSet
-    from convlens.recipe import RateLook
+    from convlens.runs import LrFinderResult
 
 
-def look_augment(
+def visualize_augment(
     source: Any,
     *,
     policy: str | None = None,
@@ -30,7 +30,7 @@ def look_augment(
     """Show what training makes of an image: the original, and what its first nine epochs see.
 
     Args:
-        source: an image file, or labelled images in any form that `train` takes.
+        source: an image file, or labeled images in any form that `train` takes.
         policy: ``"none"``, ``"light"``, ``"standard"``, ``"strong"`` or ``"trivial"``; by default
             the one that `train` would choose, as is all else that is not said here.
         size: the network's input in pixels: 224, or ``"96x160"`` (height × width).
@@ -49,15 +49,16 @@ def look_augment(
     from convlens.augment.pictures import draw_sheet, picture_path
     from convlens.core.canvas import save_picture
     from convlens.core.errors import ConvlensError
-    from convlens.recipe import complete, seen_in_training
+    from convlens.recipe import resolve_defaults
+    from convlens.runs import augment_preview
 
     path = None if out is None else picture_path(out)
     nothing = {"name": None, "layers": None}
-    asked = what_is_asked(
+    asked = build_config(
         None, model=nothing, augment=policy, epochs=None, size=size, seed=seed, settings=settings
     )
     images = _images_or_image(source, seed=seed, reporter=reporter_for(quiet))
-    recipe, reasons = complete({**asked, "source": source_name(source)}, images)
+    recipe, reasons = resolve_defaults({**asked, "source": source_name(source)}, images)
     numbers = images.splits["train"]
     if not 0 <= number < len(numbers):
         raise ConvlensError(
@@ -66,7 +67,7 @@ def look_augment(
             code="no-such-image",
         )
     index = int(numbers[number])
-    found = seen_in_training(recipe, images, index)
+    found = augment_preview(recipe, images, index)
     if path is not None:
         name = (
             f"{images.name}, image {index}"
@@ -85,7 +86,7 @@ def look_augment(
 
 
 def _images_or_image(source: Any, *, seed: int, reporter: Reporter) -> ImageSet:
-    """Labelled images, or a single image file as if it were the only training image."""
+    """Labeled images, or a single image file as if it were the only training image."""
     import numpy as np
 
     from convlens.core.errors import ConvlensError
@@ -107,7 +108,7 @@ def _images_or_image(source: Any, *, seed: int, reporter: Reporter) -> ImageSet:
         )
 
 
-def look_rate(
+def visualize_lr(
     source: Any = None,
     *,
     model: str | None = None,
@@ -123,7 +124,7 @@ def look_rate(
     cache: bool = True,
     trust_code: bool = False,
     quiet: bool = False,
-) -> RateLook:
+) -> LrFinderResult:
     """Try ever higher learning rates on a run's first steps, and suggest one; no run is made.
 
     Args:
@@ -154,9 +155,9 @@ def look_rate(
 
     path = None if out is None else png_path(out, name="rate.png")
     reporter = reporter_for(quiet)
-    asked = what_is_asked(
+    asked = build_config(
         recipe,
-        model=network_asked(model=model, layers=layers, pretrained=pretrained, weights=weights),
+        model=model_options(model=model, layers=layers, pretrained=pretrained, weights=weights),
         augment=None,
         epochs=None,
         size=size,
@@ -168,9 +169,10 @@ def look_rate(
 
     from convlens.data import CacheSettings
     from convlens.inspection.pictures import draw_rates, save_picture
-    from convlens.recipe import RateLook, complete, rate_setting, try_rates
+    from convlens.recipe import resolve_defaults
+    from convlens.runs import LrFinderResult, rate_setting, try_rates
 
-    complete_recipe, _ = complete({**asked, "source": source_name(source)}, images)
+    complete_recipe, _ = resolve_defaults({**asked, "source": source_name(source)}, images)
     complete_recipe = complete_recipe.trusting_code()  # `what_is_asked` has seen to it
     where, kept = choose_device(device), CacheSettings(enabled=cache)
     curve = try_rates(complete_recipe, images, device=where, cache=kept, reporter=reporter)
@@ -183,13 +185,13 @@ def look_rate(
             suggestion=rate,
             title=f"Learning rates tried on {images.name}",
             detail=f"{complete_recipe.model.name or 'layers'}, "
-            f"{training.plan[0].optimiser.name}; one step of {training.batch_size} images "
+            f"{training.plan[0].optimizer.name}; one step of {training.batch_size} images "
             f"a rate, {len(curve.rates)} in all; seed {complete_recipe.seed}"
             + "; the loss did not fall: no rate is suggested"
             * (rate is None),
         )
         save_picture(figure, path)
-    return RateLook(
+    return LrFinderResult(
         curve=curve,
         recipe=complete_recipe,
         suggestion=rate,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from convlens.recipe import Recipe, Run
+    from convlens.recipe import Recipe
+    from convlens.runs import Run
 
 
 def with_trusted_code(

@@ -49,7 +49,7 @@ def require_permission(urls: Sequence[str], *, allow_url: bool) -> None:
 def fetched(
     images: str | Sequence[str | Path], spec: InputSpec, reporter: Reporter
 ) -> Iterator[tuple[list[str | Path], Mapping[str, str]]]:
-    """Fetch what is named by its address into files that are gone afterwards.
+    """Fetch what is named by its address into files that are gone afterward.
 
     What cannot be fetched, or is no image, is left out and told.
 

@@ -13,7 +13,7 @@ def describe(draws: Draws, number: int) -> tuple[str, ...]:
     Returns:
         Phrases such as ``"turned 12° left"``; none where nothing happened.
     """
-    return (*_geometry(draws, number), *_colour(draws, number), *_rectangles(draws, number))
+    return (*_geometry(draws, number), *_color(draws, number), *_rectangles(draws, number))
 
 
 def _geometry(draws: Draws, i: int) -> list[str]:
@@ -40,7 +40,7 @@ def _geometry(draws: Draws, i: int) -> list[str]:
     return said
 
 
-def _colour(draws: Draws, i: int) -> list[str]:
+def _color(draws: Draws, i: int) -> list[str]:
     factors = {
         "brightness": draws.brightness,
         "contrast": draws.contrast,
@@ -52,14 +52,14 @@ def _colour(draws: Draws, i: int) -> list[str]:
         said.append(f"channels {_signed(draws.channel_shift[i], '.0f')}")
     if draws.hue[i]:
         said.append(f"hue {_signed(draws.hue[i], '.0f')}°")
-    if draws.solarise[i] < 256:
-        said.append(f"solarised from {draws.solarise[i]}")
-    if draws.posterise[i] < 8:
-        said.append(f"posterised to {draws.posterise[i]} bits")
+    if draws.solarize[i] < 256:
+        said.append(f"solarized from {draws.solarize[i]}")
+    if draws.posterize[i] < 8:
+        said.append(f"posterized to {draws.posterize[i]} bits")
     switches = {
-        "made grey": draws.grey,
+        "made gray": draws.gray,
         "autocontrast": draws.autocontrast,
-        "equalised": draws.equalise,
+        "equalized": draws.equalize,
     }
     return said + [name for name, on in switches.items() if on[i]]
 

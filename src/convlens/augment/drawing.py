@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from convlens.augment.parameters import Draws, Flags, Reals, Slot, Whole
 from convlens.augment.settings import AugmentSettings, Shift
 from convlens.augment.trivial import LEVELS, OPERATIONS
-from convlens.core.draws import bits, uniform
+from convlens.core.rng import bits, uniform
 
 Parameters: TypeAlias = dict[str, NDArray[Any]]
 
@@ -72,7 +72,7 @@ def draw(
     chance = _Chance(seed, epoch, np.asarray(indices, np.int64))
     values = {
         **_geometry(settings, chance, height, width),
-        **_colour(settings, chance),
+        **_color(settings, chance),
         **_rectangles(settings, chance, height, width),
     }
     if settings.trivial:
@@ -126,7 +126,7 @@ def _padding(chance: _Chance, slot: Slot, amount: float, side: int) -> Reals:
     return np.floor(chance.between(slot, -pixels, pixels + 1 if pixels else 0))
 
 
-def _colour(settings: AugmentSettings, chance: _Chance) -> Parameters:
+def _color(settings: AugmentSettings, chance: _Chance) -> Parameters:
     n = len(chance.indices)
     return {
         "channel_shift": chance.around_zero(Slot.CHANNEL_SHIFT, settings.channel_shift_range),
@@ -134,11 +134,11 @@ def _colour(settings: AugmentSettings, chance: _Chance) -> Parameters:
         "contrast": chance.between(Slot.CONTRAST, *settings.contrast_range),
         "saturation": chance.between(Slot.SATURATION, *settings.saturation_range),
         "hue": chance.around_zero(Slot.HUE, settings.hue_range),
-        "grey": chance.happens(Slot.GREY, settings.grey),
+        "gray": chance.happens(Slot.GREY, settings.gray),
         "autocontrast": np.zeros(n, bool),
-        "equalise": np.zeros(n, bool),
-        "solarise": np.full(n, 256),
-        "posterise": np.full(n, 8),
+        "equalize": np.zeros(n, bool),
+        "solarize": np.full(n, 256),
+        "posterize": np.full(n, 8),
         "sharpness": np.ones(n),
     }
 
@@ -149,7 +149,7 @@ def _rectangles(settings: AugmentSettings, chance: _Chance, height: int, width: 
     if settings.cutout:
         w, h = whole_length(settings.cutout, width), whole_length(settings.cutout, height)
         side = min(w, h)
-        # The centre may lie anywhere, so that part of the square may hang over the edge.
+        # The center may lie anywhere, so that part of the square may hang over the edge.
         left = chance.below(Slot.CUTOUT_X, width) - side // 2
         top = chance.below(Slot.CUTOUT_Y, height) - side // 2
         boxes["cutout"] = np.stack([left, top, np.full(n, side), np.full(n, side)], axis=1)

@@ -1,4 +1,4 @@
-"""Rectangles that disappear: cutout (a grey square) and random erasing (noise)."""
+"""Rectangles that disappear: cutout (a gray square) and random erasing (noise)."""
 
 from functools import lru_cache
 
@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from convlens.augment.parameters import Draws, Whole
-from convlens.core.draws import bits
+from convlens.core.rng import bits
 
 _GREY = 0.5
 _TILE_SEED = 1708_04896  # any fixed number: what differs between images is the place in the tile
 
 
 def erase(pixels: Tensor, draws: Draws) -> Tensor:
-    """Cut the grey squares out, and fill the rectangles with noise.
+    """Cut the gray squares out, and fill the rectangles with noise.
 
     Args:
         pixels: N×C×H×W, uint8 or float in [0, 1].

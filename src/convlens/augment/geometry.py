@@ -12,9 +12,9 @@ def compose(
     """For each image the matrix from the result's pixels to those it is read from.
 
     Read from the result back to the stored pixels: flip, zoom, shear, shift and rotate about the
-    centre, in the order of Keras's ``ImageDataGenerator``; then into the crop, or without one into
+    center, in the order of Keras's ``ImageDataGenerator``; then into the crop, or without one into
     the middle of the stored pixels, so that what lies beyond the input is shown before anything is
-    filled. Positions are (x, y) with the centre of the first pixel at (0, 0).
+    filled. Positions are (x, y) with the center of the first pixel at (0, 0).
 
     Args:
         draws: the parameters of N images.
@@ -32,11 +32,11 @@ def compose(
     shift = turn @ np.stack([-draws.shift_x, -draws.shift_y], axis=-1)[..., None]
     corner, size = _frame(draws, height, width, stored_height, stored_width)
     scale = size / np.array([width, height])
-    centre = np.array([width - 1, height - 1]) / 2
+    center = np.array([width - 1, height - 1]) / 2
     to_stored = _diagonal(scale[:, 0], scale[:, 1])
     linear, shift = to_stored @ linear, to_stored @ shift
-    start = corner + (centre + 0.5) * scale - 0.5
-    offset = start[..., None] + shift - linear @ centre[:, None]
+    start = corner + (center + 0.5) * scale - 0.5
+    offset = start[..., None] + shift - linear @ center[:, None]
     return np.concatenate([linear, offset], axis=-1)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from convlens.augment.parameters import Whole
 from convlens.augment.settings import AugmentSettings
 from convlens.augment.warp import from_unit, to_unit
-from convlens.core.draws import Stream, bits, derived_seed
+from convlens.core.rng import Stream, bits, derived_seed
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,7 +44,7 @@ def draw_mix(
 ) -> MixDraws:
     """How one batch is mixed.
 
-    CutMix's box has the share 1 - λ of the image, λ drawn from Beta(alpha, alpha), and its centre
+    CutMix's box has the share 1 - λ of the image, λ drawn from Beta(alpha, alpha), and its center
     anywhere; it is cut off at the edges, and what is kept is counted in pixels (arXiv 1905.04899,
     equation 2).
 

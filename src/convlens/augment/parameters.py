@@ -75,13 +75,13 @@ class Draws:
         contrast: factor.
         saturation: factor.
         hue: degrees.
-        grey: whether the colour goes.
+        gray: whether the color goes.
         autocontrast: whether each channel is stretched to the full range.
-        equalise: whether each channel's histogram is made even.
-        solarise: 8-bit values from here up are inverted; 256 for none.
-        posterise: bits kept; 8 for all.
+        equalize: whether each channel's histogram is made even.
+        solarize: 8-bit values from here up are inverted; 256 for none.
+        posterize: bits kept; 8 for all.
         sharpness: factor; below 1 blurs.
-        cutout: (N, 4) left, top, width, height of the grey square in pixels; width 0 for none.
+        cutout: (N, 4) left, top, width, height of the gray square in pixels; width 0 for none.
         erase: (N, 4) likewise of the rectangle that becomes noise.
         noise: (N, 2) column and row of the noise that it takes, each in [0, 1).
     """
@@ -105,11 +105,11 @@ class Draws:
     contrast: Reals
     saturation: Reals
     hue: Reals
-    grey: Flags
+    gray: Flags
     autocontrast: Flags
-    equalise: Flags
-    solarise: Whole
-    posterise: Whole
+    equalize: Flags
+    solarize: Whole
+    posterize: Whole
     sharpness: Reals
     cutout: Whole
     erase: Whole

@@ -84,7 +84,7 @@ def draw_sheet(found: FirstEpochs, *, title: str, detail: str = "") -> Figure:
     Args:
         found: what to draw.
         title: the heading.
-        detail: what to know, in grey below it.
+        detail: what to know, in gray below it.
 
     Returns:
         A figure of five images a row.
@@ -149,9 +149,9 @@ def _axes(figure: Figure, left: float, top: float, down: float) -> Axes:
     return figure.add_axes(box, anchor="NW")
 
 
-def _frame(axes: Axes, colour: str) -> None:
+def _frame(axes: Axes, color: str) -> None:
     for side in axes.spines.values():
-        side.set(visible=True, color=colour, linewidth=2)
+        side.set(visible=True, color=color, linewidth=2)
 
 
 def _write(figure: Figure, text: str, left: float, base: float, **style: Any) -> None:

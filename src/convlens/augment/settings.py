@@ -77,13 +77,13 @@ class AugmentSettings(BaseModel):
             log-uniformly.
         pad_crop: a length (of whole pixels) that the image is moved by at most, both ways: the
             same as padding it on every side and cropping at random.
-        contrast_range: factors on the distance from the image's mean grey.
-        saturation_range: factors on the distance from each pixel's own grey; 0 is grey.
+        contrast_range: factors on the distance from the image's mean gray.
+        saturation_range: factors on the distance from each pixel's own gray; 0 is gray.
         hue_range: degrees; drawn from [-h, h], turned in the chroma plane at constant luma.
-        grey: share of the images that lose their colour.
+        gray: share of the images that lose their color.
         trivial: TrivialAugment, wide space (Müller and Hutter, arXiv 2103.10158, algorithm
             1): one operation of 14 at one strength of 31 for each image.
-        cutout: a length; a grey square of this side somewhere over the image (DeVries and Taylor,
+        cutout: a length; a gray square of this side somewhere over the image (DeVries and Taylor,
             arXiv 1708.04552, section 3).
         erase: share of the images of which a rectangle becomes noise (Zhong et al., arXiv
             1708.04896, algorithm 1).
@@ -125,7 +125,7 @@ class AugmentSettings(BaseModel):
     contrast_range: Range = UNCHANGED
     saturation_range: Range = UNCHANGED
     hue_range: Annotated[float, Field(ge=0, le=180)] = 0.0
-    grey: Probability = 0.0
+    gray: Probability = 0.0
     trivial: bool = False
     cutout: Length = 0.0
     erase: Probability = 0.0
@@ -204,10 +204,10 @@ class AugmentSettings(BaseModel):
         return 1 / 0.875 - 1 if self.crops else 0.0
 
     @property
-    def colours(self) -> bool:
-        """Whether colour may change, which images of other than 1 or 3 channels do not have."""
+    def colors(self) -> bool:
+        """Whether color may change, which images of other than 1 or 3 channels do not have."""
         saturates = self.saturation_range != UNCHANGED
-        return saturates or self.trivial or self.hue_range > 0 or self.grey > 0
+        return saturates or self.trivial or self.hue_range > 0 or self.gray > 0
 
     def side(self, pixels: int, epoch: int) -> int:
         """How many of a side's pixels an epoch's images have; at least 1."""

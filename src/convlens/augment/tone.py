@@ -15,7 +15,7 @@ from convlens.augment.parameters import Draws, Flags, Reals, Whole
 
 
 def retone(pixels: Tensor, draws: Draws) -> Tensor:
-    """Autocontrast, equalise, solarise, posterise and sharpen the images whose draws say so.
+    """Autocontrast, equalize, solarize, posterize and sharpen the images whose draws say so.
 
     Args:
         pixels: N×C×H×W, uint8 or float in [0, 1].
@@ -26,9 +26,9 @@ def retone(pixels: Tensor, draws: Draws) -> Tensor:
     """
     steps: tuple[tuple[Flags, Callable[[Tensor, Tensor], Tensor], Reals | Whole | Flags], ...] = (
         (draws.autocontrast, _autocontrast, draws.autocontrast),
-        (draws.equalise, _equalise, draws.equalise),
-        (draws.solarise < 256, _solarise, draws.solarise),
-        (draws.posterise < 8, _posterise, draws.posterise),
+        (draws.equalize, _equalize, draws.equalize),
+        (draws.solarize < 256, _solarize, draws.solarize),
+        (draws.posterize < 8, _posterize, draws.posterize),
         (draws.sharpness != 1, _sharpen, draws.sharpness),
     )
     done = pixels
@@ -60,7 +60,7 @@ def _autocontrast(levels: Tensor, _: Tensor) -> Tensor:
     return torch.where(high > low, stretched, levels)
 
 
-def _equalise(levels: Tensor, _: Tensor) -> Tensor:
+def _equalize(levels: Tensor, _: Tensor) -> Tensor:
     n, channels, height, width = levels.shape
     flat = levels.reshape(n * channels, height * width)
     counts = torch.zeros(n * channels, 256, dtype=torch.long, device=levels.device)
@@ -73,17 +73,17 @@ def _equalise(levels: Tensor, _: Tensor) -> Tensor:
     return table.gather(1, flat).view_as(levels)
 
 
-def _solarise(levels: Tensor, threshold: Tensor) -> Tensor:
+def _solarize(levels: Tensor, threshold: Tensor) -> Tensor:
     return torch.where(levels < threshold, levels, 255 - levels)
 
 
-def _posterise(levels: Tensor, bits: Tensor) -> Tensor:
+def _posterize(levels: Tensor, bits: Tensor) -> Tensor:
     step = 2 ** (8 - bits.long())
     return levels // step * step
 
 
 def _sharpen(levels: Tensor, factor: Tensor) -> Tensor:
-    """Pillow's: away from, or towards, a 3×3 smoothing that leaves the outermost pixels alone."""
+    """Pillow's: away from, or toward, a 3×3 smoothing that leaves the outermost pixels alone."""
     images = levels.float()
     if min(images.shape[2:]) < 3:
         return levels

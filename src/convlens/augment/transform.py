@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from convlens.augment.colour import recolour, refuse_colour, shift_channels
+from convlens.augment.color import recolor, shift_channels, validate_channels
 from convlens.augment.drawing import draw
 from convlens.augment.erasing import erase
 from convlens.augment.geometry import compose
@@ -31,7 +31,7 @@ def apply(
     width: int,
     fill: Fill,
 ) -> Tensor:
-    """Do what was drawn: one warp, then colour, then tones, then rectangles.
+    """Do what was drawn: one warp, then color, then tones, then rectangles.
 
     Args:
         pixels: N×C×H×W, uint8 or float in [0, 1]; a margin around the input is used.
@@ -57,7 +57,7 @@ def apply(
         draws, height=height, width=width, stored_height=stored_height, stored_width=stored_width
     )
     warped = warp(pixels, matrices, height=height, width=width, fill=fill)
-    return erase(retone(recolour(shift_channels(warped, draws), draws), draws), draws)
+    return erase(retone(recolor(shift_channels(warped, draws), draws), draws), draws)
 
 
 def make_transform(
@@ -75,7 +75,7 @@ def make_transform(
     Returns:
         A function from batch to batch. Pixels keep dtype and device and have the input's size;
         targets become (N, K) float where images are mixed, else they stay as they are. It raises
-        a ConvlensError for pixels smaller than the input, and where colour is to change but there
+        a ConvlensError for pixels smaller than the input, and where color is to change but there
         are neither 1 nor 3 channels.
     """
     return partial(
@@ -86,8 +86,8 @@ def make_transform(
 def _augment_batch(
     batch: Batch, *, settings: AugmentSettings, seed: int, classes: int, height: int, width: int
 ) -> Batch:
-    if settings.colours:
-        refuse_colour(batch.pixels.shape[1])
+    if settings.colors:
+        validate_channels(batch.pixels.shape[1])
     counters = batch.counters
     draws = draw(
         settings, seed=seed, epoch=batch.epoch, indices=counters, height=height, width=width
@@ -145,7 +145,7 @@ def augment(
         Arrays of the same shape and dtype.
 
     Raises:
-        ConvlensError: the arrays are not images, or have no colour to change.
+        ConvlensError: the arrays are not images, or have no color to change.
 
     Example:
         >>> images = np.random.default_rng(0).random((1, 150, 150, 3))
@@ -164,8 +164,8 @@ def augment(
         )
     height, width = arrays.shape[1:3]
     images = arrays.reshape(len(arrays), height, width, -1)
-    if settings.colours:
-        refuse_colour(images.shape[3])
+    if settings.colors:
+        validate_channels(images.shape[3])
     computed = images if images.dtype == np.uint8 else images.astype(np.float32)
     draws = draw(settings, seed=seed, epoch=epoch, indices=numbers, height=height, width=width)
     done = apply(

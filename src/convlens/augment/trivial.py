@@ -4,7 +4,7 @@ Müller and Hutter, "TrivialAugment: tuning-free yet state-of-the-art data augme
 2103.10158, algorithm 1, with the wide search space of the paper and its code. Every image gets one
 operation, drawn uniformly, at one of 31 strengths, drawn uniformly. The geometric ones join the
 one warp, so they are interpolated bilinearly and filled by ``fill_mode``, where the paper's code
-takes the nearest pixel and fills with black; they turn and shear about the centre.
+takes the nearest pixel and fills with black; they turn and shear about the center.
 """
 
 from dataclasses import dataclass
@@ -54,11 +54,11 @@ class Operation:
 OPERATIONS = (
     Operation("identity"),
     Operation("autocontrast", "autocontrast"),
-    Operation("equalize", "equalise"),
+    Operation("equalize", "equalize"),
     Operation("rotate", "rotation", "add", 135, whole=True),
-    Operation("solarize", "solarise", "lower", 256, whole=True),
+    Operation("solarize", "solarize", "lower", 256, whole=True),
     Operation("color", "saturation", "scale", 1.99),
-    Operation("posterize", "posterise", "lower", 6, whole=True),
+    Operation("posterize", "posterize", "lower", 6, whole=True),
     Operation("contrast", "contrast", "scale", 1.99),
     Operation("brightness", "brightness", "scale", 1.99),
     Operation("sharpness", "sharpness", "scale", 1.99),

@@ -42,7 +42,7 @@ def check(
         str | None,
         typer.Argument(
             metavar="SOURCE|RECIPE",
-            help="Labelled images in any form that train takes, or a recipe's .toml file.",
+            help="Labeled images in any form that train takes, or a recipe's .toml file.",
         ),
     ] = None,
     model: ModelOption = None,
@@ -118,7 +118,7 @@ def _show(found: "Preflight") -> None:
         _show_finding(console, finding, allowed=finding.code in found.allowed)
     console.print(found.in_a_line())
     if found.estimate is not None:
-        console.print(f"a run would take {found.estimate.in_words()}")
+        console.print(f"a run would take {found.estimate.describe()}")
     elif found.blocking:
         known = any(finding.code in CODES for finding in found.blocking)
         console.print("errors stop training" + "; --allow CODE lets one pass" * known)

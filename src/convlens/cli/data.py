@@ -35,10 +35,10 @@ def list_datasets(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"datasets": [entry.as_json() for entry in entries]})
         return
-    table = _table("name", "images", "classes", "size", "to fetch", "licence")
+    table = _table("name", "images", "classes", "size", "to fetch", "license")
     for entry in entries:
         images = f"{sum(entry.images.values()):,}"
-        row = (entry.name, images, str(entry.classes), entry.size, _to_fetch(entry), entry.licence)
+        row = (entry.name, images, str(entry.classes), entry.size, _to_fetch(entry), entry.license)
         table.add_row(*row)
     print_table(stdout(), table)
 
@@ -66,7 +66,7 @@ def fetch_datasets(
 def show_source(
     source: Annotated[
         str | None,
-        typer.Argument(help="Labelled images as for train; without it, what the cache holds."),
+        typer.Argument(help="Labeled images as for train; without it, what the cache holds."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="For the splits that are to be cut.")] = 0,
     settings: Annotated[
@@ -103,7 +103,7 @@ def _show_dataset(entry: "Dataset") -> None:
     per_split = ", ".join(f"{count:,} {split}" for split, count in entry.images.items())
     console.print(f"{entry.name}: {entry.about}")
     console.print(f"{per_split}; {entry.classes} classes; {entry.size}")
-    console.print(f"licence: {entry.licence}; {entry.home}", soft_wrap=True)
+    console.print(f"license: {entry.license}; {entry.home}", soft_wrap=True)
     if _to_fetch(entry) not in {"-", "fetched"}:
         fetching = command("data fetch", entry.name)
         console.print(f"not fetched yet ({size(entry.bytes)}): {fetching}", soft_wrap=True)
@@ -152,7 +152,7 @@ def _table(*headings: str) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    words = {"name", "size", "licence", "class", "kept", "folder"}
+    words = {"name", "size", "license", "class", "kept", "folder"}
     for heading in headings:
         table.add_column(heading, justify="left" if heading in words else "right")
     return table

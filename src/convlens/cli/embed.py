@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from convlens.cli.look_options import (
+from convlens.cli.output import DeviceOption, JsonOption, TrustCodeOption, print_json, stdout
+from convlens.cli.visualize_options import (
     InputOption,
     ModelArgument,
     PretrainedOption,
     WeightsOption,
 )
-from convlens.cli.output import DeviceOption, JsonOption, TrustCodeOption, print_json, stdout
-from convlens.core.words import counted
+from convlens.core.formatting import pluralize
 
 
 def embed(
@@ -22,7 +22,7 @@ def embed(
         typer.Argument(
             metavar="SOURCE",
             help="A folder of class folders or of images, an archive, an .npz file, a table, or a "
-            "catalogue name such as digits.",
+            "catalog name such as digits.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="The .npz file to write.")],
@@ -68,5 +68,5 @@ def embed(
     images, *shape = found.shape
     console = stdout()
     wide = "×".join(map(str, shape))
-    console.print(f"{counted(images)}, {wide} features each ({found.layer})")
+    console.print(f"{pluralize(images)}, {wide} features each ({found.layer})")
     console.print(f"written to {found.path}", soft_wrap=True)

@@ -21,14 +21,14 @@ def evaluate(
         str | None,
         typer.Argument(
             metavar="SOURCE",
-            help="Labelled images; by default the test images that the run kept apart.",
+            help="Labeled images; by default the test images that the run kept apart.",
         ),
     ] = None,
-    against: Annotated[
+    baseline: Annotated[
         Path | None,
         typer.Option(metavar="RUN2", help="Compare with another run on the same images."),
     ] = None,
-    views: ViewsOption = "",
+    tta: ViewsOption = "",
     trust_code: TrustCodeOption = False,
     device: DeviceOption = "auto",
     cache: CacheOption = True,
@@ -38,7 +38,7 @@ def evaluate(
             "--set",
             metavar="PART.KEY=VALUE",
             help="How to read SOURCE (data.label_column=species); or what 'not sure' is to promise "
-            "from now on (abstaining.error_rate=0.02, or abstaining.coverage=0.9). Repeatable.",
+            "from now on (selective.error_rate=0.02, or selective.coverage=0.9). Repeatable.",
         ),
     ] = None,
     run_source: Annotated[
@@ -47,9 +47,9 @@ def evaluate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a trained network on labelled images, with 95 % intervals.
+    """Measure a trained network on labeled images, with 95 % intervals.
 
-    Example: convlens evaluate runs/plants --against runs/plants-resnet18
+    Example: convlens evaluate runs/plants --baseline runs/plants-resnet18
     """
     from convlens import api
     from convlens.cli.evaluation_report import show_evaluation
@@ -57,8 +57,8 @@ def evaluate(
     found = api.evaluate(
         run,
         source,
-        against=against,
-        views=views,
+        baseline=baseline,
+        tta=tta,
         settings=settings or (),
         run_source=run_source,
         trust_code=trust_code,

@@ -7,12 +7,12 @@ from rich.table import Table
 from convlens.cli.output import stdout, with_ends
 from convlens.cli.tables import print_table
 from convlens.core.console import styled
-from convlens.core.words import percent
+from convlens.core.formatting import percent
 
 if TYPE_CHECKING:
     from convlens.core.console import PlainConsole
-    from convlens.evaluation import Figures
-    from convlens.recipe import Evaluation, Judged
+    from convlens.evaluation import Metrics
+    from convlens.runs import CalibratedMetrics, Evaluation
 
     Ends = tuple[float, float] | None
 
@@ -31,7 +31,7 @@ def show_evaluation(found: "Evaluation") -> None:
     _show_classes(console, found.figures)
 
 
-def _show_figures(console: "PlainConsole", figures: "Figures") -> None:
+def _show_figures(console: "PlainConsole", figures: "Metrics") -> None:
     correct = round(figures.accuracy * figures.n)
     rows = [
         ("accuracy", figures.accuracy, figures.interval, True),
@@ -56,7 +56,7 @@ def _show_figures(console: "PlainConsole", figures: "Figures") -> None:
         console.print(styled((warning, "bold red")))
 
 
-def _show_calibration(console: "PlainConsole", judged: "Judged") -> None:
+def _show_calibration(console: "PlainConsole", judged: "CalibratedMetrics") -> None:
     calibration, before = judged.calibration, judged.before
     if not calibration.fitted_on:
         return
@@ -69,8 +69,8 @@ def _show_calibration(console: "PlainConsole", judged: "Judged") -> None:
     )
 
 
-def _show_abstaining(console: "PlainConsole", judged: "Judged") -> None:
-    rule, figures = judged.calibration.abstaining, judged.abstaining
+def _show_abstaining(console: "PlainConsole", judged: "CalibratedMetrics") -> None:
+    rule, figures = judged.calibration.selective, judged.selective
     if rule is None or figures is None:
         return
     unsure = tuple(1 - end for end in reversed(figures.answered_interval))
@@ -85,26 +85,26 @@ def _show_abstaining(console: "PlainConsole", judged: "Judged") -> None:
 
 
 def _show_comparisons(console: "PlainConsole", found: "Evaluation") -> None:
-    if (views := found.views) is not None:
+    if (views := found.tta) is not None:
         times = views.milliseconds / views.milliseconds_without
         console.print(
             f"With {views.count} views an image ({', '.join(views.views)}): "
-            f"{views.gain.in_words()}. It takes {views.milliseconds:.2g} ms an image in place of "
+            f"{views.gain.describe()}. It takes {views.milliseconds:.2g} ms an image in place of "
             f"{views.milliseconds_without:.2g} ({times:.1f} times)."
         )
-    if (against := found.against) is not None:
+    if (against := found.baseline) is not None:
         both = against.comparison
         console.print(
             styled(
                 f"Against {against.other} on {both.n:,} images, {percent(both.first)} to "
                 f"{percent(both.second)}: ",
-                (both.in_words(), "bold"),
+                (both.describe(), "bold"),
                 ".",
             )
         )
 
 
-def _show_confused(console: "PlainConsole", figures: "Figures") -> None:
+def _show_confused(console: "PlainConsole", figures: "Metrics") -> None:
     pairs = [
         f"{pair.true} taken for {pair.predicted} {pair.count:,} times "
         f"({with_ends(pair.share, pair.share_interval)})"
@@ -114,7 +114,7 @@ def _show_confused(console: "PlainConsole", figures: "Figures") -> None:
         console.print(f"Confused most: {'; '.join(pairs)}.")
 
 
-def _show_classes(console: "PlainConsole", figures: "Figures") -> None:
+def _show_classes(console: "PlainConsole", figures: "Metrics") -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("class", "images", "recall, %", "precision, %", "F1, %"):
         table.add_column(heading, justify="left" if heading == "class" else "right")

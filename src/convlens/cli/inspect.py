@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from convlens.inspection import Trace
 
 _LEGEND = (
-    "A row takes in the normalisation, activation and dropout behind it; --json has them apart. "
+    "A row takes in the normalization, activation and dropout behind it; --json has them apart. "
     "field: pixels of the input that a unit sees, those of padding included; jump: pixels from "
     "one unit's field to the next; memory: of the row's outputs, for one image."
 )
@@ -88,5 +88,5 @@ def _totals(trace: "Trace", batch_size: int) -> "Iterator[str]":
         yield (
             f"Training with Adam in batches of {batch_size}: about {size(memory.total)} "
             f"({size(memory.weights)} weights, {size(memory.gradients)} gradients, "
-            f"{size(memory.optimiser)} averages, {size(memory.activations)} kept of the images)"
+            f"{size(memory.optimizer)} averages, {size(memory.activations)} kept of the images)"
         )

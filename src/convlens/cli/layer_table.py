@@ -22,7 +22,7 @@ Cells: TypeAlias = tuple[str, ...]
 def layer_table(layers: "Sequence[Layer]", *, width: int = 80) -> Iterator[Text]:
     """The lines of the table: a row a layer, under the module that it stands in.
 
-    Normalisation, activation and dropout are taken into the row of the layer that they follow. Text
+    Normalization, activation and dropout are taken into the row of the layer that they follow. Text
     too wide for its column has a line of its own. Where the table is wider than the terminal, a
     layer takes several lines.
 
@@ -88,7 +88,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _path(layer: "Layer") -> str:
-    """The layer's path; inside a block, a convolution and its normalisation go by the pair's."""
+    """The layer's path; inside a block, a convolution and its normalization go by the pair's."""
     return layer.name.removesuffix(".conv") if layer.name.count(".") > 1 else layer.name
 
 

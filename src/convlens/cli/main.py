@@ -19,14 +19,15 @@ from convlens.cli.data import data
 from convlens.cli.embed import embed
 from convlens.cli.evaluate import evaluate
 from convlens.cli.inspect import inspect
-from convlens.cli.look import app as look
 from convlens.cli.output import show_error
 from convlens.cli.predict import predict
 from convlens.cli.report import report
 from convlens.cli.resume import resume
 from convlens.cli.streams import run_on_streams
 from convlens.cli.train import train
+from convlens.cli.visualize import app as visualize
 from convlens.core.errors import ConvlensError
+from convlens.core.legacy import upgrade_words
 from convlens.core.standard_streams import quiet_decoders
 from convlens.core.version import __version__
 
@@ -53,7 +54,7 @@ app.command()(inspect)
 app.command()(compare)
 app.add_typer(data)
 app.command()(embed)
-app.add_typer(look)
+app.add_typer(visualize)
 
 
 def _print_version(asked: bool) -> None:
@@ -77,15 +78,16 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit status 0 done, 1 the work failed, 2 the request was wrong."""
-    words = _with_newest_run(sys.argv[1:] if arguments is None else arguments)
-    status = run_on_streams(lambda: _run(words))
+    given = sys.argv[1:] if arguments is None else arguments
+    status = run_on_streams(lambda: _run(given))
     if status == _INTERRUPTED and arguments is None:
         _leave_at_once()
     sys.exit(status)
 
 
-def _run(words: list[str]) -> int:
+def _run(given: list[str]) -> int:
     """Run a verb and print its failure; the exit status."""
+    words = _with_newest_run(upgrade_words(given))
     as_json = "--json" in words
     quiet_decoders()
     try:

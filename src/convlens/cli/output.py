@@ -8,9 +8,9 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from convlens.core.console import PlainConsole, styled
+from convlens.core.formatting import percent
 from convlens.core.json_text import finite
 from convlens.core.printable import printable_json
-from convlens.core.words import percent
 
 JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")

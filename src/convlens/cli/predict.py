@@ -13,12 +13,12 @@ from convlens.cli.output import (
     print_json,
     stdout,
 )
-from convlens.core.words import percent
+from convlens.core.formatting import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from convlens.prediction import Guess, Prediction
+    from convlens.prediction import ClassProbability, Prediction
 
 
 def predict(
@@ -27,7 +27,7 @@ def predict(
         list[str], typer.Argument(metavar="IMAGE...", help="Image files, folders, or URLs.")
     ],
     top: Annotated[int, typer.Option(min=1, help="How many classes to name an image.")] = 3,
-    views: ViewsOption = "",
+    tta: ViewsOption = "",
     allow_url: Annotated[
         bool, typer.Option("--allow-url", help="Fetch images named by http:// or https://.")
     ] = False,
@@ -46,7 +46,7 @@ def predict(
         run,
         images,
         top=top,
-        views=views,
+        tta=tta,
         allow_url=allow_url,
         trust_code=trust_code,
         device=device,
@@ -69,5 +69,5 @@ def _answer(prediction: "Prediction", top: int) -> "tuple[str | tuple[str, str],
     return (("not sure", "bold"), f": {named}")
 
 
-def _named(guesses: "Sequence[Guess]") -> list[str]:
+def _named(guesses: "Sequence[ClassProbability]") -> list[str]:
     return [f"{guess.name} {percent(guess.probability)}" for guess in guesses]

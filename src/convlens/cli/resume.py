@@ -32,12 +32,12 @@ def resume(
     Example: convlens resume runs/plants --epochs 40
     """
     from convlens import api
-    from convlens.core.ranks import Ranks
+    from convlens.core.distributed import Ranks
 
     finished = api.resume(
         run, epochs=epochs, source=source, device=device, cache=cache, trust_code=trust_code
     )
-    if not Ranks.of_torchrun().is_first:
+    if not Ranks.of_torchrun().is_global_zero:
         return
     if as_json:
         print_json(finished.summary())

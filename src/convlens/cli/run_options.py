@@ -1,4 +1,4 @@
-"""The options that say which run is meant: of `train`, `check`, `look rate` and others."""
+"""The options that say which run is meant: of `train`, `check`, `visualize rate` and others."""
 
 from pathlib import Path
 from typing import Annotated, TypeAlias

@@ -29,11 +29,11 @@ from convlens.cli.run_options import (
 )
 from convlens.core.command_line import command
 from convlens.core.console import styled
-from convlens.core.words import percent
+from convlens.core.formatting import percent
 
 if TYPE_CHECKING:
     from convlens.core.console import PlainConsole
-    from convlens.recipe import Run
+    from convlens.runs import Run
 
 
 def train(
@@ -42,7 +42,7 @@ def train(
         typer.Argument(
             metavar="SOURCE",
             help="A folder of class folders (with or without train, val and test above them), "
-            "an archive, an .npz file, a table, or a catalogue name such as digits.",
+            "an archive, an .npz file, a table, or a catalog name such as digits.",
         ),
     ] = None,
     model: ModelOption = None,
@@ -80,12 +80,12 @@ def train(
     trust_code: TrustCodeOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a network on labelled images, and measure it on images it never saw.
+    """Train a network on labeled images, and measure it on images it never saw.
 
     Example: convlens train plants --model standard --epochs 20
     """
     from convlens import api
-    from convlens.core.ranks import Ranks
+    from convlens.core.distributed import Ranks
 
     run = api.train(
         source,
@@ -109,7 +109,7 @@ def train(
         allow=allow or (),
         trust_code=trust_code,
     )
-    if not Ranks.of_torchrun().is_first:
+    if not Ranks.of_torchrun().is_global_zero:
         return
     if as_json:
         print_json(run.summary())
@@ -151,7 +151,7 @@ def show_run(run: "Run") -> None:
             f"{weakest['support']:,} found",
             markup=False,
         )
-    unsure = metrics["abstaining"]["figures"]
+    unsure = metrics["selective"]["figures"]
     if unsure:
         ends = [1 - end for end in reversed(unsure["answered_interval"])]
         console.print(

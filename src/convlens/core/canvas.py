@@ -44,7 +44,7 @@ class Sheet:
         width: inches between the margins.
         height: inches between the heading and the lower margin.
         title: the heading.
-        detail: what to know about it, in grey below; wrapped to the width.
+        detail: what to know about it, in gray below; wrapped to the width.
     """
 
     def __init__(self, width: float, height: float, title: str, detail: str = "") -> None:
@@ -79,9 +79,9 @@ class Sheet:
         words.set_parse_math(False)
 
 
-def write_above(axes: Axes, text: str, *, size: float = 10.5, colour: str = INK) -> None:
+def write_above(axes: Axes, text: str, *, size: float = 10.5, color: str = INK) -> None:
     """A few words above some axes; a dollar sign in a file's name is no formula."""
-    axes.set_title(text, fontsize=size, color=colour, pad=5).set_parse_math(False)
+    axes.set_title(text, fontsize=size, color=color, pad=5).set_parse_math(False)
 
 
 def blank(axes: Axes) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from convlens.core.input_spec import InputSpec
 
 
-class Normalise(nn.Module):
+class Normalize(nn.Module):
     """Pixels in [0, 1] to (pixels - mean) / std, a channel at a time; uint8 is scaled first.
 
     The constants are non-persistent buffers: they come from the `InputSpec`, never from weights.
@@ -26,7 +26,7 @@ class Normalise(nn.Module):
         self.identity = set(input_spec.mean) == {0.0} and set(input_spec.std) == {1.0}
 
     def forward(self, x: Tensor) -> Tensor:
-        """N×C×H×W, uint8 or float in [0, 1], to the same shape, normalised."""
+        """N×C×H×W, uint8 or float in [0, 1], to the same shape, normalized."""
         if x.dtype == torch.uint8:
             x = x.to(self.mean.dtype).div_(255)
         return x if self.identity else (x - self.mean) / self.std
@@ -36,7 +36,7 @@ class Classifier(nn.Module):
     """A convolutional network as named stages and a head: ``forward(x)`` is ``head(stages(x))``.
 
     Args:
-        stages: the stages by name, first to last; a normalising stage is put before them.
+        stages: the stages by name, first to last; a normalizing stage is put before them.
         head: from the last stage's feature map (pooling or flatten first) to logits.
         input_spec: what the network is fed.
 
@@ -58,7 +58,7 @@ class Classifier(nn.Module):
     ) -> None:
         super().__init__()
         self.input_spec = input_spec
-        named = OrderedDict[str, nn.Module](normalise=Normalise(input_spec))
+        named = OrderedDict[str, nn.Module](normalize=Normalize(input_spec))
         self.stages = nn.Sequential(named | OrderedDict(stages))
         self.head = head
         self.frozen_by_code = frozenset(
@@ -95,7 +95,7 @@ def tail(classifier: Classifier, stages: int) -> nn.Sequential:
 
     Args:
         classifier: the network.
-        stages: how many are left out, the normalising one included.
+        stages: how many are left out, the normalizing one included.
 
     Returns:
         A module that shares the classifier's own modules, under the names they have there: what

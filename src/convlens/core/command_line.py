@@ -12,7 +12,7 @@ def command(verb: str, *words: str | PurePath) -> str:
     r"""A ``convlens`` command, quoted for the shell.
 
     Args:
-        verb: the verb, and a verb below it: ``"train"``, ``"look gradcam"``.
+        verb: the verb, and a verb below it: ``"train"``, ``"visualize gradcam"``.
         words: its arguments. A path that begins with a dash is written so that it is no option.
 
     Example:

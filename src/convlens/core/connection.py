@@ -49,13 +49,13 @@ class Connection:
         self._rank = rank
         self._patient = patient
 
-    def add_up(self, value: Tensor) -> None:
+    def all_reduce(self, value: Tensor) -> None:
         """The sum of all processes' tensors, in place."""
         elsewhere = value.is_cuda != (dist.get_backend() == "nccl")
         with _answered():
             dist.all_reduce(value, group=self._patient if elsewhere else None)
 
-    def copy_from_first(self, value: Tensor) -> None:
+    def broadcast_tensor(self, value: Tensor) -> None:
         """The first process's tensor, in place."""
         with _answered():
             dist.broadcast(value, 0)
@@ -64,11 +64,11 @@ class Connection:
         """The sum of all processes' numbers."""
         return self._reduced(torch.tensor(value, dtype=torch.float64), dist.ReduceOp.SUM)
 
-    def greatest(self, value: int) -> int:
+    def max(self, value: int) -> int:
         """The greatest of all processes' numbers."""
         return int(self._reduced(torch.tensor(value), dist.ReduceOp.MAX))
 
-    def told(self, text: str) -> str:
+    def broadcast(self, text: str) -> str:
         """The first process's text."""
         content = bytearray(text.encode("utf-8", "surrogateescape"))
         size = self._reduced(torch.tensor(0 if self._rank else len(content)), dist.ReduceOp.SUM)

@@ -40,9 +40,9 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
         "mps": torch.backends.mps.is_available(),
     }
     kind, colon, index = name.partition(":")
-    counted = {"cuda": torch.cuda.device_count()}.get(kind, 1)
+    pluralize = {"cuda": torch.cuda.device_count()}.get(kind, 1)
     if not available.get(kind, False) or (
-        colon and not (index.isdecimal() and int(index) < counted)
+        colon and not (index.isdecimal() and int(index) < pluralize)
     ):
         here = ", ".join(device for device, there in available.items() if there)
         raise ConvlensError(

@@ -16,16 +16,16 @@ Channels: TypeAlias = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 
 
 class InputSpec(BaseModel):
-    """How a file becomes a tensor: size, channels, resize rule and normalisation.
+    """How a file becomes a tensor: size, channels, resize rule and normalization.
 
     It travels in the bundle, so that training, evaluation, prediction and serving see the same
-    pixels. Scaling and normalisation happen inside the network, from ``mean`` and ``std``.
+    pixels. Scaling and normalization happen inside the network, from ``mean`` and ``std``.
 
     Attributes:
         height: rows of the network's input, in pixels.
         width: columns of the network's input, in pixels.
-        channels: 3 for colour (RGB), 1 for grey.
-        resize: ``"crop"`` brings the short side to size / 0.875 and cuts the centre, ``"stretch"``
+        channels: 3 for color (RGB), 1 for gray.
+        resize: ``"crop"`` brings the short side to size / 0.875 and cuts the center, ``"stretch"``
             ignores the aspect ratio, ``"pad"`` keeps the whole image and fills the rest with black.
             An image that has the input's size already is left as it is, whatever the rule.
         value_bits: bits that 16-bit images use, 8 to 16. A sensor of 12 bits fills a sixteenth of
@@ -54,7 +54,7 @@ class InputSpec(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _identity_normalisation(cls, values: object) -> object:
+    def _identity_normalization(cls, values: object) -> object:
         if not isinstance(values, dict):
             return values
         channels = values.get("channels", 3)

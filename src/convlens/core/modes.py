@@ -8,7 +8,7 @@ from torch import nn
 
 @contextmanager
 def kept_modes(*networks: nn.Module) -> Iterator[None]:
-    """Within it the mode may be set; afterwards every module is in the mode that it was in.
+    """Within it the mode may be set; afterward every module is in the mode that it was in.
 
     Example:
         >>> network = nn.Sequential(nn.Dropout(), nn.ReLU().eval())

@@ -12,7 +12,7 @@ from convlens.core.bounded_file import read_bounded
 from convlens.core.errors import ConvlensError
 from convlens.core.parsing import MOST_TOML_BYTES, parse_toml
 
-Asked: TypeAlias = Mapping[str, Any]
+Config: TypeAlias = Mapping[str, Any]
 """Nested plain values: what the user has said, and no more."""
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -20,7 +20,7 @@ Model = TypeVar("Model", bound=BaseModel)
 _LONGEST = 200  # characters of a value that an error repeats
 
 
-def validated(model: type[Model], asked: Asked, *, what: str) -> Model:
+def validated(model: type[Model], asked: Config, *, what: str) -> Model:
     """The settings that plain values describe.
 
     Args:
@@ -69,7 +69,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConvlensError(f"{path} is not valid TOML: {error}", code="bad-toml") from error
 
 
-def merge(below: Asked, above: Asked) -> dict[str, Any]:
+def merge(below: Config, above: Config) -> dict[str, Any]:
     """Both, nested; where they differ ``above`` has its way.
 
     Example:
@@ -84,7 +84,7 @@ def merge(below: Asked, above: Asked) -> dict[str, Any]:
     return merged
 
 
-def apply_setting(asked: Asked, setting: str) -> dict[str, Any]:
+def apply_setting(asked: Config, setting: str) -> dict[str, Any]:
     """Apply one ``part.key=value``; the value is read as TOML, or else taken as text.
 
     Raises:
@@ -136,7 +136,7 @@ def _toml(value: Any) -> str:
     return str(value)
 
 
-def require_tables(asked: Asked, places: Iterable[str]) -> None:
+def require_tables(asked: Config, places: Iterable[str]) -> None:
     """Refuse a part of the settings that is given as a single value.
 
     Args:

@@ -1,7 +1,7 @@
 """What a user points at, made into correct batches.
 
 A *source* is what the user points at: a folder of class folders, an ``.npz`` file, arrays, a name
-of the catalogue. An *image set* is its labelled images and the split each is in. *Pixels* are
+of the catalog. An *image set* is its labeled images and the split each is in. *Pixels* are
 decoded, a *batch* is what a step consumes.
 
     images = open_source("plants/", seed=0, reporter=Quiet())
@@ -22,8 +22,8 @@ Nothing here loads torch before a batch is asked for, so that a mistyped folder 
 from convlens.data.arrays import pixels_of
 from convlens.data.batches import PixelBatches
 from convlens.data.cache_usage import CacheUsage, cache_usage
-from convlens.data.calibration_part import divided_validation
-from convlens.data.catalogue import Dataset, known_datasets
+from convlens.data.calibration_part import split_calibration
+from convlens.data.catalog import Dataset, known_datasets
 from convlens.data.content import ContentKind, content_digests, content_kind
 from convlens.data.datasets import fetch_dataset
 from convlens.data.decode import decode
@@ -37,7 +37,6 @@ from convlens.data.image_set import SPLITS, ImageSet, Skipped
 from convlens.data.info import CacheInfo, SourceInfo
 from convlens.data.kept_features import Features, find_features, keep_features
 from convlens.data.limits import ImageLimits, UnreadableImageError
-from convlens.data.ordered import ordered_map
 from convlens.data.pixel_cache import CacheEntry, CacheSettings, list_entries
 from convlens.data.pixel_store import available_memory, disk_room, gigabytes, memory_room
 from convlens.data.pixels import (
@@ -62,6 +61,7 @@ from convlens.data.sources import (
 from convlens.data.splits_file import read_splits, write_splits
 from convlens.data.table_files import CLEANED_COLUMNS
 from convlens.data.tables import LEFT_OUT
+from convlens.data.thread_map import ordered_map
 from convlens.data.wide_values import value_range
 
 __all__ = [
@@ -96,7 +96,6 @@ __all__ = [
     "content_kind",
     "decode",
     "disk_room",
-    "divided_validation",
     "fetch_dataset",
     "file_keys",
     "find_features",
@@ -124,6 +123,7 @@ __all__ = [
     "reopen_source",
     "same_files",
     "scan_headers",
+    "split_calibration",
     "value_range",
     "write_splits",
 ]

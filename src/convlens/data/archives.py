@@ -15,7 +15,7 @@ from convlens.core.reporter import Reporter
 from convlens.data.archive_members import archive_name, members
 from convlens.data.folders import METADATA_NAMES, read_folder
 from convlens.data.image_files import entries, is_folder
-from convlens.data.labelled import Labelled
+from convlens.data.labeled import Labeled
 from convlens.data.settings import DataSettings
 from convlens.data.split_names import split_named
 
@@ -29,7 +29,7 @@ def read_archive(
     *,
     for_training: bool,
     reporter: Reporter,
-) -> Labelled:
+) -> Labeled:
     """Read a zip or tar archive of class folders.
 
     Args:
@@ -45,7 +45,7 @@ def read_archive(
     folder = unpack(path, reporter)
     inner = _inner(folder)
     try:
-        labelled = read_folder(inner, settings or DataSettings(), for_training=for_training)
+        labeled = read_folder(inner, settings or DataSettings(), for_training=for_training)
     except ConvlensError as error:
         problem, remedy = (
             _of_archive(text, folder, path) for text in (error.problem, error.remedy)
@@ -53,10 +53,10 @@ def read_archive(
         raise ConvlensError(
             problem, remedy=remedy, between=error.between, code=error.code
         ) from error
-    notes = tuple(_of_archive(note, folder, path) for note in labelled.notes)
+    notes = tuple(_of_archive(note, folder, path) for note in labeled.notes)
     note = f"read from {inner.relative_to(folder)}/ in {path.name}"
     return replace(
-        labelled,
+        labeled,
         name=archive_name(path) or path.stem,
         notes=notes if inner == folder else (*notes, note),
     )

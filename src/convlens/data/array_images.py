@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convlens.core.errors import ConvlensError
-from convlens.core.words import counted
+from convlens.core.formatting import pluralize
 from convlens.data.resample import Pixels8
 
 _CHUNK = 1024
@@ -114,7 +114,7 @@ def convert_one(array: NDArray[Any], name: str) -> Converted:
     if array.ndim == 3 and array.shape[2] not in {1, 3, 4} and array.shape[0] not in {1, 3, 4}:
         raise bad_arrays(
             f"{name} has shape {shape_of(array)}: {array.shape[2]} channels",
-            "1 (grey) or 3 (RGB) channels",
+            "1 (gray) or 3 (RGB) channels",
         )
     return _convert(array[None], name)
 
@@ -157,22 +157,22 @@ def _channels_last(shape: tuple[int, ...]) -> bool:
 
 
 def _refuse_ambiguous(array: NDArray[Any], name: str, count: int | None) -> None:
-    """Refuse C×H×W, which may be as many grey images; one of either is the same image."""
+    """Refuse C×H×W, which may be as many gray images; one of either is the same image."""
     first = array.shape[0]
     if first in {3, 4} and min(array.shape[1:]) >= _SMALLEST and count != first:
         raise bad_arrays(
             f"{name} has shape {shape_of(array)}, which may be one image with channels first, or "
-            f"{first} grey images",
+            f"{first} gray images",
             f"to know which: pass {name}.transpose(1, 2, 0) for one image ({name}.permute(1, 2, 0) "
-            f"for a tensor), or {name}[..., None] for {first} grey ones",
+            f"for a tensor), or {name}[..., None] for {first} gray ones",
         )
     last = array.shape[2]
     if last < _SMALLEST <= min(array.shape[:2]) and count is None:
         raise bad_arrays(
             f"{name} has shape {shape_of(array)}, which may be one image of {last} channels, or "
-            f"{first} grey images {last} pixels wide",
-            f"1 (grey) or 3 (RGB) channels: pass {name}[..., :1] for the first channel of one "
-            f"image, or {name}[..., None] for {first} grey ones",
+            f"{first} gray images {last} pixels wide",
+            f"1 (gray) or 3 (RGB) channels: pass {name}[..., :1] for the first channel of one "
+            f"image, or {name}[..., None] for {first} gray ones",
         )
 
 
@@ -181,7 +181,7 @@ def _refuse_flattened(array: NDArray[Any], name: str, flat: int | None) -> None:
     if columns == flat or max(rows, columns) > _LONGEST * min(rows, columns):
         raise bad_arrays(
             f"{name} has shape {shape_of(array)}, which looks like flattened images",
-            "height x width for one grey image, or N x height x width x channels: pass "
+            "height x width for one gray image, or N x height x width x channels: pass "
             f"{name}.reshape(-1, height, width, channels)",
         )
 
@@ -203,7 +203,7 @@ def _check_type(array: NDArray[Any], name: str) -> None:
 
 def _remedy_for_integers(low: int, high: int, name: str) -> str:
     if low < 0:
-        return "undo the normalisation; the network normalises for itself"
+        return "undo the normalization; the network normalizes for itself"
     if high <= 1:
         return f"pass {name}.astype(bool) where 1 is white, or {name}.astype('uint8') where 255 is"
     if high <= 255:
@@ -219,7 +219,7 @@ def _check_rank(array: NDArray[Any], name: str) -> None:
     if array.ndim != 4:
         raise bad_arrays(
             f"{name} has shape {shape_of(array)}",
-            "N x height x width x channels, or N x height x width for grey images",
+            "N x height x width x channels, or N x height x width for gray images",
         )
     if 0 in array.shape:
         raise bad_arrays(f"{name} has shape {shape_of(array)}: no images", "at least one image")
@@ -235,7 +235,7 @@ def _check_channels(array: NDArray[Any], name: str) -> None:
             alpha = f": drop the alpha channel with {name}[:, :3]"
         raise bad_arrays(
             f"{name} has shape {shape_of(array)}: {channels} channels",
-            f"1 (grey) or 3 (RGB) channels on the last axis{alpha}",
+            f"1 (gray) or 3 (RGB) channels on the last axis{alpha}",
         )
 
 
@@ -267,7 +267,7 @@ def _remedy_for_floats(low: float, high: float, name: str) -> str:
             "resize or a brightening"
         )
     if low < -_ROUNDING:
-        return "undo the normalisation; the network normalises for itself"
+        return "undo the normalization; the network normalizes for itself"
     if high > 255.5:
         white = 4095 if high <= 4095 else 65535
         return f"divide by the value of white ({white:,}?)"
@@ -280,6 +280,6 @@ def _refuse_masked(values: "np.ma.MaskedArray[Any, Any]", name: str) -> None:
         pixels = f"fill them: {name}.filled(0)"
         remedy = pixels if values.ndim > 1 else f"leave them out: keep = ~{name}.mask"
         raise bad_arrays(
-            f"{name} is masked: {counted(hidden, 'value')} of {values.size:,} are hidden",
+            f"{name} is masked: {pluralize(hidden, 'value')} of {values.size:,} are hidden",
             f"an array without hidden values: {remedy}",
         )

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.core.words import counted, some
+from convlens.core.formatting import pluralize, some
 from convlens.data.array_images import as_array, bad_arrays, shape_of
-from convlens.data.image_set import normalised
+from convlens.data.image_set import normalized
 from convlens.data.table_labels import UNCLEAR, is_missing
 
 _NOTHING = frozenset({"NAType", "NaTType", "NoneType"})
@@ -65,7 +65,7 @@ def class_numbers(labels: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[np.int
         (('2', '10'), [1, 0])
     """
     if labels.dtype.kind == "U":
-        labels = np.array([normalised(label) for label in labels.tolist()])
+        labels = np.array([normalized(label) for label in labels.tolist()])
     values, numbers = np.unique(labels, return_inverse=True)
     return tuple(str(value) for value in values.tolist()), numbers.astype(np.int64)
 
@@ -111,7 +111,7 @@ def _refuse_missing(array: NDArray[Any], missing: list[bool], name: str) -> None
     if any(missing):
         first = array[missing.index(True)]
         raise bad_arrays(
-            f"{name} has dtype {array.dtype} and {counted(sum(missing), 'missing label')} of "
+            f"{name} has dtype {array.dtype} and {pluralize(sum(missing), 'missing label')} of "
             f"{len(array):,}, the first {first!s:.20} at {missing.index(True)}",
             "a label for each image: leave those images out; where such a text is a class, pass "
             "settings=['data.missing_labels=[]']",
@@ -127,7 +127,7 @@ def _refuse_texts_without_label(
     if unclear and missing is None:
         raise bad_arrays(
             f"{name} has the label '{unclear[0]}' for "
-            f"{counted(int((array == unclear[0]).sum()))} of {len(array):,}",
+            f"{pluralize(int((array == unclear[0]).sum()))} of {len(array):,}",
             "to know whether that is a class or a missing label: leave those images out, or pass "
             "settings=['data.missing_labels=[]'] where it is a class",
         )
@@ -137,7 +137,7 @@ def _refuse_floats(array: NDArray[Any], name: str) -> None:
     unknown = ~np.isfinite(array)
     if unknown.any():
         raise bad_arrays(
-            f"{name} has dtype {array.dtype} and {counted(int(unknown.sum()), 'label')} of "
+            f"{name} has dtype {array.dtype} and {pluralize(int(unknown.sum()), 'label')} of "
             f"{len(array):,} that are NaN or infinite",
             "integers or strings, and a label for each image: leave those images out, with "
             f"keep = numpy.isfinite({name}); X[keep], {name}[keep].astype(int)",
@@ -160,8 +160,8 @@ def _refuse_cast_nan(array: NDArray[Any], name: str) -> None:
     cast = int((array == np.iinfo(array.dtype).min).sum()) if array.dtype.itemsize >= 4 else 0
     if cast:
         raise bad_arrays(
-            f"{name} holds {np.iinfo(array.dtype).min} {counted(cast, 'time')}, which NaN becomes "
-            "as an integer",
+            f"{name} holds {np.iinfo(array.dtype).min} {pluralize(cast, 'time')}, which NaN "
+            "becomes as an integer",
             "a label for each image: leave out the images whose label was NaN",
         )
 
@@ -185,7 +185,7 @@ def _refuse_hidden(labels: "np.ma.MaskedArray[Any, Any]", name: str) -> None:
     hidden = np.ma.getmaskarray(labels)
     if hidden.any():
         raise bad_arrays(
-            f"{name} is masked: {counted(int(hidden.sum()), 'label')} of {labels.size:,} hidden",
+            f"{name} is masked: {pluralize(int(hidden.sum()), 'label')} of {labels.size:,} hidden",
             "a label for each image: leave those images out, with "
             f"keep = ~numpy.ma.getmaskarray({name}); X[keep], {name}[keep].data",
         )

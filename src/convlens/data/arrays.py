@@ -14,7 +14,7 @@ from convlens.data.array_images import bad_arrays
 from convlens.data.array_labels import class_numbers, labels_of
 from convlens.data.given_images import stack_images
 from convlens.data.image_set import SPLITS
-from convlens.data.labelled import UNSAID, Labelled, refuse_case_twins
+from convlens.data.labeled import UNSAID, Labeled, validate_case
 from convlens.data.npz_limits import check_npz
 from convlens.data.split_names import SPLIT_WORDS
 
@@ -22,7 +22,7 @@ _PIXELS = {"x", "images", "image", "pixels"}
 _LABELS = {"y", "labels", "label"}
 
 
-def read_arrays(source: object, missing: Sequence[str] | None = None) -> Labelled:
+def read_arrays(source: object, missing: Sequence[str] | None = None) -> Labeled:
     """Read what was passed from Python: ``(X, y)``, or ``((X, y), (X_test, y_test))``.
 
     Args:
@@ -40,11 +40,11 @@ def read_arrays(source: object, missing: Sequence[str] | None = None) -> Labelle
             code="bad-arrays",
         )
     if all(isinstance(part, tuple) and len(part) == 2 for part in source):
-        return _labelled("arrays", {"train": source[0], "test": source[1]}, missing)
-    return _labelled("arrays", {"": source}, missing)
+        return _labeled("arrays", {"train": source[0], "test": source[1]}, missing)
+    return _labeled("arrays", {"": source}, missing)
 
 
-def read_npz(path: Path, missing: Sequence[str] | None = None) -> Labelled:
+def read_npz(path: Path, missing: Sequence[str] | None = None) -> Labeled:
     """Read an ``.npz`` file with ``X`` and ``y``, or ``X_train``, ``y_train`` and so on.
 
     Names may be upper or lower case, ``images`` and ``labels`` instead of ``X`` and ``y``, and the
@@ -82,7 +82,7 @@ def read_npz(path: Path, missing: Sequence[str] | None = None) -> Labelled:
             "as numpy.savez_compressed(path, X=X, y=y) writes it",
             code="bad-npz",
         ) from error
-    return _labelled(path.stem, parts, missing, where=str(path))
+    return _labeled(path.stem, parts, missing, where=str(path))
 
 
 def _refuse_other_content(path: Path, start: bytes) -> None:
@@ -118,12 +118,12 @@ def pixels_of(images: Any, name: str = "X") -> tuple[NDArray[np.uint8], list[str
     return converted.pixels, list(converted.notes)
 
 
-def _labelled(
+def _labeled(
     name: str,
     parts: Mapping[str, tuple[Any, ...]],
     missing: Sequence[str] | None,
     where: str = "the arrays",
-) -> Labelled:
+) -> Labeled:
     images, labels, given, notes = [], [], [], []
     axis_added = False
     for split, (x, y) in parts.items():
@@ -142,8 +142,8 @@ def _labelled(
     if len({numbers.dtype.kind in "iu" for numbers in labels}) > 1:
         raise bad_arrays("the labels are integers in one split and strings in another", "one kind")
     classes, indices = class_numbers(np.concatenate(labels))
-    refuse_case_twins(where, classes)
-    return Labelled(
+    validate_case(where, classes)
+    return Labeled(
         name=name,
         classes=classes,
         labels=indices,

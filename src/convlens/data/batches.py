@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.core.draws import permutation
 from convlens.core.errors import ConvlensError
+from convlens.core.rng import permutation
 from convlens.data.kept_features import Features
-from convlens.data.ordered import ordered_map
 from convlens.data.pixels import Pixels
 from convlens.data.sampling import repeats, weighted_sample
+from convlens.data.thread_map import ordered_map
 
 if TYPE_CHECKING:
     from convlens.core.batch import Batch
@@ -41,7 +41,7 @@ class PixelBatches:
             with replacement; None for every image once.
         rank: which process this is.
         world_size: how many processes share every batch: as equally as can be, but none gets a
-            single sample of several, of which normalisation would learn nothing. Where there are
+            single sample of several, of which normalization would learn nothing. Where there are
             too few for all, the last processes get empty batches.
         prefetch: batches gathered ahead, in threads, where they are large enough to gain by it;
             0 gathers all as they are asked for.

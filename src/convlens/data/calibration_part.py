@@ -10,7 +10,7 @@ FEWEST = 20
 """A part of fewer images promises nothing of use: a coverage of 95 % takes 19."""
 
 
-def divided_validation(
+def split_calibration(
     images: ImageSet, *, share: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Divide the validation images into those that decide and those that calibrate.
@@ -32,7 +32,7 @@ def divided_validation(
         >>> import numpy as np
         >>> from convlens.core.reporter import Quiet
         >>> from convlens.data import open_source
-        >>> deciding, calibrating = divided_validation(
+        >>> deciding, calibrating = split_calibration(
         ...     open_source("digits", reporter=Quiet()), share=0.33, seed=0
         ... )
         >>> len(deciding), len(calibrating)

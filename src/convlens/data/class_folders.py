@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from convlens.core.errors import ConvlensError
-from convlens.core.words import some
+from convlens.core.formatting import some
 from convlens.data.folder_layout import Parent, expected_layout, find_layout, subfolders
 from convlens.data.image_files import Walk, entries, is_folder, no_images
-from convlens.data.image_set import SPLITS, normalised
-from convlens.data.labelled import Labelled, refuse_case_twins, refuse_one_class
+from convlens.data.image_set import SPLITS, normalized
+from convlens.data.labeled import Labeled, validate_case, validate_classes
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class _Found:
 
 def read_class_folders(
     root: Path, *, for_training: bool = True, class_level: int | None = None
-) -> Labelled:
+) -> Labeled:
     """Read a folder of class folders.
 
     Images in folders inside a class folder belong to the class. Folders named like splits (see
@@ -56,14 +56,14 @@ def read_class_folders(
     if not used:
         raise no_images(str(root), walk.skipped)
     classes = tuple(sorted(used))
-    refuse_case_twins(str(root), classes)
+    validate_case(str(root), classes)
     if for_training:
         _refuse_classes_that_differ([f for f in found if f.name in used], parents)
         notes = "".join(f" ({note})" for note in _unused(unused))
         expected = expected_layout(root) + _hint(parents) + notes
-        refuse_one_class(str(root), classes, expected)
+        validate_classes(str(root), classes, expected)
     sizes = [len(f.paths) for f in found]
-    return Labelled(
+    return Labeled(
         name=root.resolve().name or "images",
         classes=classes,
         labels=np.repeat(
@@ -108,7 +108,7 @@ def _class_name(entry: os.DirEntry[str]) -> str:
             "expected a name that can be shown: rename it",
             code="bad-class-name",
         ) from error
-    return normalised(entry.name)
+    return normalized(entry.name)
 
 
 def _refuse_classes_that_differ(found: Sequence[_Found], parents: Sequence[Parent]) -> None:

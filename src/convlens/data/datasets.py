@@ -1,4 +1,4 @@
-"""Reading a dataset of the catalogue: fetched once, verified, then offline."""
+"""Reading a dataset of the catalog: fetched once, verified, then offline."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,12 +11,12 @@ from convlens.core.downloads import fetch
 from convlens.core.errors import ConvlensError
 from convlens.core.reporter import Reporter
 from convlens.data.archives import read_archive, unpack
-from convlens.data.catalogue import IDX_KINDS, dataset
+from convlens.data.catalog import IDX_KINDS, dataset
 from convlens.data.dataset_formats import read_cifar, read_idx, read_names
 from convlens.data.digits import read_digits
 from convlens.data.image_files import Walk
 from convlens.data.image_set import SPLITS
-from convlens.data.labelled import Labelled
+from convlens.data.labeled import Labeled
 
 _FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
@@ -52,11 +52,11 @@ def fetch_dataset(name: str, reporter: Reporter) -> Path:
     return entry.folder
 
 
-def read_dataset(name: str, *, for_training: bool, reporter: Reporter) -> Labelled:
-    """Read a dataset of the catalogue, fetching it first where it is not there.
+def read_dataset(name: str, *, for_training: bool, reporter: Reporter) -> Labeled:
+    """Read a dataset of the catalog, fetching it first where it is not there.
 
     Args:
-        name: one of the catalogue's.
+        name: one of the catalog's.
         for_training: whether its training images are wanted.
         reporter: sees the fetching.
 
@@ -65,42 +65,42 @@ def read_dataset(name: str, *, for_training: bool, reporter: Reporter) -> Labell
         WorkFailedError: a file cannot be fetched.
     """
     folder = fetch_dataset(name, reporter)
-    labelled = _READERS[name](folder, for_training, reporter)
-    return replace(labelled, name=name)
+    labeled = _READERS[name](folder, for_training, reporter)
+    return replace(labeled, name=name)
 
 
-def _digits(folder: Path, for_training: bool, reporter: Reporter) -> Labelled:
+def _digits(folder: Path, for_training: bool, reporter: Reporter) -> Labeled:
     return read_digits()
 
 
-def _mnist(folder: Path, for_training: bool, reporter: Reporter) -> Labelled:
+def _mnist(folder: Path, for_training: bool, reporter: Reporter) -> Labeled:
     return _idx(folder, tuple("0123456789"))
 
 
-def _fashion_mnist(folder: Path, for_training: bool, reporter: Reporter) -> Labelled:
+def _fashion_mnist(folder: Path, for_training: bool, reporter: Reporter) -> Labeled:
     return _idx(folder, _FASHION_CLASSES)
 
 
-def _cifar10(folder: Path, for_training: bool, reporter: Reporter) -> Labelled:
+def _cifar10(folder: Path, for_training: bool, reporter: Reporter) -> Labeled:
     train = [f"data_batch_{number}.bin" for number in range(1, 6)]
     parts = {**dict.fromkeys(train, "train"), "test_batch.bin": "test"}
     return _cifar(folder / "cifar-10-binary.tar.gz", parts, "batches.meta.txt", label_bytes=1)
 
 
-def _cifar100(folder: Path, for_training: bool, reporter: Reporter) -> Labelled:
+def _cifar100(folder: Path, for_training: bool, reporter: Reporter) -> Labeled:
     parts = {"train.bin": "train", "test.bin": "test"}
     archive = folder / "cifar-100-binary.tar.gz"
     return _cifar(archive, parts, "fine_label_names.txt", label_bytes=2)
 
 
-def _imagenette(folder: Path, for_training: bool, reporter: Reporter) -> Labelled:
+def _imagenette(folder: Path, for_training: bool, reporter: Reporter) -> Labeled:
     archive = folder / "imagenette2-160.tgz"
-    labelled = read_archive(archive, for_training=for_training, reporter=reporter)
-    names = [_IMAGENETTE_CLASSES.get(name, name) for name in labelled.classes]
-    return _sorted(labelled, names)
+    labeled = read_archive(archive, for_training=for_training, reporter=reporter)
+    names = [_IMAGENETTE_CLASSES.get(name, name) for name in labeled.classes]
+    return _sorted(labeled, names)
 
 
-def _flowers102(folder: Path, for_training: bool, reporter: Reporter) -> Labelled:
+def _flowers102(folder: Path, for_training: bool, reporter: Reporter) -> Labeled:
     root = unpack(folder / "102flowers.tgz", reporter)
     labels, split_of = read_flower_labels(folder / "imagelabels.mat", folder / "setid.mat")
     paths = sorted(Walk(root).images(root))
@@ -111,7 +111,7 @@ def _flowers102(folder: Path, for_training: bool, reporter: Reporter) -> Labelle
             code="damaged-dataset",
         )
     classes = tuple(f"{number:03}" for number in range(1, int(labels.max()) + 1))
-    return Labelled(
+    return Labeled(
         name="flowers102",
         classes=classes,
         labels=labels - 1,
@@ -150,17 +150,17 @@ def read_flower_labels(
     return labels, split_of
 
 
-def _idx(folder: Path, names: Sequence[str]) -> Labelled:
+def _idx(folder: Path, names: Sequence[str]) -> Labeled:
     parts = {
         split: tuple(read_idx(folder / f"{prefix}-{kind}-ubyte.gz") for kind in IDX_KINDS)
         for split, prefix in (("train", "train"), ("test", "t10k"))
     }
-    return _labelled({split: (x[..., None], y) for split, (x, y) in parts.items()}, names, folder)
+    return _labeled({split: (x[..., None], y) for split, (x, y) in parts.items()}, names, folder)
 
 
 def _cifar(
     archive: Path, parts: Mapping[str, str], names_file: str, *, label_bytes: int
-) -> Labelled:
+) -> Labeled:
     found = read_cifar(archive, [*parts], label_bytes=label_bytes)
     together = {
         split: tuple(
@@ -169,12 +169,12 @@ def _cifar(
         )
         for split in ("train", "test")
     }
-    return _labelled(together, read_names(archive, names_file), archive)
+    return _labeled(together, read_names(archive, names_file), archive)
 
 
-def _labelled(
+def _labeled(
     parts: Mapping[str, tuple[NDArray[np.generic], ...]], names: Sequence[str], where: Path
-) -> Labelled:
+) -> Labeled:
     labels = np.concatenate([y for _, y in parts.values()]).astype(np.int64)
     given = [np.full(len(x), SPLITS.index(split), np.int8) for split, (x, _) in parts.items()]
     images = np.concatenate([x for x, _ in parts.values()]).astype(np.uint8, copy=False)
@@ -184,7 +184,7 @@ def _labelled(
             "the files as they are published: remove them, and they are fetched again",
             code="damaged-dataset",
         )
-    unsorted = Labelled(
+    unsorted = Labeled(
         name=where.name,
         classes=tuple(names),
         labels=labels,
@@ -194,18 +194,18 @@ def _labelled(
     return _sorted(unsorted, names)
 
 
-def _sorted(labelled: Labelled, names: Sequence[str]) -> Labelled:
+def _sorted(labeled: Labeled, names: Sequence[str]) -> Labeled:
     """With other class names, in the order of the names."""
     order = sorted(range(len(names)), key=names.__getitem__)
     rank = np.argsort(order).astype(np.int64)
     return replace(
-        labelled,
+        labeled,
         classes=tuple(names[number] for number in order),
-        labels=rank[labelled.labels],
+        labels=rank[labeled.labels],
     )
 
 
-_READERS: Mapping[str, Callable[[Path, bool, Reporter], Labelled]] = {
+_READERS: Mapping[str, Callable[[Path, bool, Reporter], Labeled]] = {
     "digits": _digits,
     "mnist": _mnist,
     "fashion-mnist": _fashion_mnist,

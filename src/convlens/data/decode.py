@@ -38,7 +38,7 @@ def decode(
 ) -> Pixels8:
     """Turn an image into the network's pixels: decode, EXIF orientation, resize, crop, channels.
 
-    The same bytes give the same pixels, whoever calls. Colour goes to grey as ITU-R BT.601 weighs
+    The same bytes give the same pixels, whoever calls. Color goes to gray as ITU-R BT.601 weighs
     it; transparent parts are laid over white; 16 bits are scaled to 8, not clipped; of an animation
     or a document the first frame is taken.
 
@@ -49,7 +49,7 @@ def decode(
         limits: what is refused from its header.
 
     Returns:
-        (height, width, channels) uint8, RGB or grey; an array of this size comes back as it is.
+        (height, width, channels) uint8, RGB or gray; an array of this size comes back as it is.
 
     Raises:
         UnreadableImageError: the file is missing, damaged, truncated, over a limit or no image.

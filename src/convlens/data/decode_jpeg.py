@@ -33,7 +33,7 @@ _ORIENTATIONS = {
 def decode_jpeg(
     data: bytes, name: str, spec: InputSpec, margin: float, limits: ImageLimits
 ) -> Pixels8 | None:
-    """Grey or RGB pixels at the network's size.
+    """Gray or RGB pixels at the network's size.
 
     Orientation is applied to the window before sampling and to the pixels after: both are small.
 
@@ -95,10 +95,10 @@ def _decode_at_scale(data: bytes, name: str, jpeg: JpegHeader, scale: int) -> Pi
 
 
 def _turbo(data: bytes, jpeg: JpegHeader, size: Size, *, strict: bool) -> Pixels8:
-    colour = _COLOURS[jpeg.components]
+    color = _COLOURS[jpeg.components]
     rows, columns = size if size.rows < jpeg.height or size.columns < jpeg.width else (0, 0)
     image: Pixels8 = simplejpeg.decode_jpeg(
-        data, colour, min_height=rows, min_width=columns, strict=strict
+        data, color, min_height=rows, min_width=columns, strict=strict
     )
     return image
 

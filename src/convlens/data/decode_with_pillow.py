@@ -30,7 +30,7 @@ _TRANSPOSES = {
 def decode_with_pillow(
     data: bytes, kind: str, name: str, limits: ImageLimits, *, value_bits: int = 16
 ) -> Pixels8:
-    """Grey or RGB pixels at the size of the upright image.
+    """Gray or RGB pixels at the size of the upright image.
 
     Args:
         data: the whole file.

@@ -1,15 +1,15 @@
-"""The embedded data: scikit-learn's 1,797 handwritten digits, 8×8 grey."""
+"""The embedded data: scikit-learn's 1,797 handwritten digits, 8×8 gray."""
 
 import numpy as np
 
 from convlens.data.image_set import SPLITS, image_names
-from convlens.data.labelled import UNSAID, Labelled
+from convlens.data.labeled import UNSAID, Labeled
 from convlens.data.stratify import TEST, deal, draws, shares
 
 VALIDATION = 180 / 1437
 
 
-def read_digits() -> Labelled:
+def read_digits() -> Labeled:
     """Read the digits, with a test split of 360 images (20 %) that no seed changes.
 
     A test split that moved with the seed would hold images that another run was trained on, and
@@ -28,7 +28,7 @@ def read_digits() -> Labelled:
         shares(np.bincount(labels), test=0.2, val=0.0),
         draws(image_names(None, pixels), seed=0),
     )
-    return Labelled(
+    return Labeled(
         name="digits",
         classes=tuple("0123456789"),
         labels=labels,

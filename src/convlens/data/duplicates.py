@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from convlens.core.formatting import some
 from convlens.core.reporter import Reporter
-from convlens.core.words import some
 from convlens.data.image_set import image_names
-from convlens.data.labelled import Labelled
-from convlens.data.ordered import chunk_by_chunk
+from convlens.data.labeled import Labeled
+from convlens.data.thread_map import chunk_by_chunk
 
 _TAIL = 4096
 
@@ -74,21 +74,21 @@ def joined(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64
             return unit.astype(np.int64)
 
 
-def copy_notes(labelled: Labelled, first: NDArray[np.int64]) -> tuple[str, ...]:
+def copy_notes(labeled: Labeled, first: NDArray[np.int64]) -> tuple[str, ...]:
     """What there is to say about exact copies in a source.
 
     Args:
-        labelled: what the source holds.
+        labeled: what the source holds.
         first: (N,) for each image the number of the first of its copies, as `same_files` gives it.
     """
     copies = np.flatnonzero(first != np.arange(len(first)))
-    names = image_names(labelled.paths, labelled.arrays, labelled.root) if copies.size else []
+    names = image_names(labeled.paths, labeled.arrays, labeled.root) if copies.size else []
     notes = []
     if copies.size:
         notes.append(f"exact copies of other images: {len(copies):,}, kept on the side of those")
     for values, what in (
-        (labelled.labels, "exact copies have different classes"),
-        (labelled.given, "exact copies are in different splits of the source"),
+        (labeled.labels, "exact copies have different classes"),
+        (labeled.given, "exact copies are in different splits of the source"),
     ):
         differ = copies[values[copies] != values[first[copies]]]
         if differ.size:

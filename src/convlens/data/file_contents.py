@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 
 from convlens.core.reporter import Reporter
-from convlens.data.ordered import chunk_by_chunk
+from convlens.data.thread_map import chunk_by_chunk
 
 _BYTES = 8
 _PIECE = 16384

@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 
 from convlens.core.errors import ConvlensError
-from convlens.core.words import counted, some
+from convlens.core.formatting import pluralize, some
 from convlens.data.image_files import IMAGE_SUFFIXES, Walk, entries, is_folder, is_hidden, no_images
-from convlens.data.image_set import SPLITS, normalised
-from convlens.data.labelled import UNSAID
+from convlens.data.image_set import SPLITS, normalized
+from convlens.data.labeled import UNSAID
 from convlens.data.split_names import is_filler, split_named
 
 _STRAY = 3  # images beside folders of images that do not make their folder a class
@@ -128,7 +128,7 @@ def _no_class_folders(root: Path) -> ConvlensError:
         return no_images(str(root), loose.skipped)
     remedy = f"if {tables[0]} says their classes, pass {root / tables[0]}" if tables else ""
     return ConvlensError(
-        f"{root} holds {counted(count)} but no class folders; expected {expected_layout(root)}",
+        f"{root} holds {pluralize(count)} but no class folders; expected {expected_layout(root)}",
         remedy=remedy,
         code="no-class-folders",
     )
@@ -274,7 +274,7 @@ def _folders_inside(folder: Path) -> dict[str, str]:
     inner = _without_wrappers(folder)
     if inner != folder and _holds_images(inner):
         return {}
-    return {normalised(path.name).casefold(): path.name for path in subfolders(inner)}
+    return {normalized(path.name).casefold(): path.name for path in subfolders(inner)}
 
 
 def _holds_images(folder: Path) -> bool:

@@ -4,12 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from convlens.core.errors import ConvlensError
-from convlens.core.words import counted
+from convlens.core.formatting import pluralize
 from convlens.data.class_folders import read_class_folders
 from convlens.data.folder_layout import subfolders
 from convlens.data.image_files import Walk
 from convlens.data.image_set import SPLITS
-from convlens.data.labelled import UNSAID, Labelled
+from convlens.data.labeled import UNSAID, Labeled
 from convlens.data.settings import DataSettings
 from convlens.data.split_names import split_named
 from convlens.data.table_columns import has_image_column
@@ -19,7 +19,7 @@ from convlens.data.tables import read_tables
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
-def read_folder(root: Path, settings: DataSettings, *, for_training: bool = True) -> Labelled:
+def read_folder(root: Path, settings: DataSettings, *, for_training: bool = True) -> Labeled:
     """Read a folder of images.
 
     A file ``metadata.csv`` (``.jsonl``, ``.parquet``) that names files and labels, as the
@@ -38,17 +38,17 @@ def read_folder(root: Path, settings: DataSettings, *, for_training: bool = True
     parts = _metadata(root, settings) if settings.class_level is None else []
     if not parts:
         return read_class_folders(root, for_training=for_training, class_level=settings.class_level)
-    labelled = read_tables(
+    labeled = read_tables(
         parts, settings, for_training=for_training, splits_from_folders=True, within=root
     )
     names = " and ".join(path.relative_to(root).as_posix() for path, _ in parts)
-    notes = (f"labels read from {names}", *labelled.notes)
-    named = {str(Path(path).absolute()) for path in labelled.paths or ()}
-    named |= {skipped.path for skipped in labelled.skipped}
+    notes = (f"labels read from {names}", *labeled.notes)
+    named = {str(Path(path).absolute()) for path in labeled.paths or ()}
+    named |= {skipped.path for skipped in labeled.skipped}
     unnamed = sum(str(Path(path).absolute()) not in named for path in Walk(root).images(root))
     if unnamed:
-        notes += (f"{counted(unnamed)} in {root.name or root}/ left out: not named in {names}",)
-    return replace(labelled, name=root.resolve().name or "images", root=str(root), notes=notes)
+        notes += (f"{pluralize(unnamed)} in {root.name or root}/ left out: not named in {names}",)
+    return replace(labeled, name=root.resolve().name or "images", root=str(root), notes=notes)
 
 
 def _metadata(root: Path, settings: DataSettings) -> list[tuple[Path, int]]:

@@ -1,4 +1,4 @@
-"""The formats that are read: how each is recognised, and what its header says."""
+"""The formats that are read: how each is recognized, and what its header says."""
 
 from importlib import import_module
 from io import BytesIO

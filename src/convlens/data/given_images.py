@@ -81,7 +81,7 @@ def list_images(
 def stack_images(images: Any, name: str, *, count: int | None = None) -> Converted:
     """Make the images that are passed one array, N×H×W×C uint8.
 
-    Grey images beside colored ones become colored.
+    Gray images beside colored ones become colored.
 
     Args:
         images: a batch of pixels as for `list_images`; or an iterable of images of one size.

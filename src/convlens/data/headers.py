@@ -59,7 +59,7 @@ class Header:
 
     @property
     def channels(self) -> int:
-        """Samples a pixel: 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha, or CMYK."""
+        """Samples a pixel: 1 gray, 2 gray and alpha, 3 color, 4 color and alpha, or CMYK."""
         return _CHANNELS.get(self.mode, 4)
 
 
@@ -110,7 +110,7 @@ def _of_jpeg(file: BinaryIO, head: bytes, size: int, name: str, limits: ImageLim
     try:
         try:
             jpeg = jpeg_header(head, name, limits)
-        except EOFError:  # previews and colour profiles can fill megabytes
+        except EOFError:  # previews and color profiles can fill megabytes
             jpeg = jpeg_header(head + file.read(), name, limits)
     except EOFError:
         raise UnreadableImageError(name, "it is truncated within its header") from None

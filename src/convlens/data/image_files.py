@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convlens.core.errors import ConvlensError
+from convlens.core.formatting import some
 from convlens.core.paths import exists, is_dir
 from convlens.core.reporter import Reporter
-from convlens.core.words import some
 from convlens.data.formats import HEAD, format_of
 from convlens.data.image_set import Skipped
 from convlens.data.limits import UnreadableImageError
@@ -139,7 +139,7 @@ class Walk:
 def find_images(
     paths: Sequence[str | Path], reporter: Reporter
 ) -> tuple[list[str], tuple[Skipped, ...]]:
-    """Unlabelled images: files as they are named, and every image below the folders named.
+    """Unlabeled images: files as they are named, and every image below the folders named.
 
     Args:
         paths: files and folders.

@@ -1,4 +1,4 @@
-"""What a source becomes: labelled images, and the split each is in."""
+"""What a source becomes: labeled images, and the split each is in."""
 
 import hashlib
 import os
@@ -51,7 +51,7 @@ class Doubt(NamedTuple):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ImageSet:
-    """Labelled files, or labelled arrays, and the split each image is in.
+    """Labeled files, or labeled arrays, and the split each image is in.
 
     Attributes:
         name: what the run is named after (``"plants"``).
@@ -176,14 +176,14 @@ def image_names(
     if arrays is not None:
         return [hashlib.blake2b(a.tobytes(), digest_size=8).hexdigest() for a in arrays]
     prefix = os.path.join(root, "") if root else ""  # noqa: PTH118 - pathlib takes 10 times as long
-    return [normalised(path.removeprefix(prefix).replace(os.sep, "/")) for path in paths or ()]
+    return [normalized(path.removeprefix(prefix).replace(os.sep, "/")) for path in paths or ()]
 
 
-def normalised(name: str) -> str:
+def normalized(name: str) -> str:
     r"""A name in Unicode form NFC: macOS writes é as two code points, others as one.
 
     Example:
-        >>> len(normalised("e\u0301"))
+        >>> len(normalized("e\u0301"))
         1
     """
     return name if name.isascii() else unicodedata.normalize("NFC", name)

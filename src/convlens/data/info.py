@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convlens.data.cache_usage import CacheUsage
-from convlens.data.catalogue import Dataset
+from convlens.data.catalog import Dataset
 from convlens.data.image_set import ImageSet
 from convlens.data.pixel_cache import CacheEntry
 

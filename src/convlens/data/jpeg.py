@@ -33,7 +33,7 @@ class JpegHeader:
     Attributes:
         width: stored columns, before orientation.
         height: stored rows, before orientation.
-        components: 1 grey, 3 colour, 4 CMYK.
+        components: 1 gray, 3 color, 4 CMYK.
         precision: bits a sample.
         orientation: EXIF orientation, 1 to 8.
         progressive: whether all coefficients are held until the last scan.

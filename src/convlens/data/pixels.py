@@ -16,15 +16,14 @@ from numpy.typing import NDArray
 
 from convlens.core.cores import usable_cores
 from convlens.core.errors import ConvlensError, WorkFailedError
+from convlens.core.formatting import some
 from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Quiet, Reporter
-from convlens.core.words import some
 from convlens.data.decode import decode
 from convlens.data.file_keys import file_keys
 from convlens.data.headers import read_header
 from convlens.data.image_set import ImageSet, Skipped
 from convlens.data.limits import UnreadableImageError
-from convlens.data.ordered import ordered_map
 from convlens.data.pixel_cache import (
     CacheEntry,
     CacheSettings,
@@ -36,6 +35,7 @@ from convlens.data.pixel_cache import (
 from convlens.data.pixel_store import PixelStore
 from convlens.data.resample import Pixels8
 from convlens.data.resize import kept_shape
+from convlens.data.thread_map import ordered_map
 
 _BLOCK_BYTES = 1 << 24
 _BLOCK_IMAGES = 16

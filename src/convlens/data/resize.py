@@ -43,7 +43,7 @@ def plan(height: int, width: int, spec: InputSpec, margin: float = 0.0) -> Plan:
     """What is seen of an image of this size.
 
     "crop" rounds as the published evaluation of pretrained weights does: the short side is resized
-    to a whole number of pixels, then the centre is cut out. With a margin the whole short side is
+    to a whole number of pixels, then the center is cut out. With a margin the whole short side is
     kept.
 
     Args:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.core.draws import Stream, derived_seed, permutation, uniform
+from convlens.core.rng import Stream, derived_seed, permutation, uniform
 
 
 def balanced_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from convlens.core.version import __version__
 from convlens.data.file_keys import file_key
 from convlens.data.headers import Header, read_header
 from convlens.data.limits import UnreadableImageError
-from convlens.data.ordered import chunk_by_chunk
+from convlens.data.thread_map import chunk_by_chunk
 
 _KEPT = 32
 _COLUMNS = 6
@@ -52,7 +52,7 @@ class Scan:
         Example:
             >>> one = np.array([1, 6], np.uint8)
             >>> Scan(np.array([40, 80]), np.array([30, 60]), one, one, {}).summary()
-            'sizes 30x40 to 60x80 (median 45x60), 1 turned by EXIF, 1 grey'
+            'sizes 30x40 to 60x80 (median 45x60), 1 turned by EXIF, 1 gray'
         """
         good = self.widths > 0
         if not good.any():
@@ -67,7 +67,7 @@ class Scan:
         parts = [f"every image {small}" if same else f"sizes {small} to {large} (median {middle})"]
         for what, count in (
             ("turned by EXIF", int((self.orientations[good] > 1).sum())),
-            ("grey", int((self.channels[good] == 1).sum())),
+            ("gray", int((self.channels[good] == 1).sum())),
         ):
             parts += [f"{count:,} {what}"] if count else []
         return ", ".join(parts)

@@ -18,7 +18,7 @@ class DataSettings(BaseModel):
             the source gives no splits at all, 10 % where it gives some; 0 for none.
         test: share cut for the test split, likewise.
         calibration: share of the validation images that is kept out of every decision, to say
-            afterwards how far probabilities can be trusted; where that comes to fewer than 20
+            afterward how far probabilities can be trusted; where that comes to fewer than 20
             images, all of them decide.
         splits: a file of splits as `convlens.data.write_splits` writes it: the images that it
             names stay where it says, the others are dealt out.

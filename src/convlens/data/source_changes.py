@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from convlens.core.words import counted, some
-from convlens.data.image_set import SPLITS, normalised
-from convlens.data.labelled import Labelled
+from convlens.core.formatting import pluralize, some
+from convlens.data.image_set import SPLITS, normalized
+from convlens.data.labeled import Labeled
 from convlens.data.splits_file import SplitRow
 
 _NAMED = 3
@@ -48,24 +48,26 @@ class SourceChanges:
         removed = [name for name in self.removed if name not in self.renamed]
         added = [name for name in self.added if name not in self.renamed.values()]
         lines = [
-            f"class '{new}' looks like '{old}' renamed: {counted(self.added[new])} left out; "
+            f"class '{new}' looks like '{old}' renamed: {pluralize(self.added[new])} left out; "
             f"to measure them, rename it to '{old}'"
             for old, new in self.renamed.items()
         ]
         if added:
-            names = some((f"'{name}' ({counted(self.added[name])})" for name in added), 10)
+            names = some((f"'{name}' ({pluralize(self.added[name])})" for name in added), 10)
             lines.append(f"classes that the network was not trained on are left out: {names}")
         if removed:
-            names = some((f"'{name}' (had {counted(self.removed[name])})" for name in removed), 10)
+            names = some(
+                (f"'{name}' (had {pluralize(self.removed[name])})" for name in removed), 10
+            )
             lines.append(f"classes without images now: {names}")
         if self.missing:
             names = _named(self.examples[0], self.missing)
-            lines.append(f"{counted(self.missing)} of this run missing{names}")
+            lines.append(f"{pluralize(self.missing)} of this run missing{names}")
         if self.new:
             names = _named(self.examples[1], self.new)
-            lines.append(f"{counted(self.new)} added since training, left out{names}")
+            lines.append(f"{pluralize(self.new)} added since training, left out{names}")
         if self.relabeled:
-            lines.append(f"{counted(self.relabeled)} relabeled since: the new label counts")
+            lines.append(f"{pluralize(self.relabeled)} relabeled since: the new label counts")
         return tuple(lines)
 
     def as_json(self) -> dict[str, Any]:
@@ -82,7 +84,7 @@ class SourceChanges:
 
 def changes_since(
     rows: Mapping[str, SplitRow],
-    labelled: Labelled,
+    labeled: Labeled,
     names: Sequence[str],
     *,
     classes: Sequence[str],
@@ -92,23 +94,23 @@ def changes_since(
 
     Args:
         rows: the run's images by name, as its file of splits has them.
-        labelled: what the source holds.
+        labeled: what the source holds.
         names: (N,) what its images are called.
         classes: the run's.
         only_test: whether the source was read for its test images alone.
     """
-    known = {normalised(name) for name in classes}
-    now = [labelled.classes[number] for number in labelled.labels.tolist()]
+    known = {normalized(name) for name in classes}
+    now = [labeled.classes[number] for number in labeled.labels.tolist()]
     before = {name: row for name, row in rows.items() if not only_test or row.split == SPLITS[-1]}
     added = Counter(label for label in now if label not in known)
-    had = Counter(normalised(row.label) for row in before.values())
+    had = Counter(normalized(row.label) for row in before.values())
     left = set(now)
-    gone_classes = [normalised(name) for name in classes if normalised(name) not in left]
+    gone_classes = [normalized(name) for name in classes if normalized(name) not in left]
     removed = {name: had[name] for name in gone_classes if had[name]}
     gone = [
         name
         for name in sorted(before.keys() - set(names))
-        if normalised(before[name].label) not in removed
+        if normalized(before[name].label) not in removed
     ]
     kept = [(name, label) for name, label in zip(names, now, strict=True) if label in known]
     new = sorted(name for name, _ in kept if name not in rows)
@@ -119,7 +121,7 @@ def changes_since(
         missing=len(gone),
         new=len(new),
         relabeled=sum(
-            name in rows and normalised(rows[name].label) not in {label, ""} for name, label in kept
+            name in rows and normalized(rows[name].label) not in {label, ""} for name, label in kept
         ),
         examples=(tuple(gone[:_NAMED]), tuple(new[:_NAMED])),
     )
@@ -146,7 +148,7 @@ def _renamed(
             files_of[label].add(_file_name(name))
     pairs: dict[str, str] = {}
     for old in removed:
-        own = {_file_name(name) for name, row in before.items() if normalised(row.label) == old}
+        own = {_file_name(name) for name, row in before.items() if normalized(row.label) == old}
         shares = {
             new: len(own & files) / max(1, len(own))
             for new, files in files_of.items()

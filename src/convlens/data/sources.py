@@ -9,19 +9,19 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convlens.core.errors import ConvlensError
+from convlens.core.formatting import pluralize, some
 from convlens.core.paths import exists, is_dir, is_file, typed_path
 from convlens.core.reporter import Reporter
-from convlens.core.words import counted, some
 from convlens.data.archive_members import archive_name
 from convlens.data.archives import read_archive
 from convlens.data.arrays import read_arrays, read_npz
-from convlens.data.catalogue import known_datasets
+from convlens.data.catalog import known_datasets
 from convlens.data.datasets import read_dataset
 from convlens.data.duplicates import copy_notes, joined, same_arrays, same_files
 from convlens.data.folders import read_folder
 from convlens.data.image_files import find_images, no_images, tell_skipped
-from convlens.data.image_set import SPLITS, ImageSet, Skipped, normalised
-from convlens.data.labelled import UNSAID, Labelled, refuse_one_class
+from convlens.data.image_set import SPLITS, ImageSet, Skipped, normalized
+from convlens.data.labeled import UNSAID, Labeled, validate_classes
 from convlens.data.scan import scan_headers
 from convlens.data.settings import DataSettings
 from convlens.data.source_changes import SourceChanges, changes_since
@@ -41,11 +41,11 @@ def open_source(
     settings: DataSettings | None = None,
     reporter: Reporter,
 ) -> ImageSet:
-    """Open what the user points at, for training: every image labelled, and in a split.
+    """Open what the user points at, for training: every image labeled, and in a split.
 
     Args:
         source: a folder of class folders, an archive of one, a table, an ``.npz`` file, a name of
-            the catalogue, or arrays ``(X, y)``.
+            the catalog, or arrays ``(X, y)``.
         seed: for the splits that are to be cut.
         settings: how to read and split it.
         reporter: told what was found, done and skipped.
@@ -54,13 +54,13 @@ def open_source(
         ConvlensError: it is none of these, or cannot be trained on as it stands.
     """
     settings = settings or DataSettings()
-    labelled = _read(source, settings, for_training=True, reporter=reporter)
-    labelled = _readable(labelled, reporter)
-    refuse_one_class(
-        labelled.name, labelled.classes, "labels of at least two kinds, or two class folders"
+    labeled = _read(source, settings, for_training=True, reporter=reporter)
+    labeled = _readable(labeled, reporter)
+    validate_classes(
+        labeled.name, labeled.classes, "labels of at least two kinds, or two class folders"
     )
-    names = labelled.names()
-    images = split(_with_copies(labelled, names, reporter), names, seed=seed, settings=settings)
+    names = labeled.names()
+    images = split(_with_copies(labeled, names, reporter), names, seed=seed, settings=settings)
     _tell(images, reporter)
     return images
 
@@ -102,18 +102,18 @@ def open_images(source: Source, *, seed: int = 0, reporter: Reporter) -> ImageSe
 
 def _of_one_class(source: Source, reporter: Reporter) -> ImageSet | None:
     """Every image with its class; None where only the images of one split were read."""
-    labelled = _read(source, DataSettings(), for_training=False, reporter=reporter)
-    if labelled.root and len(labelled.in_split("test")):
+    labeled = _read(source, DataSettings(), for_training=False, reporter=reporter)
+    if labeled.root and len(labeled.in_split("test")):
         return None
-    images = image_set(_readable(labelled, reporter), labelled.given, notes=labelled.notes)
-    reporter.say(f"found {counted(len(images))} of one class, '{images.classes[0]}'")
+    images = image_set(_readable(labeled, reporter), labeled.given, notes=labeled.notes)
+    reporter.say(f"found {pluralize(len(images))} of one class, '{images.classes[0]}'")
     tell_skipped(images.skipped, reporter)
     return images
 
 
 def _without_classes(path: Path, reporter: Reporter) -> ImageSet:
     files, skipped = find_images([path], reporter)
-    reporter.say(f"found {counted(len(files))} without classes")
+    reporter.say(f"found {pluralize(len(files))} without classes")
     none = np.zeros(0, np.int64)
     return ImageSet(
         name=path.resolve().name or "images",
@@ -148,23 +148,23 @@ def open_for_evaluation(
     Raises:
         ConvlensError: the source cannot be read, or has classes that the network does not know.
     """
-    labelled = _read(source, settings or DataSettings(), for_training=False, reporter=reporter)
-    own = labelled.in_split("test")
-    labelled = labelled.take(own) if own.size else labelled
-    known = {normalised(name): number for number, name in enumerate(classes)}
-    used = [labelled.classes[number] for number in np.unique(labelled.labels)]
+    labeled = _read(source, settings or DataSettings(), for_training=False, reporter=reporter)
+    own = labeled.in_split("test")
+    labeled = labeled.take(own) if own.size else labeled
+    known = {normalized(name): number for number, name in enumerate(classes)}
+    used = [labeled.classes[number] for number in np.unique(labeled.labels)]
     if unknown := [name for name in used if name not in known]:
         raise ConvlensError(
-            f"{labelled.name} has classes that the network was not trained on: "
+            f"{labeled.name} has classes that the network was not trained on: "
             f"{some(unknown, 10)}; expected some of: {some(classes, 10)}. "
             "Rename their folders or labels, or leave their images out",
             code="unknown-classes",
         )
-    notes = labelled.notes
-    if absent := [name for name in classes if normalised(name) not in used]:
+    notes = labeled.notes
+    if absent := [name for name in classes if normalized(name) not in used]:
         notes += (f"no images of {len(absent)} of {len(classes)} classes: {some(absent)}",)
-    numbers = np.array([known.get(name, -1) for name in labelled.classes], np.int64)
-    matched = replace(labelled, classes=tuple(classes), labels=numbers[labelled.labels])
+    numbers = np.array([known.get(name, -1) for name in labeled.classes], np.int64)
+    matched = replace(labeled, classes=tuple(classes), labels=numbers[labeled.labels])
     test = np.full(len(matched), SPLITS.index("test"), np.int8)
     images = image_set(matched, test, notes=notes)
     _tell(images, reporter)
@@ -198,63 +198,61 @@ def reopen_source(
     Raises:
         ConvlensError: the source cannot be read, or none of the run's images is there.
     """
-    labelled, only_test = _read_again(source, settings or DataSettings(), reporter)
-    names, rows = labelled.names(), read_split_rows(splits)
+    labeled, only_test = _read_again(source, settings or DataSettings(), reporter)
+    names, rows = labeled.names(), read_split_rows(splits)
     if not rows:
         raise ConvlensError(
             f"{splits} names no images; expected those that the run was trained on",
             remedy="restore it",
             code="bad-splits",
         )
-    changes = changes_since(rows, labelled, names, classes=classes, only_test=only_test)
-    known = {normalised(name): number for number, name in enumerate(classes)}
-    numbers = np.array([known.get(name, -1) for name in labelled.classes], np.int64)
+    changes = changes_since(rows, labeled, names, classes=classes, only_test=only_test)
+    known = {normalized(name): number for number, name in enumerate(classes)}
+    numbers = np.array([known.get(name, -1) for name in labeled.classes], np.int64)
     given = [SPLITS.index(rows[name].split) if name in rows else UNSAID for name in names]
     matched = replace(
-        labelled,
+        labeled,
         classes=tuple(classes),
-        labels=numbers[labelled.labels],
+        labels=numbers[labeled.labels],
         given=np.array(given, np.int8),
     )
     kept = np.flatnonzero((matched.labels >= 0) & (matched.given != UNSAID))
     if not len(kept):
         raise ConvlensError(
-            f"{labelled.name} has none of the images that the run was trained on: "
+            f"{labeled.name} has none of the images that the run was trained on: "
             f"{'; '.join(changes.lines())}",
             remedy="bring them back, or pass other labeled images as SOURCE",
             code="other-images",
         )
     matched, _ = _without_unreadable(matched.take(kept), reporter)
     matched = _with_copies(matched, matched.names(), reporter)
-    note = f"splits kept from {splits.name}: {counted(len(matched))}"
+    note = f"splits kept from {splits.name}: {pluralize(len(matched))}"
     images = image_set(matched, matched.given, notes=(*matched.notes, note))
     _tell(images, reporter)
     return images, changes
 
 
-def _read_again(
-    source: Source, settings: DataSettings, reporter: Reporter
-) -> tuple[Labelled, bool]:
+def _read_again(source: Source, settings: DataSettings, reporter: Reporter) -> tuple[Labeled, bool]:
     """What a source holds, whatever became of its classes; whether it is the test images alone."""
     try:
         return _read(source, settings, for_training=True, reporter=reporter), False
     except ConvlensError as error:
         if error.code not in {"one-class", "classes-differ"}:
             raise
-    labelled = _read(source, settings, for_training=False, reporter=reporter)
-    return labelled, bool(labelled.root and len(labelled.in_split("test")) == len(labelled))
+    labeled = _read(source, settings, for_training=False, reporter=reporter)
+    return labeled, bool(labeled.root and len(labeled.in_split("test")) == len(labeled))
 
 
 def _read(
     source: Source, settings: DataSettings, *, for_training: bool, reporter: Reporter
-) -> Labelled:
+) -> Labeled:
     if not isinstance(source, str | Path):
         return read_arrays(source, settings.missing_labels)
     path = typed_path(source)
     if isinstance(source, str) and source in known_datasets():
-        labelled = read_dataset(source, for_training=for_training, reporter=reporter)
+        labeled = read_dataset(source, for_training=for_training, reporter=reporter)
         note = f"'{source}' is the dataset of that name; write ./{source} for the folder"
-        return replace(labelled, notes=(*labelled.notes, note)) if exists(path) else labelled
+        return replace(labeled, notes=(*labeled.notes, note)) if exists(path) else labeled
     if is_dir(path):
         return read_folder(path, settings, for_training=for_training)
     if is_file(path):
@@ -294,13 +292,13 @@ def _forms() -> str:
     )
 
 
-def _readable(labelled: Labelled, reporter: Reporter) -> Labelled:
+def _readable(labeled: Labeled, reporter: Reporter) -> Labeled:
     """As `_without_unreadable`; a class of which no image can be read is refused."""
-    found, unreadable = _without_unreadable(labelled, reporter)
+    found, unreadable = _without_unreadable(labeled, reporter)
     left = np.bincount(found.labels, minlength=len(found.classes))
     if empty := [name for name, n in zip(found.classes, left, strict=True) if not n]:
-        number = next(i for i in unreadable if labelled.classes[labelled.labels[i]] in empty)
-        first = f"{(labelled.paths or ())[number]}: {unreadable[number]}"
+        number = next(i for i in unreadable if labeled.classes[labeled.labels[i]] in empty)
+        first = f"{(labeled.paths or ())[number]}: {unreadable[number]}"
         raise ConvlensError(
             f"no image of {some(empty)} can be read ({first}); expected at least one readable "
             "image a class",
@@ -311,40 +309,38 @@ def _readable(labelled: Labelled, reporter: Reporter) -> Labelled:
     return found
 
 
-def _without_unreadable(
-    labelled: Labelled, reporter: Reporter
-) -> tuple[Labelled, Mapping[int, str]]:
+def _without_unreadable(labeled: Labeled, reporter: Reporter) -> tuple[Labeled, Mapping[int, str]]:
     """Without the files whose header says that they cannot be read, and why; a note on the others.
 
     Raises:
         ConvlensError: none of them can be read.
     """
-    if labelled.paths is None:
-        return labelled, {}
-    found = scan_headers(labelled.paths, reporter)
+    if labeled.paths is None:
+        return labeled, {}
+    found = scan_headers(labeled.paths, reporter)
     bad = tuple(
-        Skipped(labelled.paths[number], reason, unreadable=True)
+        Skipped(labeled.paths[number], reason, unreadable=True)
         for number, reason in found.unreadable.items()
     )
-    if len(bad) == len(labelled):
-        raise no_images(labelled.root, bad)
-    good = np.setdiff1d(np.arange(len(labelled)), list(found.unreadable))
+    if len(bad) == len(labeled):
+        raise no_images(labeled.root, bad)
+    good = np.setdiff1d(np.arange(len(labeled)), list(found.unreadable))
     left = replace(
-        labelled.take(good) if bad else labelled,
-        skipped=(*labelled.skipped, *bad),
-        notes=(found.summary(), *labelled.notes),
+        labeled.take(good) if bad else labeled,
+        skipped=(*labeled.skipped, *bad),
+        notes=(found.summary(), *labeled.notes),
     )
     return left, found.unreadable
 
 
-def _with_copies(labelled: Labelled, names: Sequence[str], reporter: Reporter) -> Labelled:
+def _with_copies(labeled: Labeled, names: Sequence[str], reporter: Reporter) -> Labeled:
     """With exact copies in one group, and notes on them."""
-    first = same_arrays(names) if labelled.paths is None else same_files(labelled.paths, reporter)
+    first = same_arrays(names) if labeled.paths is None else same_files(labeled.paths, reporter)
     if (first == np.arange(len(first))).all():
-        return labelled
-    groups = first if labelled.groups is None else joined(labelled.groups, first)
-    notes = (*labelled.notes, *copy_notes(labelled, first))
-    return replace(labelled, groups=groups, notes=notes)
+        return labeled
+    groups = first if labeled.groups is None else joined(labeled.groups, first)
+    notes = (*labeled.notes, *copy_notes(labeled, first))
+    return replace(labeled, groups=groups, notes=notes)
 
 
 def _tell(images: ImageSet, reporter: Reporter) -> None:
@@ -353,7 +349,7 @@ def _tell(images: ImageSet, reporter: Reporter) -> None:
         f"{len(numbers):,} {name}" for name, numbers in images.splits.items() if len(numbers)
     )
     total = sum(map(len, images.splits.values()))
-    reporter.say(f"found {counted(total)} in {len(images.classes)} classes: {counts}")
+    reporter.say(f"found {pluralize(total)} in {len(images.classes)} classes: {counts}")
     for note in images.notes:
         reporter.say(note)
     tell_skipped(images.skipped, reporter)

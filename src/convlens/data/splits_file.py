@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from convlens.core.csv_cells import csv_text, original
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_text
-from convlens.core.words import some
-from convlens.data.image_set import SPLITS, ImageSet, normalised
-from convlens.data.labelled import UNSAID
+from convlens.core.formatting import some
+from convlens.data.image_set import SPLITS, ImageSet, normalized
+from convlens.data.labeled import UNSAID
 
 _COLUMNS = ["image", "label", "split"]
 
@@ -76,7 +76,7 @@ def read_split_rows(path: Path) -> dict[str, SplitRow]:
             raise _bad(path, f"row {number} has the image '{name}' and the split '{split}'")
         name = original(name)
         read = SplitRow(split, original(row.get("label") or ""))
-        if found.setdefault(normalised(name), read).split != split:
+        if found.setdefault(normalized(name), read).split != split:
             raise _bad(path, f"row {number} puts '{name}' in {split}, an earlier row elsewhere")
     return found
 

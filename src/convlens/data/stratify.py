@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.core.draws import Stream, bits
+from convlens.core.rng import Stream, bits
 
 TEST, VAL, TRAIN = 0, 1, 2
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convlens.core.errors import ConvlensError
-from convlens.core.words import some
+from convlens.core.formatting import some
 from convlens.data.image_files import IMAGE_SUFFIXES
 from convlens.data.image_set import Doubt
 from convlens.data.settings import DataSettings

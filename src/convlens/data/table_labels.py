@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from convlens.core.errors import ConvlensError
-from convlens.core.words import counted, some
+from convlens.core.formatting import pluralize, some
 
 _NO_LABEL = frozenset({"nan", "-nan", "<na>", "null", "#n/a", "n/a", "nat"})
 UNCLEAR = frozenset({"none", "na"})
@@ -51,8 +51,8 @@ def refuse_unclear_labels(where: str, labels: Sequence[str]) -> None:
         label, count = unclear.most_common(1)[0]
         listed = ", ".join(f"'{name}'" for name in sorted(unclear))
         raise ConvlensError(
-            f"{where} has the label '{label}' for {counted(count)} of {len(labels):,}; expected to "
-            "know whether that is a class or a missing label",
+            f"{where} has the label '{label}' for {pluralize(count)} of {len(labels):,}; expected "
+            "to know whether that is a class or a missing label",
             remedy=f'pass --set "data.missing_labels=[{listed}]" to leave these images out, or '
             '--set "data.missing_labels=[]" if it is a class',
             between=": ",
@@ -101,9 +101,9 @@ def refuse_several_labels(where: str, labels: Mapping[int, str]) -> None:
         number, label = rows[0]
         joined = "+".join(re.findall(r"[^\s,;|/\[\]'\"]+", label))
         raise ConvlensError(
-            f"{where} has several labels in one cell for {counted(len(rows))} of {len(labels):,}, "
-            f"the first '{label}' in row {number}; expected one class an image: convlens does not "
-            "give an image several labels",
+            f"{where} has several labels in one cell for {pluralize(len(rows))} of "
+            f"{len(labels):,}, the first '{label}' in row {number}; expected one class "
+            "an image: convlens does not give an image several labels",
             remedy="keep the one that matters, leave the row out, or, where the combination is a "
             f"class, write it without a separator ({joined})",
             between=". For each, ",

@@ -6,7 +6,7 @@ import stat
 from collections import deque
 from pathlib import Path
 
-from convlens.core.words import some
+from convlens.core.formatting import some
 from convlens.data.image_files import IMAGE_SUFFIXES, entries, is_folder
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from convlens.core.errors import ConvlensError
-from convlens.core.words import counted, some
+from convlens.core.formatting import pluralize, some
 from convlens.data.array_labels import numbered
 from convlens.data.image_files import no_images
-from convlens.data.image_set import SPLITS, Doubt, Skipped, normalised
-from convlens.data.labelled import UNSAID, Labelled, refuse_case_twins
+from convlens.data.image_set import SPLITS, Doubt, Skipped, normalized
+from convlens.data.labeled import UNSAID, Labeled, validate_case
 from convlens.data.settings import DataSettings
 from convlens.data.split_names import split_named
 from convlens.data.table_columns import (
@@ -56,7 +56,7 @@ class _Rows:
     grouped: bool = False
 
 
-def read_table(path: Path, settings: DataSettings, *, for_training: bool = True) -> Labelled:
+def read_table(path: Path, settings: DataSettings, *, for_training: bool = True) -> Labeled:
     """Read a table with a row an image.
 
     File names are relative to the table's folder. A row whose file is missing, whose label is
@@ -83,7 +83,7 @@ def read_tables(
     for_training: bool = True,
     splits_from_folders: bool = False,
     within: Path | None = None,
-) -> Labelled:
+) -> Labeled:
     """Read several tables as one.
 
     Args:
@@ -103,7 +103,7 @@ def read_tables(
         _read_rows(path, split, settings, found, within)
     if found.conflicts:
         raise ConvlensError(
-            f"{where} says two things of {counted(len(found.conflicts), 'file')}: "
+            f"{where} says two things of {pluralize(len(found.conflicts), 'file')}: "
             f"{some(found.conflicts.values(), 3)}; expected one label, split and group an image",
             remedy="mend or remove the rows",
             between=": ",
@@ -115,10 +115,10 @@ def read_tables(
     _refuse_partial_splits(where, rows)
     rows, doubts = _with_splits_of_folders(parts[0][0], rows, found, use=splits_from_folders)
     labels = _labels(where, rows, found, settings, for_training=for_training)
-    classes, numbers = numbered(normalised(label) for label in labels)
-    refuse_case_twins(where, classes)
+    classes, numbers = numbered(normalized(label) for label in labels)
+    validate_case(where, classes)
     _, groups = numbered(row.group for row in rows)
-    return Labelled(
+    return Labeled(
         name=parts[0][0].stem,
         classes=classes,
         labels=numbers,
@@ -229,25 +229,25 @@ class _RowReader:
 def _notes(path: Path, reader: _RowReader, finder: FileFinder, repeated: int) -> list[str]:
     notes = []
     if repeated:
-        rows = counted(repeated, "row")
+        rows = pluralize(repeated, "row")
         notes.append(f"{rows} of {path.name} named a file that an earlier row names")
     if finder.completed:
         short, whole = finder.completed
         notes.append(
-            f"{counted(finder.completions, 'name')} without a suffix in {path.name} completed, "
+            f"{pluralize(finder.completions, 'name')} without a suffix in {path.name} completed, "
             f"the first '{short}' to {whole}"
         )
     if reader.unlabeled:
         texts = some((f"'{text}'" if text else "empty" for text in reader.unlabeled), 3)
         notes.append(
-            f"{counted(sum(reader.unlabeled.values()), 'row')} of {path.name} without a label "
+            f"{pluralize(sum(reader.unlabeled.values()), 'row')} of {path.name} without a label "
             f"({texts}) left out"
         )
     if reader.lost:
         number, name = reader.lost[0]
         hint = finder.hint(name)
         notes.append(
-            f"{counted(len(reader.lost), 'file')} of {path.name} not found, the first in row "
+            f"{pluralize(len(reader.lost), 'file')} of {path.name} not found, the first in row "
             f"{number}" + f"; {hint}" * bool(hint)
         )
     return notes
@@ -261,7 +261,7 @@ def _none_found(
     addresses = sum(is_address(name) for _, name in lost)
     what = f" ({addresses:,} are web addresses)" if addresses else ""
     return ConvlensError(
-        f"no images in {path}: of {counted(len(records), 'row')} none names a file that is "
+        f"no images in {path}: of {pluralize(len(records), 'row')} none names a file that is "
         f"there{what}; the first is {first}",
         remedy=finder.hint(name) or "write the path of an image file in each row",
         code="no-images",
@@ -340,7 +340,7 @@ def _refuse_partial_splits(where: str, rows: Iterable[_Row]) -> None:
     if any(given) and not all(given):
         missing = len(given) - sum(given)
         raise bad_table(
-            f"{where} gives no split in {counted(missing, 'row')} and one in {sum(given):,}",
+            f"{where} gives no split in {pluralize(missing, 'row')} and one in {sum(given):,}",
             "fill the column in, or remove it",
         )
 

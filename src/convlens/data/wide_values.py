@@ -18,7 +18,7 @@ from PIL.ImageFile import ImageFile
 from convlens.core.cores import usable_cores
 from convlens.data.formats import bit_depth_of, format_of, open_with_pillow
 from convlens.data.limits import LIMITS, UnreadableImageError, naming_damage
-from convlens.data.ordered import ordered_map
+from convlens.data.thread_map import ordered_map
 
 _BITS = (8, 10, 12, 14, 16)
 _LOOKED_AT = 500

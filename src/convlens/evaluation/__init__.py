@@ -8,12 +8,6 @@ Example:
     (0.667, 3)
 """
 
-from convlens.evaluation.abstaining import (
-    Abstaining,
-    AbstainingFigures,
-    fit_abstaining,
-    measure_abstaining,
-)
 from convlens.evaluation.calibration import (
     ReliabilityBin,
     apply_temperature,
@@ -24,35 +18,41 @@ from convlens.evaluation.calibration import (
 from convlens.evaluation.class_figures import ClassFigures, ConfusedPair
 from convlens.evaluation.confusion import confusion_json, confusion_matrix
 from convlens.evaluation.intervals import wilson_interval
-from convlens.evaluation.metrics import Figures, measure
-from convlens.evaluation.paired import Comparison, compare_answers
-from convlens.evaluation.settings import AbstainingSettings
-from convlens.evaluation.unknown import (
+from convlens.evaluation.metrics import Metrics, measure
+from convlens.evaluation.ood import (
     UnknownFigures,
     measure_unknown,
     unknown_score,
     unknown_score_of_logits,
 )
+from convlens.evaluation.paired import Comparison, compare_answers
+from convlens.evaluation.selective import (
+    SelectiveMetrics,
+    SelectiveRule,
+    fit_selective,
+    measure_selective,
+)
+from convlens.evaluation.settings import SelectiveSettings
 
 __all__ = [
-    "Abstaining",
-    "AbstainingFigures",
-    "AbstainingSettings",
     "ClassFigures",
     "Comparison",
     "ConfusedPair",
-    "Figures",
+    "Metrics",
     "ReliabilityBin",
+    "SelectiveMetrics",
+    "SelectiveRule",
+    "SelectiveSettings",
     "UnknownFigures",
     "apply_temperature",
     "calibration_error",
     "compare_answers",
     "confusion_json",
     "confusion_matrix",
-    "fit_abstaining",
+    "fit_selective",
     "fit_temperature",
     "measure",
-    "measure_abstaining",
+    "measure_selective",
     "measure_unknown",
     "reliability_curve",
     "unknown_score",

@@ -36,11 +36,11 @@ def wilson_interval(successes: float, n: float, *, level: float = 0.95) -> Inter
         return 0.0, 1.0
     z = normal_quantile((1 + level) / 2)
     p = successes / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    center = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     # Rounding may leave the ends a hair inside 0 and 1 where the formula gives them exactly.
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == n else min(1.0, centre + half)
+    low = 0.0 if successes == 0 else max(0.0, center - half)
+    high = 1.0 if successes == n else min(1.0, center + half)
     return low, high
 
 
@@ -66,7 +66,7 @@ def mean_recall_interval(
     """The interval of the mean of several classes' recalls, which is balanced accuracy.
 
     Wilson's interval with the number of images that would give a plain proportion the variance of
-    this mean. In that variance each recall is drawn towards the mean by z² images, for a class
+    this mean. In that variance each recall is drawn toward the mean by z² images, for a class
     with a handful of images, all of them right, is no proof of perfection.
 
     Args:

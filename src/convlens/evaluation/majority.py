@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.core.words import percent
+from convlens.core.formatting import percent
 from convlens.evaluation.intervals import Interval
 
 

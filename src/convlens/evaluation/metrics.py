@@ -1,4 +1,4 @@
-"""The figures of a classifier on labelled images, with their 95 % intervals."""
+"""The figures of a classifier on labeled images, with their 95 % intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, is_dataclass
@@ -31,8 +31,8 @@ _SMALLEST = float(np.finfo(np.float64).eps)  # scikit-learn's; the loss of a cer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
-    """What a classifier achieves on n labelled images.
+class Metrics:
+    """What a classifier achieves on n labeled images.
 
     Intervals are at 95 %. Those of proportions, and of what is made of them, are Wilson's; the
     others come from resampling the images, and are None where that tells nothing (one image).
@@ -96,7 +96,7 @@ def measure(
     classes: Sequence[str],
     resamples: int = RESAMPLES,
     seed: int = SEED,
-) -> Figures:
+) -> Metrics:
     """Measure predicted probabilities against the true classes.
 
     Args:
@@ -126,7 +126,7 @@ def measure(
     told_apart = k > 1 and shown.all()
     interval = wilson_interval(correct, n)
     auc = _roc_auc(proper, true, resamples=resamples, seed=seed) if told_apart else None
-    return Figures(
+    return Metrics(
         n=n,
         accuracy=correct / n,
         interval=interval,

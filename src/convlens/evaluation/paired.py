@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Any, Literal
 
-from convlens.core.words import points
+from convlens.core.formatting import points
 from convlens.evaluation.arrays import Labels
 from convlens.evaluation.intervals import Interval, normal_quantile
 
@@ -51,7 +51,7 @@ class Comparison:
         """The second's accuracy."""
         return (self.both + self.only_second) / self.n
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """The verdict as a sentence without its subject: ``"cannot tell with 360 images …"``."""
         if self.verdict != "cannot tell":
             low, high = sorted(100 * abs(end) for end in self.interval)
@@ -90,7 +90,7 @@ class Comparison:
             "interval": list(self.interval),
             "first": self.first,
             "second": self.second,
-            "in_words": self.in_words(),
+            "describe": self.describe(),
         }
 
 

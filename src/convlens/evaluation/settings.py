@@ -1,14 +1,14 @@
-"""The ``[abstaining]`` part of a recipe: what a network's "not sure" should promise."""
+"""The ``[selective]`` part of a recipe: what a network's "not sure" should promise."""
 
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from convlens.evaluation.abstaining import Abstaining, Share, fit_abstaining
 from convlens.evaluation.arrays import Floats, Labels
+from convlens.evaluation.selective import SelectiveRule, Share, fit_selective
 
 
-class AbstainingSettings(BaseModel):
+class SelectiveSettings(BaseModel):
     """What is asked of a network that may say "not sure": a coverage, or an error rate.
 
     Attributes:
@@ -20,7 +20,7 @@ class AbstainingSettings(BaseModel):
         pydantic.ValidationError: both are given, or one is not between 0 and 1.
 
     Example:
-        >>> AbstainingSettings().coverage, AbstainingSettings(error_rate=0.02).coverage
+        >>> SelectiveSettings().coverage, SelectiveSettings(error_rate=0.02).coverage
         (0.95, None)
     """
 
@@ -42,8 +42,8 @@ class AbstainingSettings(BaseModel):
             raise ValueError("ask for a coverage or for an error rate, one of them")
         return self
 
-    def fit(self, probabilities: Floats, labels: Labels) -> Abstaining:
-        """The rule that keeps this promise; see `fit_abstaining`, and what it raises."""
-        return fit_abstaining(
+    def fit(self, probabilities: Floats, labels: Labels) -> SelectiveRule:
+        """The rule that keeps this promise; see `fit_selective`, and what it raises."""
+        return fit_selective(
             probabilities, labels, coverage=self.coverage, error_rate=self.error_rate
         )

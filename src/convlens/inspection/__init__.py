@@ -37,7 +37,7 @@ from convlens.inspection.named import (
     trained_network,
 )
 from convlens.inspection.pooling import Pooling, pool, pooling
-from convlens.inspection.shape_errors import check_input, own_networks_explained
+from convlens.inspection.shape_errors import check_input, explain_custom_errors
 from convlens.inspection.shift import Following, Shift, shift
 from convlens.inspection.timing import Timing
 from convlens.inspection.trace import Trace, trace
@@ -69,6 +69,7 @@ __all__ = [
     "convolution",
     "convolve",
     "describe",
+    "explain_custom_errors",
     "feature_maps",
     "filters",
     "find_kernel",
@@ -76,7 +77,6 @@ __all__ = [
     "grad_cam",
     "gradient_by_depth",
     "known_kernels",
-    "own_networks_explained",
     "parse_image_shape",
     "pool",
     "pooling",

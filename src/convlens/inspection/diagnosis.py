@@ -8,13 +8,13 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
-from convlens.core.classifier import Normalise
-from convlens.core.words import counted
+from convlens.core.classifier import Normalize
+from convlens.core.formatting import pluralize
 from convlens.inspection.formulas import Shape, Window, both_axes, shape_in_words
 from convlens.inspection.forward_pass import Failure, tensors_in
 from convlens.inspection.image_shape import channels_remedy
 from convlens.inspection.layers import Layer
-from convlens.inspection.working_size import WorkingSize
+from convlens.inspection.min_input_size import WorkingSize
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Case:
 def diagnose(case: Case) -> Diagnosis:
     """The words for a failure; torch's own where no rule knows it."""
     module = case.failure.call.module
-    if isinstance(module, Normalise):
+    if isinstance(module, Normalize):
         return _channels(case, case.reaching[1], module.mean.shape[1], "channels")
     rule = _BY_OPERATION.get(case.failure.operation) or _rule_for(module)
     return (rule(case) if rule else None) or _in_torchs_words(case)
@@ -135,7 +135,7 @@ def _dense(case: Case) -> Diagnosis | None:
         remedies[:0] = [f"an input of {sides} pixels a side"] if sides else []
         remedies.append("global average pooling in place of flatten, which fits any size")
     return Diagnosis(
-        f"it takes {counted(taken, 'number')}, but {given:,} reach it",
+        f"it takes {pluralize(taken, 'number')}, but {given:,} reach it",
         f"{flattened.formula if flattened else f'{given:,}'} ≠ {taken:,}",
         tuple(remedies),
     )
@@ -195,13 +195,13 @@ def _reshape(case: Case) -> Diagnosis | None:
 def _channels(case: Case, given: int, taken: int, setting: str) -> Diagnosis:
     if not case.layers:
         return Diagnosis(
-            f"it takes {counted(taken, 'channel')}, but {given:,} reach it",
+            f"it takes {pluralize(taken, 'channel')}, but {given:,} reach it",
             f"{given:,} ≠ {taken:,}",
             (channels_remedy(given, taken),),
         )
     before = case.layers[-1]
     return Diagnosis(
-        f"it takes {counted(taken, 'channel')}, but {given:,} reach it from '{before.name}'",
+        f"it takes {pluralize(taken, 'channel')}, but {given:,} reach it from '{before.name}'",
         f"{given:,} ≠ {taken:,}",
         (f"{setting}={given} here", f"{taken} filters in the convolution before it"),
     )
@@ -231,7 +231,7 @@ def _axes(case: Case) -> Diagnosis | None:
 def _layer_norm(case: Case) -> Diagnosis | None:
     image, wanted = case.tensors[0], list(case.argument(1, []))
     return Diagnosis(
-        f"it normalises over {'×'.join(map(str, wanted))}, the last axes of what reaches it",
+        f"it normalizes over {'×'.join(map(str, wanted))}, the last axes of what reaches it",
         f"{'×'.join(map(str, image.shape[-len(wanted) :]))} ≠ {'×'.join(map(str, wanted))}",
         ("normalized_shape as the map has it", "a norm over channels, such as GroupNorm"),
     )

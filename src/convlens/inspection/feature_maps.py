@@ -56,7 +56,7 @@ def feature_maps(
 def dead_channels(maps: NDArray[np.float32]) -> NDArray[np.int64]:
     """The channels of N×C×h×w maps that say the same everywhere, in every image.
 
-    A rectifier that never opens gives zeros, and a normalisation behind it makes of them another
+    A rectifier that never opens gives zeros, and a normalization behind it makes of them another
     constant: nothing of the images comes through either way. Of a single number only 0 is dead.
 
     Example:

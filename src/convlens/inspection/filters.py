@@ -1,4 +1,4 @@
-"""The kernels that a convolution has learnt."""
+"""The kernels that a convolution has learned."""
 
 from dataclasses import dataclass
 
@@ -19,13 +19,13 @@ class Filters:
         layer: the convolution's name.
         weights: O×I×k_h×k_w float32; I counts the input channels of one group.
         norms: (O,) each filter's Euclidean norm.
-        sees_colour: this convolution reads the image itself, in red, green and blue.
+        sees_color: this convolution reads the image itself, in red, green and blue.
     """
 
     layer: str
     weights: NDArray[np.float32]
     norms: NDArray[np.float32]
-    sees_colour: bool
+    sees_color: bool
 
 
 def filters(classifier: Classifier, *, layer: str | None = None) -> Filters:
@@ -58,5 +58,5 @@ def filters(classifier: Classifier, *, layer: str | None = None) -> Filters:
     weights = convolutions[inside[0]].weight.detach().float().cpu().numpy().copy()
     norms = np.sqrt((weights.astype(np.float64) ** 2).sum(axis=(1, 2, 3))).astype(np.float32)
     first = inside[0] == next(iter(convolutions))
-    sees_colour = first and classifier.input_spec.channels == 3 and weights.shape[1] == 3
-    return Filters(inside[0], weights, norms, sees_colour)
+    sees_color = first and classifier.input_spec.channels == 3 and weights.shape[1] == 3
+    return Filters(inside[0], weights, norms, sees_color)

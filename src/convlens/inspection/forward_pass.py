@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from convlens.inspection.clone import twin
 from convlens.inspection.formulas import Shape, What
 from convlens.inspection.operations import Operation, effect, is_pointwise, multiply_adds
 from convlens.inspection.receptive_field import UNKNOWN, Seen
-from convlens.inspection.twin import twin
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class ForwardPass(TorchDispatchMode):
     """Watches one run of a module: what was called, and where it broke off.
 
     Args:
-        module: a module that may be hooked: see `convlens.inspection.twin`.
+        module: a module that may be hooked: see `convlens.inspection.clone`.
 
     Attributes:
         outermost: the module's own call, which holds all others; None before the run.

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convlens.core.draws import Stream, derived_seed
+from convlens.core.rng import Stream, derived_seed
+from convlens.inspection.clone import twin
 from convlens.inspection.formulas import Shape
 from convlens.inspection.forward_pass import tensors_in
-from convlens.inspection.twin import twin
 
 _IMAGES = 8
 
@@ -38,7 +38,7 @@ def gradient_by_depth(
 
     Eight random images go through the network in training mode with the weights that it has, and
     the output is weighed with random numbers; what comes back to the weights is measured. In deep
-    stacks without skips it fades towards the input (He et al., "Deep Residual Learning for Image
+    stacks without skips it fades toward the input (He et al., "Deep Residual Learning for Image
     Recognition", CVPR 2016, section 1).
 
     Args:

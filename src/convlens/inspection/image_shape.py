@@ -8,7 +8,7 @@ from torch import nn
 
 from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
-from convlens.core.words import counted
+from convlens.core.formatting import pluralize
 from convlens.inspection.formulas import Shape
 
 _LONGEST, _MOST_CHANNELS = 8192, 64
@@ -33,9 +33,9 @@ def parse_image_shape(text: str) -> Shape:
     sides = 1 <= height <= _LONGEST and 1 <= width <= _LONGEST
     if sides and 1 <= channels <= _MOST_CHANNELS:
         return channels, height, width
-    hint = "for example 28x28x1 for grey, 224x224x3 for colour"
+    hint = "for example 28x28x1 for gray, 224x224x3 for color"
     if len(numbers) == 2:
-        hint = f"{'x'.join(numbers)} lacks its channels: {'x'.join(numbers)}x3, or x1 for grey"
+        hint = f"{'x'.join(numbers)} lacks its channels: {'x'.join(numbers)}x3, or x1 for gray"
     elif written and height <= 4 < channels:
         hint = f"the channels come last: {width}x{channels}x{height}"
     raise ConvlensError(
@@ -124,8 +124,8 @@ def mend_batch(shape: Shape, channels: int) -> tuple[str, str]:
     )
 
 
-def refuse_spreading(module: nn.Module, channels: int) -> None:
-    """Refuse what normalising would quietly spread: one channel over three.
+def validate_spread(module: nn.Module, channels: int) -> None:
+    """Refuse what normalizing would quietly spread: one channel over three.
 
     Raises:
         ConvlensError: a `Classifier` was built for another number of channels.
@@ -133,7 +133,7 @@ def refuse_spreading(module: nn.Module, channels: int) -> None:
     if isinstance(module, Classifier) and channels != module.input_spec.channels:
         taken = module.input_spec.channels
         raise ConvlensError(
-            f"the image has {counted(channels, 'channel')}, but the network takes {taken}: "
+            f"the image has {pluralize(channels, 'channel')}, but the network takes {taken}: "
             f"{channels} ≠ {taken}",
             remedy=channels_remedy(channels, taken),
             between="; to mend it: ",
@@ -144,9 +144,9 @@ def refuse_spreading(module: nn.Module, channels: int) -> None:
 def channels_remedy(given: int, taken: int) -> str:
     """What to do where the image has other channels than the network takes."""
     if (given, taken) == (3, 1):
-        return "turn the images grey, or build the network for 3 channels"
+        return "turn the images gray, or build the network for 3 channels"
     if (given, taken) == (1, 3):
-        return "repeat the grey channel three times, or build the network for 1 channel"
+        return "repeat the gray channel three times, or build the network for 1 channel"
     if (given, taken) == (4, 3):
         return "leave the alpha channel out: x[:, :3]"
-    return f"hand it {counted(taken, 'channel')}, or build the network for {given}"
+    return f"hand it {pluralize(taken, 'channel')}, or build the network for {given}"

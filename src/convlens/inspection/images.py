@@ -65,8 +65,8 @@ def read_images(images: Any, spec: InputSpec, reporter: Reporter) -> Images:
     return Images(pixels, tuple(f"image {number}" for number in range(len(pixels))))
 
 
-def read_grey(image: str | Path, *, longest: int) -> Matrix:
-    """Decode an image as a matrix of grey levels from 0 to 255, its shape kept.
+def read_gray(image: str | Path, *, longest: int) -> Matrix:
+    """Decode an image as a matrix of gray levels from 0 to 255, its shape kept.
 
     Args:
         image: a file.

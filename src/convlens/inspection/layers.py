@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from convlens.core.classifier import Normalise
+from convlens.core.classifier import Normalize
 from convlens.inspection.formulas import (
     Padding,
     Shape,
@@ -18,7 +18,7 @@ from convlens.inspection.formulas import (
 from convlens.inspection.forward_pass import Call, Result, Step
 from convlens.inspection.receptive_field import Seen
 
-_PASSED_OVER = (nn.Identity, nn.Sequential, Normalise)  # where nothing happens inside
+_PASSED_OVER = (nn.Identity, nn.Sequential, Normalize)  # where nothing happens inside
 _OPERATION_NAMES = {
     "convolution": "conv2d",
     "constant_pad_nd": "pad",
@@ -35,7 +35,7 @@ _OPERATION_NAMES = {
 class Layer:
     """One row of a trace: a module with weights, or something that changes the shape.
 
-    Activations, normalisation and dropout are rows too, and say which row they follow; so is the
+    Activations, normalization and dropout are rows too, and say which row they follow; so is the
     sum where the branches of a residual block meet.
 
     Attributes:
@@ -50,7 +50,7 @@ class Layer:
         macs: multiply-adds for one image, of convolutions and matrix products.
         receptive_field: pixels of the input that a unit sees, on the longer side, those of padding
             included; None where it is not known.
-        jump: pixels between the fields of neighbouring units; None where there are no neighbours,
+        jump: pixels between the fields of neighboring units; None where there are no neighbors,
             or it is not known.
         activation_bytes: what the output takes for one image; 0 where it shares its input's memory.
         follows: the row it is named with; empty for a row of its own.
@@ -74,7 +74,7 @@ class Layer:
 
 
 def with_followers(layers: Iterable[Layer]) -> Iterator[tuple[Layer, ...]]:
-    """Each layer with the normalisation, activation and dropout that follow it."""
+    """Each layer with the normalization, activation and dropout that follow it."""
     group: list[Layer] = []
     for layer in layers:
         if group and not layer.follows:
@@ -87,13 +87,13 @@ def with_followers(layers: Iterable[Layer]) -> Iterator[tuple[Layer, ...]]:
 
 def layers_of(outermost: Call) -> tuple[Layer, ...]:
     """The rows of a forward pass, as far as it went, in the order in which they ran."""
-    counted: set[int] = set()
+    pluralize: set[int] = set()
     names: dict[str, int] = {}
     last = ""
     layers = []
     for row in _rows(outermost):
-        fresh = [p for p in dict.fromkeys(row.parameters) if id(p) not in counted]
-        counted.update(map(id, fresh))
+        fresh = [p for p in dict.fromkeys(row.parameters) if id(p) not in pluralize]
+        pluralize.update(map(id, fresh))
         names[row.name] = names.get(row.name, 0) + 1
         again = f"#{names[row.name]}" if names[row.name] > 1 else ""
         layer = _layer(row, row.name + again, fresh)

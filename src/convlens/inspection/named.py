@@ -12,7 +12,7 @@ from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.inspection.compare import PublishedAccuracy
 from convlens.inspection.formulas import Shape
-from convlens.inspection.shape_errors import own_networks_explained
+from convlens.inspection.shape_errors import explain_custom_errors
 from convlens.models import (
     ModelSpec,
     build_architecture,
@@ -91,7 +91,7 @@ def build_named(
     spec = InputSpec(height=height, width=width, channels=channels)
     generator = torch.random.fork_rng(devices=[])
     device = torch.device("cpu" if numbers or model.is_own else "meta")
-    with generator, device, own_networks_explained():
+    with generator, device, explain_custom_errors():
         torch.manual_seed(0)  # put back on leaving
         network = build_architecture(model, spec, classes=classes)
     return Named(network=network, input_shape=spec.shape, notes=notes(model, spec))
@@ -188,7 +188,7 @@ def _looks_written(text: str) -> bool:
 
 def _without_head(classifier: Classifier) -> Classifier:
     stages = dict(classifier.stages.named_children())
-    stages.pop("normalise")
+    stages.pop("normalize")
     return Classifier(stages, nn.Identity(), classifier.input_spec).train(classifier.training)
 
 

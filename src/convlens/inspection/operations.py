@@ -67,7 +67,7 @@ def effect(operation: Operation) -> Effect:
 def multiply_adds(name: str, arguments: Sequence[Any], output: Tensor) -> int:
     """The multiply-adds of an operation; 0 for what is neither convolution nor matrix product.
 
-    Adding a bias, normalising, activating and pooling are not counted, as is usual.
+    Adding a bias, normalizing, activating and pooling are not counted, as is usual.
     """
     tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
     if name == "convolution":

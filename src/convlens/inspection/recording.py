@@ -20,7 +20,7 @@ _PROPOSED = 6
 
 
 def stage_names(classifier: Classifier) -> tuple[str, ...]:
-    """The stages first to last, without the one that normalises."""
+    """The stages first to last, without the one that normalizes."""
     return tuple(name for name, _ in classifier.stages.named_children())[1:]
 
 
@@ -210,7 +210,7 @@ def layers_with_maps(classifier: Classifier, x: Tensor) -> tuple[str, ...]:
 
         return note
 
-    layers = {name: module for name, module in _layers(classifier).items() if name != "normalise"}
+    layers = {name: module for name, module in _layers(classifier).items() if name != "normalize"}
     handles = [module.register_forward_hook(hook(name)) for name, module in layers.items()]
     try:
         with held_in_eval(classifier), torch.no_grad():

@@ -7,14 +7,14 @@ from torch import nn
 
 from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
-from convlens.core.words import counted
+from convlens.core.formatting import pluralize
 from convlens.inspection.diagnosis import Case, Diagnosis, diagnose
 from convlens.inspection.formulas import Shape, shape_in_words
 from convlens.inspection.forward_pass import Failure, ForwardPass, watch
-from convlens.inspection.image_shape import mend_batch, probable_channels, refuse_spreading
+from convlens.inspection.image_shape import mend_batch, probable_channels, validate_spread
 from convlens.inspection.layers import Layer, layers_of
-from convlens.inspection.working_size import WorkingSize
-from convlens.models import OwnNetworkError
+from convlens.inspection.min_input_size import WorkingSize
+from convlens.models import CustomModelError
 
 _SHOWN = 24
 
@@ -44,11 +44,11 @@ def check_input(module: nn.Module, shape: Sequence[int]) -> None:
         raise explain(module, shape, passed)
     if isinstance(module, Classifier) and len(shape) != 4:  # a convolution takes C×H×W as well
         raise _wrong_axes(shape, module.input_spec.channels)
-    refuse_spreading(module, shape[1] if len(shape) == 4 else 0)
+    validate_spread(module, shape[1] if len(shape) == 4 else 0)
 
 
 @contextmanager
-def own_networks_explained() -> Iterator[None]:
+def explain_custom_errors() -> Iterator[None]:
     """Say of a network of the user's own, where it is built, why it cannot take its input.
 
     Raises:
@@ -56,7 +56,7 @@ def own_networks_explained() -> Iterator[None]:
     """
     try:
         yield
-    except OwnNetworkError as error:
+    except CustomModelError as error:
         if isinstance(error.__cause__, RuntimeError):  # torch's own; others name the user's line
             passed = watch(error.network, error.shape)
             if passed.failure is not None:
@@ -117,7 +117,7 @@ def _lines(
     rows = [(layer.name, shape_in_words(layer.output_shape), layer.formula) for layer in own]
     rows = [("input", shape_in_words(shape[1:]), ""), *rows, (name, "", diagnosis.sum)]
     hidden = max(len(rows) - _SHOWN, 0)
-    left_out = [f"  … {counted(hidden, 'row')} before"] if hidden else []
+    left_out = [f"  … {pluralize(hidden, 'row')} before"] if hidden else []
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return [
         f"'{name}' ({kind}) fails: {diagnosis.problem}",

@@ -167,7 +167,7 @@ class _Watched:
 
 
 def _jumps(classifier: Classifier, names: Sequence[str]) -> dict[str, int | None]:
-    """Pixels between neighbouring units of each layer, read off its last row in the trace."""
+    """Pixels between neighboring units of each layer, read off its last row in the trace."""
     rows = trace(classifier, classifier.input_spec.shape).layers
     return {
         name: next(

@@ -9,15 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from convlens.core.classifier import Classifier
-from convlens.core.draws import Stream, derived_seed
 from convlens.core.errors import ConvlensError, unknown_name
 from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Reporter
+from convlens.core.rng import Stream, derived_seed
 from convlens.inspection.formulas import Shape
 from convlens.inspection.named import shape_and_classes
 from convlens.inspection.recording import as_input, record
-from convlens.inspection.shape_errors import own_networks_explained
-from convlens.models import ModelSpec, build, expected_normalisation
+from convlens.inspection.shape_errors import explain_custom_errors
+from convlens.models import ModelSpec, build, expected_normalization
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,16 +125,16 @@ def named_subject(
     model = model.trusting_code() if trusted else model
     shape, count = shape_and_classes(model, input_shape, classes)
     called = model.name or "a network in the layer notation"
-    with torch.random.fork_rng(), own_networks_explained():
+    with torch.random.fork_rng(), explain_custom_errors():
         torch.manual_seed(derived_seed(seed, slot=Stream.WEIGHTS))
         classifier = build(model, _input(model, shape), classes=count, reporter=reporter)
     if not model.loads_weights:
-        reporter.warn(f"{called} has random weights: it has learnt nothing yet")
+        reporter.warn(f"{called} has random weights: it has learned nothing yet")
     name = f"{called} with {_weights_in_words(model)}"
     return Subject(name=name, classifier=classifier.eval(), classes=_numbered(count))
 
 
-def refuse_options(asked: Mapping[str, object]) -> None:
+def validate_options(asked: Mapping[str, object]) -> None:
     """Refuse what is asked of a network that has all of it already.
 
     Raises:
@@ -150,10 +150,10 @@ def refuse_options(asked: Mapping[str, object]) -> None:
 
 
 def _input(model: ModelSpec, shape: Shape) -> InputSpec:
-    """Weights of a published network expect the published normalisation, wherever they are from."""
+    """Weights of a published network expect the published normalization, wherever they are from."""
     channels, height, width = shape
     spec = InputSpec(height=height, width=width, channels=channels)
-    expected = expected_normalisation(model.name, channels) if model.loads_weights else None
+    expected = expected_normalization(model.name, channels) if model.loads_weights else None
     if expected is None:
         return spec
     mean, std = expected

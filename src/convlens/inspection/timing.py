@@ -57,7 +57,7 @@ def alternated(
 ) -> dict[str, Timing]:
     """Time several pieces of work in turns: each once a round, so that all meet the same minutes.
 
-    Every second round runs backwards, so that none always follows the same neighbour.
+    Every second round runs backwards, so that none always follows the same neighbor.
 
     Args:
         works: by name.

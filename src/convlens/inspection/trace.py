@@ -8,7 +8,7 @@ from torch import nn
 
 from convlens.inspection.formulas import Shape, channels_last
 from convlens.inspection.forward_pass import watch
-from convlens.inspection.image_shape import checked_image_shape, refuse_spreading
+from convlens.inspection.image_shape import checked_image_shape, validate_spread
 from convlens.inspection.layers import Layer, layers_of
 from convlens.inspection.shape_errors import explain
 from convlens.inspection.training_memory import TrainingMemory, saved_bytes
@@ -25,7 +25,7 @@ class Trace:
         layers: one row a layer, in the order in which they run.
         parameters: learnable numbers of the whole network.
         trainable_parameters: those of them that are not frozen.
-        statistics: numbers kept beside them, such as batch normalisation's running means.
+        statistics: numbers kept beside them, such as batch normalization's running means.
         macs: multiply-adds for one image.
         activation_bytes: all outputs of one image together.
         weight_bytes: parameters and statistics, as a file of weights holds them.
@@ -67,7 +67,7 @@ class Trace:
 
         Args:
             batch_size: images a step.
-            averages: numbers that the optimiser keeps for each trainable parameter: 2 for Adam, 1
+            averages: numbers that the optimizer keeps for each trainable parameter: 2 for Adam, 1
                 for SGD with momentum.
         """
         if self.saved_bytes is None:
@@ -76,7 +76,7 @@ class Trace:
             batch_size=batch_size,
             weights=self.weight_bytes,
             gradients=self.trainable_bytes,
-            optimiser=averages * self.trainable_bytes,
+            optimizer=averages * self.trainable_bytes,
             activations=batch_size * self.saved_bytes,
         )
 
@@ -112,7 +112,7 @@ def trace(module: nn.Module, input_shape: Sequence[int], *, notes: Sequence[str]
     passed = watch(module, (_BATCH, *shape))
     if passed.failure is not None:
         raise explain(module, (_BATCH, *shape), passed, one_image=True)
-    refuse_spreading(module, shape[0])
+    validate_spread(module, shape[0])
     layers = layers_of(passed.outermost) if passed.outermost else ()
     parameters = list(passed.module.parameters())
     known = set(map(id, parameters))

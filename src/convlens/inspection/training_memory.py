@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from convlens.inspection.clone import twin
 from convlens.inspection.formulas import Shape
 from convlens.inspection.forward_pass import tensors_in
-from convlens.inspection.twin import twin
 
-_BATCH = 2  # batch normalisation refuses to learn from one image
+_BATCH = 2  # batch normalization refuses to learn from one image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,20 +25,20 @@ class TrainingMemory:
         batch_size: images a step.
         weights: parameters and statistics.
         gradients: one number for each trainable parameter.
-        optimiser: the averages that the optimiser keeps for each of them.
+        optimizer: the averages that the optimizer keeps for each of them.
         activations: the images, and what layers keep of them for the backward pass.
     """
 
     batch_size: int
     weights: int
     gradients: int
-    optimiser: int
+    optimizer: int
     activations: int
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.weights + self.gradients + self.optimiser + self.activations
+        return self.weights + self.gradients + self.optimizer + self.activations
 
     def as_json(self) -> dict[str, int]:
         """The parts and their sum, in bytes."""

@@ -8,7 +8,7 @@ Example:
     >>> spec = ModelSpec(layers="conv 16 3 same relu, maxpool 2, globalavgpool, dense")
     >>> net = build(spec, InputSpec(height=32, width=32), classes=5)
     >>> [name for name, _ in net.stages.named_children()]
-    ['normalise', 'block1']
+    ['normalize', 'block1']
 
 The names here are imported on first use: `known_models` answers without loading torch.
 """
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
         uses_small_stem,
     )
     from convlens.models.backward_errors import backward_remedy, blame_backward
+    from convlens.models.custom import CustomModelError
+    from convlens.models.custom_code import failed, portable
+    from convlens.models.custom_source import untrusted, with_source
     from convlens.models.known_code import is_known_code, remember_code
     from convlens.models.names import is_own, known_models
-    from convlens.models.own import OwnNetworkError
-    from convlens.models.own_code import failed, portable
-    from convlens.models.own_source import untrusted, with_source
     from convlens.models.published import (
         PublishedWeights,
-        expected_normalisation,
-        imagenet_normalisation,
+        expected_normalization,
+        imagenet_normalization,
         published_weights,
     )
     from convlens.models.running import Running, watched_modules
@@ -43,44 +43,44 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ModelSpec": "spec",
-    "OwnNetworkError": "own",
+    "CustomModelError": "custom",
     "PublishedWeights": "published",
     "Running": "running",
     "backward_remedy": "backward_errors",
     "blame_backward": "backward_errors",
     "build": "assemble",
     "build_architecture": "assemble",
-    "expected_normalisation": "published",
-    "failed": "own_code",
-    "imagenet_normalisation": "published",
+    "expected_normalization": "published",
+    "failed": "custom_code",
+    "imagenet_normalization": "published",
     "is_known_code": "known_code",
     "is_own": "names",
     "known_models": "names",
     "notes": "assemble",
-    "portable": "own_code",
+    "portable": "custom_code",
     "prepare": "assemble",
     "published_form": "assemble",
     "published_weights": "published",
     "remember_code": "known_code",
     "training_head": "assemble",
-    "untrusted": "own_source",
+    "untrusted": "custom_source",
     "uses_small_stem": "assemble",
     "watched_modules": "running",
-    "with_source": "own_source",
+    "with_source": "custom_source",
 }
 
 __all__ = [
+    "CustomModelError",
     "ModelSpec",
-    "OwnNetworkError",
     "PublishedWeights",
     "Running",
     "backward_remedy",
     "blame_backward",
     "build",
     "build_architecture",
-    "expected_normalisation",
+    "expected_normalization",
     "failed",
-    "imagenet_normalisation",
+    "imagenet_normalization",
     "is_known_code",
     "is_own",
     "known_models",

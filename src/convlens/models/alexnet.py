@@ -15,7 +15,7 @@ from convlens.models.family import Family, Options, Shape
 
 NOTE = (
     "AlexNet in its one-GPU version (64, 192, 384, 256, 256 filters), without the 2012 paper's "
-    "local response normalisation"
+    "local response normalization"
 )
 
 

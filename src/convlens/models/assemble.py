@@ -9,11 +9,11 @@ from convlens.core.errors import ConvlensError
 from convlens.core.input_spec import InputSpec
 from convlens.core.reporter import Quiet, Reporter
 from convlens.models.blocks import draw_closing, draw_he, output_shape
+from convlens.models.custom import build_custom
 from convlens.models.family import Family, Options, Shape, family_from_layers, family_named
 from convlens.models.loading import load_weights
 from convlens.models.notation import HEAD_STARTS, parse_head, parse_network
 from convlens.models.notation_build import head_from_layers
-from convlens.models.own import build_own
 from convlens.models.spec import NO_HEAD, PUBLISHED, ModelSpec
 
 SMALL_IMAGE = 64
@@ -79,7 +79,7 @@ def build_architecture(
     """
     outputs = _outputs(spec, classes)
     if spec.is_own:
-        return build_own(spec, input_spec, classes=outputs, trust_code=trust_code)
+        return build_custom(spec, input_spec, classes=outputs, trust_code=trust_code)
     family = _family(spec)
     options = _options(spec, family, input_spec)
     stages = nn.Sequential()
@@ -91,12 +91,12 @@ def build_architecture(
 
 
 def _outputs(spec: ModelSpec, classes: int) -> int:
-    if not spec.one_output or classes == 0:
+    if not spec.binary_output or classes == 0:
         return classes
     if classes != 2:
         raise ConvlensError(
-            f'one_output is set (as the loss "binary" asks), which is for two classes; there are '
-            f"{classes}",
+            f'binary_output is set (as the loss "binary" asks), which is for two classes; '
+            f"there are {classes}",
             remedy='leave it out, and take the loss "cross-entropy"',
             between=": ",
             code="bad-model",

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 def conv_norm(
     inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
-    """A convolution without bias and its batch normalisation; symmetric padding of kernel // 2.
+    """A convolution without bias and its batch normalization; symmetric padding of kernel // 2.
 
-    The bias is left out because the normalisation subtracts it again.
+    The bias is left out because the normalization subtracts it again.
     """
     conv = nn.Conv2d(
         inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False
@@ -117,7 +117,7 @@ def draw_he(module: nn.Module) -> None:
     """Draw first weights for rectified activations, in place.
 
     Convolutions and dense layers: normal with variance 2 / fan, over the outputs for convolutions
-    and the inputs for dense layers; biases 0; normalisation 1 and 0.
+    and the inputs for dense layers; biases 0; normalization 1 and 0.
     Source: He et al., "Delving Deep into Rectifiers", ICCV 2015, equations 10 and 14.
     """
     for layer in module.modules():

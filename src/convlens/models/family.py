@@ -48,7 +48,7 @@ class Family:
         takes: the options it understands.
         training_head: the head that training on a user's data gives it unless told otherwise.
         from_torchvision: torchvision's name of a parameter to ours; None where it has no such net.
-        prepare: fills what is made from training images rather than drawn or learnt, in place,
+        prepare: fills what is made from training images rather than drawn or learned, in place,
             from the stages and N×C×H×W images; None where there is nothing of the kind.
         note: where it differs from the paper, in a sentence; empty where it does not.
     """

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from convlens.core.cache_folder import cache_folder
-from convlens.models.own_source import sha256, split_name
+from convlens.models.custom_source import sha256, split_name
 
 _MAX_BYTES = 1 << 20
 _DIGITS = 64

@@ -12,8 +12,8 @@ from convlens.core.classifier import Classifier
 from convlens.core.downloads import fetch, locked
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_bytes
+from convlens.core.formatting import some
 from convlens.core.reporter import Reporter
-from convlens.core.words import some
 from convlens.models.family import family_named
 from convlens.models.published import EDITION, PublishedWeights, published_weights
 from convlens.models.spec import PUBLISHED, ModelSpec
@@ -51,7 +51,7 @@ def load_weights(net: Classifier, spec: ModelSpec, reporter: Reporter) -> None:
     first = next((key for key, value in ours.items() if value.dim() == 4), None)
     if first in named and ours[first].shape[1] == 1 and named[first].shape[1] == 3:
         named[first] = named[first].sum(dim=1, keepdim=True)
-        told.append("first kernel summed over its colours for grey input")
+        told.append("first kernel summed over its colors for gray input")
     _check_stages(ours, named, source)
     kept, sentence = _fitting_head(ours, named, spec)
     told.extend(filter(None, [sentence]))

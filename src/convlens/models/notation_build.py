@@ -40,7 +40,7 @@ _NOUN = MappingProxyType({"maxpool": "pool", "avgpool": "pool", "globalavgpool":
 def stages_from_layers(layers: Sequence[Layer], shape: Shape) -> dict[str, nn.Module]:
     """Build the stages of a network: a new one starts after each pool or stride.
 
-    Activation, batch normalisation and dropout stay in the stage of the layer they follow.
+    Activation, batch normalization and dropout stay in the stage of the layer they follow.
 
     Args:
         layers: the layers before the head.

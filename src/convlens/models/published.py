@@ -2,7 +2,7 @@
 
 Files and figures are those of torchvision's edition IMAGENET1K_V1, one edition for every network.
 Each file's name ends in the first eight digits of its SHA-256; the accuracy is top-1 on ImageNet's
-validation images at 224×224 (short side to 256, centre crop), from torchvision's documentation,
+validation images at 224×224 (short side to 256, center crop), from torchvision's documentation,
 "Table of all available classification weights".
 """
 
@@ -86,7 +86,7 @@ def published_weights(name: str) -> PublishedWeights:
     return PUBLISHED_WEIGHTS[name]
 
 
-def expected_normalisation(
+def expected_normalization(
     name: str | None, channels: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """Mean and standard deviation that loaded weights of a network are likely to expect.
@@ -99,26 +99,26 @@ def expected_normalisation(
         channels: of its input.
 
     Example:
-        >>> expected_normalisation("standard", 3) is None
+        >>> expected_normalization("standard", 3) is None
         True
     """
     if name not in PUBLISHED_WEIGHTS or channels not in {1, 3}:
         return None
-    return imagenet_normalisation(channels)
+    return imagenet_normalization(channels)
 
 
-def imagenet_normalisation(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def imagenet_normalization(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The mean and standard deviation that the published weights expect, for an `InputSpec`.
 
     Args:
         channels: 3 for the published values; 1 for their averages, which suits a first kernel
-            summed over its colours.
+            summed over its colors.
 
     Raises:
         ConvlensError: another number of channels.
 
     Example:
-        >>> imagenet_normalisation(3)[0]
+        >>> imagenet_normalization(3)[0]
         (0.485, 0.456, 0.406)
     """
     if channels == 3:
@@ -126,7 +126,7 @@ def imagenet_normalisation(channels: int) -> tuple[tuple[float, ...], tuple[floa
     if channels == 1:
         return (round(sum(MEAN) / 3, 6),), (round(sum(STD) / 3, 6),)
     raise ConvlensError(
-        f"the input has {channels} channels; the published weights are for 3 (colour), and are "
-        "summed for 1 (grey); leave --pretrained out",
+        f"the input has {channels} channels; the published weights are for 3 (color), and are "
+        "summed for 1 (gray); leave --pretrained out",
         code="bad-channels",
     )

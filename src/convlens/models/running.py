@@ -18,7 +18,7 @@ class Running:
         self.names: list[str] = []
         self.kinds: list[str] = []
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """The innermost one, such as ``" in 'features.1' (Conv2d)"``; empty where none runs."""
         return f" in '{self.names[-1]}' ({self.kinds[-1]})" if self.names else ""
 

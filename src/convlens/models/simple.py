@@ -1,4 +1,4 @@
-"""The small network for 28×28 grey images: three convolutions, two pools, two dense layers.
+"""The small network for 28×28 gray images: three convolutions, two pools, two dense layers.
 
 98,442 parameters at 28×28×1 with 10 classes.
 """

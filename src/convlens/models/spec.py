@@ -26,7 +26,7 @@ class ModelSpec(BaseModel):
         layers: a whole network in the layer notation, in place of a name.
         head: ``"published"`` for the head the network is published with, ``"none"`` for features
             alone, else a head in the layer notation (``"globalavgpool, dense"``).
-        one_output: for two classes: a single output, the logit of the second class against the
+        binary_output: for two classes: a single output, the logit of the second class against the
             first (a sigmoid makes it a probability), in place of one a class.
         small_stem: begin with a 3×3 convolution of stride 1 and no pooling, as suits small images
             (ResNet, MobileNetV2). None: for images up to 64 pixels, unless weights are loaded.
@@ -51,7 +51,7 @@ class ModelSpec(BaseModel):
     name: str | None = None
     layers: tuple[str, ...] = ()
     head: str = PUBLISHED
-    one_output: bool = False
+    binary_output: bool = False
     small_stem: bool | None = None
     width: Annotated[float, Field(gt=0, le=8)] = 1.0
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None

@@ -1,9 +1,9 @@
 """A network made to reach a given accuracy soonest on small images, for training without a GPU.
 
-The first layer is not learnt: it whitens 2×2 patches of the training images, so that the layers
-after it need not spend epochs on decorrelating neighbouring pixels and colours. Each block widens,
+The first layer is not learned: it whitens 2×2 patches of the training images, so that the layers
+after it need not spend epochs on decorrelating neighboring pixels and colors. Each block widens,
 pools at once, and then works on a quarter of the pixels, with a way around what follows. Kernels
-begin as identities, each convolution is normalised, and the last feature map is reduced to its
+begin as identities, each convolution is normalized, and the last feature map is reduced to its
 maxima. Train all but the first layer::
 
     [[training.phases]]
@@ -89,7 +89,7 @@ def whiten(stages: nn.Sequential, images: Tensor) -> None:
     loses nothing of them.
 
     Args:
-        stages: as this family builds them, the normalising one first.
+        stages: as this family builds them, the normalizing one first.
         images: N×C×H×W, uint8 or float in [0, 1]; a few thousand suffice.
 
     Source:

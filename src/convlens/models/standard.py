@@ -1,7 +1,7 @@
-"""The standard pattern for 32×32 colour images: two convolutions, a pool, twice the filters.
+"""The standard pattern for 32×32 color images: two convolutions, a pool, twice the filters.
 
-With batch normalisation and dropout: 815,530 parameters at 32×32×3 with 10 classes (816,938 where
-the normalisation's statistics are counted as well). Without normalisation: 814,122.
+With batch normalization and dropout: 815,530 parameters at 32×32×3 with 10 classes (816,938 where
+the normalization's statistics are counted as well). Without normalization: 814,122.
 """
 
 from convlens.models.family import family_from_layers

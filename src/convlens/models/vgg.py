@@ -2,7 +2,7 @@
 
 Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition",
 ICLR 2015, table 1, columns A, B, D and E. 138,357,544 parameters for VGG16 at 224×224×3 with 1,000
-classes, of which 14,714,688 are in the stages. The ``_bn`` variants, not in the paper, normalise
+classes, of which 14,714,688 are in the stages. The ``_bn`` variants, not in the paper, normalize
 every convolution.
 """
 

@@ -9,14 +9,14 @@ Example:
 
 from convlens.prediction.bundle import Bundle, load_bundle, read_classes, recalibrate, save_bundle
 from convlens.prediction.calibration import Calibration
-from convlens.prediction.predictor import Guess, Prediction, Predictor, largest_batch
+from convlens.prediction.predictor import ClassProbability, Prediction, Predictor, largest_batch
 from convlens.prediction.training_images import TrainingImages
 from convlens.prediction.views import View, count_views, parse_views, views_of
 
 __all__ = [
     "Bundle",
     "Calibration",
-    "Guess",
+    "ClassProbability",
     "Prediction",
     "Predictor",
     "TrainingImages",

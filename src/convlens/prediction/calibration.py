@@ -1,4 +1,4 @@
-"""What was learnt about a network's probabilities after its training; it travels in the bundle."""
+"""What was learned about a network's probabilities after its training; it travels in the bundle."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from convlens.evaluation import Abstaining
+from convlens.evaluation import SelectiveRule
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -20,7 +20,7 @@ class Calibration(BaseModel):
         fitted_on: the validation images on which the temperature was fitted; 0 where they were too
             few, and it is 1.
         images: the calibration images: validation images that decided nothing else.
-        abstaining: the rule by which the network says "not sure", with what was asked of it; None
+        selective: the rule by which the network says "not sure", with what was asked of it; None
             where nothing can be promised.
 
     Example:
@@ -33,7 +33,7 @@ class Calibration(BaseModel):
     temperature: Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)] = 1.0
     fitted_on: Count = 0
     images: Count = 0
-    abstaining: Abstaining | None = None
+    selective: SelectiveRule | None = None
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """The probability of every class.

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from convlens.core.command_line import command
 from convlens.core.errors import ConvlensError
 from convlens.core.files import read_json
+from convlens.core.legacy import BUNDLE_KEYS, upgrade_keys
 from convlens.core.settings import problems
 from convlens.core.version import __version__
 
@@ -65,8 +66,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         _Manifest.model_validate(manifest)
     except ValidationError as error:
         raise damaged_bundle(folder, f"{MANIFEST}: {problems(error)}") from error
-    checked: dict[str, Any] = manifest
-    return checked
+    return upgrade_keys(manifest, BUNDLE_KEYS)
 
 
 def damaged_bundle(folder: Path, reason: str) -> ConvlensError:

@@ -17,8 +17,8 @@ from convlens.core.classifier import class_logits
 from convlens.core.cores import usable_cores
 from convlens.core.device import choose_device, placed
 from convlens.core.errors import ConvlensError
+from convlens.core.formatting import pluralize
 from convlens.core.reporter import Quiet, Reporter
-from convlens.core.words import counted
 from convlens.data import (
     Given,
     Skipped,
@@ -31,7 +31,7 @@ from convlens.data import (
     picture_file,
     read_header,
 )
-from convlens.evaluation import Abstaining, unknown_score_of_logits
+from convlens.evaluation import SelectiveRule, unknown_score_of_logits
 from convlens.prediction.bundle import Bundle
 from convlens.prediction.views import View, count_views, views_of
 
@@ -50,7 +50,7 @@ def largest_batch(values: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Guess:
+class ClassProbability:
     """A class and the probability it was given, in [0, 1]."""
 
     name: str
@@ -71,8 +71,8 @@ class Prediction:
     """
 
     path: str | None
-    top: tuple[Guess, ...]
-    candidates: tuple[Guess, ...] | None
+    top: tuple[ClassProbability, ...]
+    candidates: tuple[ClassProbability, ...] | None
     unknown: float
 
     @property
@@ -91,7 +91,7 @@ class Prediction:
         }
 
 
-def _plain(guesses: Sequence[Guess]) -> list[dict[str, Any]]:
+def _plain(guesses: Sequence[ClassProbability]) -> list[dict[str, Any]]:
     return [{"class": guess.name, "probability": guess.probability} for guess in guesses]
 
 
@@ -172,9 +172,9 @@ class Predictor:
         self._network = placed(bundle.classifier, self.device).eval()
 
     @property
-    def abstaining(self) -> Abstaining | None:
+    def selective(self) -> SelectiveRule | None:
         """The rule by which it says "not sure"; None where there is none, or with views."""
-        return None if self._views else self.bundle.calibration.abstaining
+        return None if self._views else self.bundle.calibration.selective
 
     def predict(
         self,
@@ -290,7 +290,7 @@ class Predictor:
         if not predictions:
             named = "; ".join(f"{file.path}: {file.reason}" for file in unread[:3])
             raise ConvlensError(
-                f"none of {counted(len(unread))} could be read ({named}); "
+                f"none of {pluralize(len(unread))} could be read ({named}); "
                 "pass image files, such as JPEG, PNG or WebP",
                 code="no-images",
             )
@@ -308,7 +308,7 @@ class Predictor:
         self, paths: Sequence[str | None], logits: NDArray[np.float32], top: int
     ) -> list[Prediction]:
         probabilities = self.bundle.calibration.probabilities(logits)
-        rule = self.abstaining
+        rule = self.selective
         named = None if rule is None else rule.candidates(probabilities)
         unknown = unknown_score_of_logits(logits).tolist()
         found = []
@@ -328,5 +328,5 @@ class Predictor:
 
     def _guesses(
         self, probabilities: NDArray[np.float32], classes: NDArray[np.int64]
-    ) -> tuple[Guess, ...]:
-        return tuple(Guess(self.classes[k], float(probabilities[k])) for k in classes)
+    ) -> tuple[ClassProbability, ...]:
+        return tuple(ClassProbability(self.classes[k], float(probabilities[k])) for k in classes)

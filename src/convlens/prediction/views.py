@@ -13,7 +13,7 @@ from torch import Tensor
 from convlens.core.errors import ConvlensError
 
 View: TypeAlias = Literal["flip", "crops"]
-"""``"flip"`` adds the mirror image, ``"crops"`` four crops moved towards the corners."""
+"""``"flip"`` adds the mirror image, ``"crops"`` four crops moved toward the corners."""
 
 _MOVED = 16  # crops are moved by a sixteenth of a side
 
@@ -66,7 +66,7 @@ def count_views(views: Sequence[View]) -> int:
 
 
 def _crops(images: Tensor) -> Iterator[Tensor]:
-    """Four crops as large as the images, moved towards the corners, edges mirrored."""
+    """Four crops as large as the images, moved toward the corners, edges mirrored."""
     height, width = images.shape[-2:]
     down, right = (max(1, round(side / _MOVED)) for side in (height, width))
     for y in (-down, down):

@@ -6,22 +6,23 @@ Example:
     >>> from convlens.core.reporter import Quiet
     >>> from convlens.data import open_source
     >>> from convlens.preflight import check_data, check_recipe, look_for_faults, plan_of
-    >>> from convlens.recipe import complete
+    >>> from convlens.recipe import resolve_defaults
     >>> images = open_source("digits", reporter=Quiet())
     >>> [finding.code for finding in check_data(look_for_faults(images, Quiet()))]
     ['validation-small']
-    >>> recipe, _ = complete({"source": "digits", "augment": {"horizontal_flip": True}}, images)
+    >>> config = {"source": "digits", "augment": {"horizontal_flip": True}}
+    >>> recipe, _ = resolve_defaults(config, images)
     >>> [finding.remedy for finding in check_recipe(plan_of(recipe, images))]
     ['--set augment.horizontal_flip=false']
 """
 
 from convlens.preflight.check_data import check_data, look_for_faults
 from convlens.preflight.check_recipe import check_recipe
-from convlens.preflight.cleaned import refuse_arrays, refuse_fix, write_cleaned
-from convlens.preflight.codes import CODES, Code, Severity, refuse_unknown_codes, table_of_codes
+from convlens.preflight.clean import validate_fix, validate_no_arrays, write_cleaned
+from convlens.preflight.codes import CODES, Code, Severity, table_of_codes, validate_codes
+from convlens.preflight.context import Material
 from convlens.preflight.estimates import Estimate, PhaseEstimate, estimate
 from convlens.preflight.finding import Finding, blocking
-from convlens.preflight.material import Material
 from convlens.preflight.near_duplicates import Pairs, near_duplicates
 from convlens.preflight.plan import Plan, plan_of
 from convlens.preflight.preflight import (
@@ -51,10 +52,10 @@ __all__ = [
     "look_for_faults",
     "near_duplicates",
     "plan_of",
-    "refuse_arrays",
-    "refuse_fix",
-    "refuse_unknown_codes",
     "table_of_codes",
     "told_before_training",
+    "validate_codes",
+    "validate_fix",
+    "validate_no_arrays",
     "write_cleaned",
 ]

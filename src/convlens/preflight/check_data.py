@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from convlens.core.reporter import Reporter
 from convlens.data import ImageSet, same_files
 from convlens.preflight import duplicates, file_findings, labels, pictures, split_findings
-from convlens.preflight.finding import Finding, gravest_first
+from convlens.preflight.context import Material, representatives, sides
+from convlens.preflight.finding import Finding, sort_by_severity
 from convlens.preflight.image_facts import ImageFacts, look_at
-from convlens.preflight.material import Material, representatives, sides
 from convlens.preflight.near_duplicates import near_duplicates
 from convlens.recipe import Recipe
 
@@ -35,8 +35,8 @@ _FINDINGS: tuple[Callable[[Material], Finding | None], ...] = (
     pictures.blank,
     pictures.dark,
     pictures.blurred,
-    pictures.mixed_colour,
-    pictures.colour_thrown_away,
+    pictures.mixed_color,
+    pictures.color_thrown_away,
     pictures.turned,
     file_findings.several_frames,
     file_findings.few_bits,
@@ -55,7 +55,7 @@ def look_for_faults(
     """Look at every image, once, and for copies and near duplicates.
 
     Args:
-        images: labelled, each in a split.
+        images: labeled, each in a split.
         reporter: sees the progress.
         recipe: what they are to be trained on by; without one, nothing is said of what it decides.
         source: what the user calls the source, for the commands in remedies.
@@ -88,7 +88,7 @@ def check_data(data: Material) -> tuple[Finding, ...]:
         >>> [finding.code for finding in check_data(data)]          # doctest: +SKIP
         ['near-duplicates', 'validation-small']
     """
-    return gravest_first(find(data) for find in _FINDINGS)
+    return sort_by_severity(find(data) for find in _FINDINGS)
 
 
 def _first_copies(images: ImageSet, facts: ImageFacts, reporter: Reporter) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from convlens.preflight import network_findings, training_findings
-from convlens.preflight.finding import Finding, gravest_first
+from convlens.preflight.finding import Finding, sort_by_severity
 from convlens.preflight.plan import Plan
 
 _FINDINGS: tuple[Callable[[Plan], Finding | None], ...] = (
@@ -17,7 +17,7 @@ _FINDINGS: tuple[Callable[[Plan], Finding | None], ...] = (
     training_findings.fine_tuning_rate,
     network_findings.flatten_head,
     network_findings.scaled_twice_by_own_code,
-    training_findings.backbone_normalisation,
+    training_findings.backbone_normalization,
     training_findings.tiny_batches,
     training_findings.flip_changes_class,
     network_findings.input_below_stride,
@@ -36,4 +36,4 @@ def check_recipe(plan: Plan) -> tuple[Finding, ...]:
     Args:
         plan: what `plan_of` makes of the recipe and its images.
     """
-    return gravest_first(find(plan) for find in _FINDINGS)
+    return sort_by_severity(find(plan) for find in _FINDINGS)

@@ -90,7 +90,7 @@ CODES: Mapping[str, Code] = {
     "copies-across-splits": Code(
         "error",
         "data",
-        "Exact copies are on both sides of a split: what is measured was learnt by heart. An "
+        "Exact copies are on both sides of a split: what is measured was learned by heart. An "
         "error above 4 % of the split's images, else a warning.",
         "`convlens check SOURCE --fix clean.csv` takes them out of training.",
     ),
@@ -143,12 +143,12 @@ CODES: Mapping[str, Code] = {
         "kept in the bundle; larger values become white.",
         "Nothing where the camera has so many; else name its bits in `input.value_bits`.",
     ),
-    "mixed-colour": Code(
+    "mixed-color": Code(
         "note",
         "data",
-        "Some images are grey, others in colour, and the network is shown both. A warning where "
+        "Some images are gray, others in color, and the network is shown both. A warning where "
         "the classes differ in it.",
-        "`--set input.channels=1` makes all of them grey.",
+        "`--set input.channels=1` makes all of them gray.",
     ),
     "small-images": Code(
         "warning",
@@ -159,20 +159,20 @@ CODES: Mapping[str, Code] = {
     "blank": Code(
         "warning",
         "data",
-        "Images show nothing: one colour, or nearly.",
+        "Images show nothing: one color, or nearly.",
         "`convlens check SOURCE --fix clean.csv` leaves them out.",
     ),
     "dark": Code(
         "warning",
         "data",
         "Images are very dark: all but a hundredth of their pixels are below a quarter of white.",
-        "Look at them; leave out what even you cannot recognise.",
+        "Look at them; leave out what even you cannot recognize.",
     ),
     "blurred": Code(
         "note",
         "data",
         "Images are blurred: there is hardly any detail, even at 128 pixels a side.",
-        "Look at them; leave out what even you cannot recognise.",
+        "Look at them; leave out what even you cannot recognize.",
     ),
     "turned": Code(
         "note",
@@ -193,15 +193,15 @@ CODES: Mapping[str, Code] = {
         "note",
         "recipe",
         "The images came without a channel axis, or the network's input has another number of "
-        "channels than they have. A warning where colour is thrown away of all of them.",
+        "channels than they have. A warning where color is thrown away of all of them.",
         "`--set input.channels=3`",
     ),
     "fine-tuning-rate": Code(
         "warning",
         "recipe",
         "Loaded layers learn at more than 3 times the rate that fine-tuning takes, a tenth of the "
-        "optimiser's usual one.",
-        "`--set training.optimiser.learning_rate=RATE`",
+        "optimizer's usual one.",
+        "`--set training.optimizer.learning_rate=RATE`",
     ),
     "flatten-head": Code(
         "warning",
@@ -244,17 +244,17 @@ CODES: Mapping[str, Code] = {
         "Pixels reach the network beyond 20 in size: `input.std` is too small.",
         "`--set 'input.std=[…]'` in units of [0, 1].",
     ),
-    "backbone-normalisation": Code(
+    "backbone-normalization": Code(
         "warning",
         "recipe",
-        "Loaded weights get pixels that are not normalised as the published ones' were. A note "
+        "Loaded weights get pixels that are not normalized as the published ones' were. A note "
         "where they come from a file of yours.",
         "`--set 'input.mean=[0.485,0.456,0.406]' --set 'input.std=[0.229,0.224,0.225]'`",
     ),
     "tiny-batches": Code(
         "warning",
         "recipe",
-        "Batch normalisation learns from batches of fewer than 8 images.",
+        "Batch normalization learns from batches of fewer than 8 images.",
         "`--set training.batch_size=16`, or train the head alone.",
     ),
     "flip-changes-class": Code(
@@ -298,7 +298,7 @@ CODES: Mapping[str, Code] = {
 }
 
 
-def refuse_unknown_codes(codes: Iterable[str]) -> None:
+def validate_codes(codes: Iterable[str]) -> None:
     """Refuse what is no code.
 
     Raises:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.core.words import counted, percent
+from convlens.core.formatting import percent, pluralize
 from convlens.data import SPLITS
 from convlens.preflight.codes import Severity
+from convlens.preflight.context import WORDS, Material
 from convlens.preflight.finding import Finding, found
-from convlens.preflight.material import WORDS, Material
 
 SERIOUS = 0.04
 """The share of a split's images from which on copies in another split are an error: they may then
@@ -25,7 +25,7 @@ def copies(data: Material) -> Finding | None:
     one, other = data.short(int(first[again[0]])), data.short(int(again[0]))
     return found(
         "copies",
-        f"{counted(len(again), 'file')} are exact copies of others in the same split, as {other} "
+        f"{pluralize(len(again), 'file')} are exact copies of others in the same split, as {other} "
         f"of {one}",
         data.remedy_by_fixing,
         files=data.names(again),

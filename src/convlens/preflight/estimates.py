@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from convlens.core.classifier import Classifier
 from convlens.core.device import peak_memory
-from convlens.core.durations import in_words
+from convlens.core.formatting import describe
 from convlens.data import CacheSettings, ImageSet, are_kept, kept_shape, margin_in_force
-from convlens.recipe import Recipe, RunPace, pace_of_run, parts_of
+from convlens.recipe import Recipe
+from convlens.runs import RunTimings, benchmark_run, parts_of
 from convlens.training import PhaseSettings
 
 
@@ -24,7 +25,7 @@ class PhaseEstimate:
     Attributes:
         train: what learns.
         epochs: as many as the recipe asks for; with a budget, the phase's share of it.
-        step: seconds for an optimiser step, at full size.
+        step: seconds for an optimizer step, at full size.
         seconds: for all of it, validation included.
     """
 
@@ -54,16 +55,16 @@ class Estimate:
     memory_mb: int
     phases: tuple[PhaseEstimate, ...]
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """The estimate in a line.
 
         Example:
             >>> Estimate(seconds=80, training_seconds=75, at_most=True, memory_mb=612,
-            ...          phases=()).in_words()
+            ...          phases=()).describe()
             'about 1 min 20 s at most, 612 MB of memory'
         """
         most = " at most" if self.at_most else ""
-        return f"about {in_words(self.seconds)}{most}, {self.memory_mb:,} MB of memory"
+        return f"about {describe(self.seconds)}{most}, {self.memory_mb:,} MB of memory"
 
     def as_json(self) -> dict[str, Any]:
         """The estimate as one JSON object."""
@@ -104,7 +105,7 @@ def estimate(
     budget = recipe.training.budget_seconds
     if budget is not None:  # training takes that, however long a step: two show the memory
         seconds = 0.0
-    pace = pace_of_run(recipe, images, network, device=device, seconds=seconds)
+    pace = benchmark_run(recipe, images, network, device=device, seconds=seconds)
     parts = parts_of(recipe, images)
     n = {part: len(numbers) for part, numbers in parts.items()}
     phases = tuple(_phases(recipe, pace, n))
@@ -124,7 +125,7 @@ def estimate(
     )
 
 
-def _phases(recipe: Recipe, pace: RunPace, n: dict[str, int]) -> Iterator[PhaseEstimate]:
+def _phases(recipe: Recipe, pace: RunTimings, n: dict[str, int]) -> Iterator[PhaseEstimate]:
     epochs_before = 0
     steps = math.ceil(n["train"] / recipe.training.batch_size)
     for own, settings in zip(pace.phases, recipe.training.plan, strict=True):
@@ -161,7 +162,7 @@ def _is_kept(
 def _memory(
     recipe: Recipe,
     images: ImageSet,
-    pace: RunPace,
+    pace: RunTimings,
     parts: Mapping[str, NDArray[np.int64]],
     device: torch.device,
 ) -> float:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from convlens.core.words import counted
+from convlens.core.formatting import pluralize
+from convlens.preflight.context import Material
 from convlens.preflight.finding import Finding, found
-from convlens.preflight.material import Material
 
 _WIDE = 16
 
@@ -17,8 +17,8 @@ def several_frames(data: Material) -> Finding | None:
     numbers = np.flatnonzero(scan.several_frames)
     return found(
         "several-frames",
-        f"{counted(len(numbers), 'file')} of {len(data.facts):,} hold several frames or pages, as "
-        f"{data.short(int(numbers[0]))}: the first is used",
+        f"{pluralize(len(numbers), 'file')} of {len(data.facts):,} hold several frames or pages, "
+        f"as {data.short(int(numbers[0]))}: the first is used",
         "save the frames that matter as files of their own",
         files=data.names(numbers[:1000]),
         count=len(numbers),
@@ -35,7 +35,7 @@ def few_bits(data: Material) -> Finding | None:
         return None
     return found(
         "few-bits",
-        f"{counted(count)} of {len(data.facts):,} have 16 bits and are scaled by the "
+        f"{pluralize(count)} of {len(data.facts):,} have 16 bits and are scaled by the "
         f"{spec.value_bits} that are in use: {(1 << spec.value_bits) - 1:,} is white",
         f"nothing where the camera has {spec.value_bits} bits; else --set input.value_bits=N",
         count=count,

@@ -70,13 +70,13 @@ def found(
     )
 
 
-def gravest_first(findings: Iterable[Finding | None]) -> tuple[Finding, ...]:
+def sort_by_severity(findings: Iterable[Finding | None]) -> tuple[Finding, ...]:
     """What was found, errors before warnings before notes; what was not found is None.
 
     Example:
         >>> note = Finding(code="x", severity="note", message="a", remedy="b")
         >>> error = Finding(code="y", severity="error", message="a", remedy="b")
-        >>> [finding.code for finding in gravest_first([note, None, error])]
+        >>> [finding.code for finding in sort_by_severity([note, None, error])]
         ['y', 'x']
     """
     there = [finding for finding in findings if finding is not None]

@@ -22,7 +22,7 @@ from convlens.data import (
     ordered_map,
     scan_headers,
 )
-from convlens.preflight.kept_facts import KeptFacts
+from convlens.preflight.cache import KeptFacts
 
 SIDE = 32
 """Rows and columns of a thumbnail, into which the whole picture is stretched."""
@@ -67,34 +67,34 @@ class ImageFacts:
 
     @cached_property
     def _levels(self) -> NDArray[np.float32]:
-        """(N, 3) contrast (standard deviation), bright end (99th percentile), colour; 0 to 255."""
+        """(N, 3) contrast (standard deviation), bright end (99th percentile), color; 0 to 255."""
         levels = np.zeros((len(self), 3), np.float32)
         for at, thumbnails in self.thumbnails():
-            grey = np.sort((thumbnails @ _GREY).reshape(len(thumbnails), -1), axis=1)
-            colour = np.ptp(thumbnails, axis=3).reshape(len(thumbnails), -1)
-            levels[at, 0] = grey.std(axis=1)
-            levels[at, 1] = grey[:, -_BRIGHTEST - 1]
-            levels[at, 2] = colour.max(axis=1)
+            gray = np.sort((thumbnails @ _GREY).reshape(len(thumbnails), -1), axis=1)
+            color = np.ptp(thumbnails, axis=3).reshape(len(thumbnails), -1)
+            levels[at, 0] = gray.std(axis=1)
+            levels[at, 1] = gray[:, -_BRIGHTEST - 1]
+            levels[at, 2] = color.max(axis=1)
         return levels
 
     @property
     def contrast(self) -> NDArray[np.float32]:
-        """(N,) standard deviation of the grey levels, 0 to 255."""
+        """(N,) standard deviation of the gray levels, 0 to 255."""
         return self._levels[:, 0]
 
     @property
     def bright_end(self) -> NDArray[np.float32]:
-        """(N,) the grey level that a hundredth of the picture exceeds, 0 to 255."""
+        """(N,) the gray level that a hundredth of the picture exceeds, 0 to 255."""
         return self._levels[:, 1]
 
     @property
-    def colourfulness(self) -> NDArray[np.float32]:
-        """(N,) the greatest distance between a pixel's channels, 0 to 255; 0 for grey."""
+    def colorfulness(self) -> NDArray[np.float32]:
+        """(N,) the greatest distance between a pixel's channels, 0 to 255; 0 for gray."""
         return self._levels[:, 2]
 
     @cached_property
     def sharpness(self) -> NDArray[np.float32]:
-        """(N,) the spread of the Laplacian as a share of the spread of the grey levels."""
+        """(N,) the spread of the Laplacian as a share of the spread of the gray levels."""
         return np.array(self.rows["sharpness"])
 
     def thumbnails(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
@@ -190,11 +190,11 @@ def _seen(
     return sharpness(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)), thumbnail
 
 
-def sharpness(grey: Any) -> float:
+def sharpness(gray: Any) -> float:
     """How much of what varies in a picture varies from pixel to pixel: its Laplacian's spread.
 
     Args:
-        grey: (H, W) uint8.
+        gray: (H, W) uint8.
 
     Returns:
         The standard deviation of the Laplacian divided by that of the picture; 0 for a blank one.
@@ -207,6 +207,6 @@ def sharpness(grey: Any) -> float:
         >>> sharpness(np.zeros((8, 8), np.uint8))
         0.0
     """
-    spread = float(cv2.meanStdDev(grey)[1][0, 0])
-    detail = float(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_32F))[1][0, 0])
+    spread = float(cv2.meanStdDev(gray)[1][0, 0])
+    detail = float(cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_32F))[1][0, 0])
     return detail / spread if spread else 0.0

@@ -8,9 +8,9 @@ from pathlib import PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.core.words import counted
+from convlens.core.formatting import pluralize
+from convlens.preflight.context import WORDS, Material
 from convlens.preflight.finding import Finding, found
-from convlens.preflight.material import WORDS, Material
 from convlens.recipe import PRETRAINED, THUMBNAIL
 
 IMBALANCE = 10
@@ -39,7 +39,7 @@ def two_labels(data: Material) -> Finding | None:
     one, other = (data.images.classes[labels[i]] for i in (first[second[0]], second[0]))
     return found(
         "two-labels",
-        f"{counted(len(second), 'file')} stand under two classes, the first under '{one}' and "
+        f"{pluralize(len(second), 'file')} stand under two classes, the first under '{one}' and "
         f"'{other}'",
         data.remedy_by_fixing,
         files=data.names(int(i) for n in second for i in (first[n], n)),
@@ -58,7 +58,7 @@ def similar_two_labels(data: Material) -> Finding | None:
     one, other = (data.images.classes[labels[pair[first]]] for pair in (near.one, near.other))
     return found(
         "similar-two-labels",
-        f"{counted(len(differ), 'pair')} of near duplicates have two classes, the first '{one}' "
+        f"{pluralize(len(differ), 'pair')} of near duplicates have two classes, the first '{one}' "
         f"and '{other}'",
         "look at both and correct one of the labels, or leave both out",
         files=data.names(int(i) for n in differ for i in (near.one[n], near.other[n])),
@@ -114,7 +114,7 @@ def few_from_scratch(data: Material) -> Finding | None:
         return None
     return found(
         "few-from-scratch",
-        f"{counted(images, 'training image')} are few for photographs and a network that starts "
+        f"{pluralize(images, 'training image')} are few for photographs and a network that starts "
         f"from random weights: below {FEW_FROM_SCRATCH:,} one that starts from ImageNet weights "
         "usually does better",
         f"start from ImageNet weights: {PRETRAINED}; or add images",
@@ -153,7 +153,7 @@ def labels_missing(data: Material) -> Finding | None:
     first = without[0].reason.partition(": ")
     return found(
         "labels-missing",
-        f"{counted(len(without), 'row')} of the table without a label, left out; the first is "
+        f"{pluralize(len(without), 'row')} of the table without a label, left out; the first is "
         f"{first[0]} ({first[2]})",
         "fill the labels in, or leave it so; where such a word is a class: "
         '--set "data.missing_labels=[]"',

@@ -2,11 +2,11 @@
 
 A pair is found by its perceptual hash (`picture_hash`, 64 signs of a DCT, at most 10 of them
 different, of ten versions of each picture; `hash_index` finds them without a quadratic step),
-confirmed on thumbnails (`alike`, correlations at 16×16 in colour of at least 0.9 and in detail
+confirmed on thumbnails (`alike`, correlations at 16×16 in color of at least 0.9 and in detail
 0.8), and must stand out from its class: where the pictures of a class all look alike (handwritten
 ones), resembling one another makes no duplicate. A class of few images is made up with others.
 
-Measured (``python -m benchmarks preflight``; docs/decisions/preflight-near-duplicates.md): of
+Measured (``python -m benchmarks preflight``; docs/decisions/0037-preflight-near-duplicates.md): of
 19,900 pairs of distinct photographs none is named. Of 200 photographs and 400 CIFAR-10 images at
 least 99.5 % are found when re-encoded at quality 30, resized to 80 or 50 %, without 5 % of rows and
 columns anywhere, or with 15 % more light, and at least 99 % after all of these at once.
@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convlens.core.reporter import Reporter
-from convlens.preflight.alike import coarse, compared, unit
 from convlens.preflight.hash_index import Candidates, HashIndex
 from convlens.preflight.image_facts import ImageFacts
 from convlens.preflight.picture_hash import codes, frequencies
+from convlens.preflight.similarity import coarse, compared, unit
 
 SMALLEST_SIDE = 16
 """Images of fewer pixels a side are not searched: too little is left to tell copies by."""

@@ -5,7 +5,7 @@ import re
 
 import torch
 
-from convlens.core.words import some
+from convlens.core.formatting import some
 from convlens.data import available_memory, gigabytes
 from convlens.models import portable
 from convlens.preflight.finding import Finding, found
@@ -190,10 +190,10 @@ def memory(plan: Plan) -> Finding | None:
     free = torch.cuda.mem_get_info(plan.device)[0] if on_gpu else available_memory()
     if plan.trace is None or free is None:
         return None
-    optimiser = plan.recipe.training.plan[-1].optimiser.name
+    optimizer = plan.recipe.training.plan[-1].optimizer.name
     shared = plan.processes if on_gpu else 1  # those of one host share its memory, but not GPUs
     size = math.ceil(min(plan.recipe.training.batch_size, max(1, plan.samples)) / shared)
-    full = plan.trace.training_memory(size, averages=_AVERAGES[optimiser])
+    full = plan.trace.training_memory(size, averages=_AVERAGES[optimizer])
     if full is None:
         return None
     fixed = full.total - full.activations

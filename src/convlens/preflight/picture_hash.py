@@ -38,10 +38,10 @@ def frequencies(thumbnails: NDArray[np.float32], *, views: bool) -> NDArray[np.f
     Returns:
         (1 or 10, n, 64): the whole picture first.
     """
-    grey: NDArray[np.float32] = (thumbnails @ _GREY).reshape(len(thumbnails), -1)
+    gray: NDArray[np.float32] = (thumbnails @ _GREY).reshape(len(thumbnails), -1)
     weights = _weights() if views else _weights()[:, :BITS]
-    found: NDArray[np.float32] = grey @ weights
-    return found.reshape(len(grey), -1, BITS).transpose(1, 0, 2)
+    found: NDArray[np.float32] = gray @ weights
+    return found.reshape(len(gray), -1, BITS).transpose(1, 0, 2)
 
 
 def codes(found: NDArray[np.float32]) -> NDArray[np.uint64]:

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from convlens.core.words import counted, percent
+from convlens.core.formatting import percent, pluralize
+from convlens.preflight.context import Material
 from convlens.preflight.finding import Finding, found
-from convlens.preflight.material import Material
 
 BLANK = 2.0
 """Less contrast than this (standard deviation, of 255) shows nothing."""
@@ -17,7 +17,7 @@ BLURRED = 0.1
 """Less detail than this (see `sharpness`); of 200 photographs the least has 0.25, and blurred with
 a standard deviation of 2 pixels of 128 half have less than 0.07."""
 
-_LOOK = "look at them, and leave out what even you cannot recognise"
+_LOOK = "look at them, and leave out what even you cannot recognize"
 _SMALLEST_TO_JUDGE = 16
 
 
@@ -30,7 +30,8 @@ def unreadable(data: Material) -> Finding | None:
         return None
     return found(
         "unreadable",
-        f"{counted(len(gone), 'file')} cannot be read, as {_below(data, gone[0][0])}: {gone[0][1]}",
+        f"{pluralize(len(gone), 'file')} cannot be read, as {_below(data, gone[0][0])}: "
+        f"{gone[0][1]}",
         f"replace them; {data.fixing} lists and leaves them out",
         files=(path for path, _ in gone),
         count=len(gone),
@@ -38,51 +39,51 @@ def unreadable(data: Material) -> Finding | None:
     )
 
 
-def mixed_colour(data: Material) -> Finding | None:
-    """Grey pictures among coloured ones, where the network is not shown all of them in grey."""
+def mixed_color(data: Material) -> Finding | None:
+    """Gray pictures among colored ones, where the network is not shown all of them in gray."""
     if data.input is not None and data.input.channels == 1:
         return None
     seen = data.facts.readable
-    grey = (data.facts.colourfulness == 0) & seen
-    count, total = int(grey.sum()), int(seen.sum())
+    gray = (data.facts.colorfulness == 0) & seen
+    count, total = int(gray.sum()), int(seen.sum())
     if not 0 < count < total:
         return None
     labels, k = data.images.labels, len(data.images.classes)
-    share = np.bincount(labels[grey], minlength=k) / np.maximum(
+    share = np.bincount(labels[gray], minlength=k) / np.maximum(
         1, np.bincount(labels[seen], minlength=k)
     )
     told = share.max() >= 0.9 and share.min() <= 0.1
-    message = f"{count:,} of {total:,} images are grey, the others in colour"
+    message = f"{count:,} of {total:,} images are gray, the others in color"
     if told:
         message += (
-            f"; '{data.images.classes[int(share.argmax())]}' is grey and "
-            f"'{data.images.classes[int(share.argmin())]}' is not: colour tells the class"
+            f"; '{data.images.classes[int(share.argmax())]}' is gray and "
+            f"'{data.images.classes[int(share.argmin())]}' is not: color tells the class"
         )
     return found(
-        "mixed-colour",
+        "mixed-color",
         message,
-        "--set input.channels=1 makes all of them grey",
+        "--set input.channels=1 makes all of them gray",
         severity="warning" if told else None,
-        files=data.names(np.flatnonzero(grey)[:1000]),
+        files=data.names(np.flatnonzero(gray)[:1000]),
         count=count,
     )
 
 
-def colour_thrown_away(data: Material) -> Finding | None:
-    """Pictures in colour, of which the network sees grey."""
+def color_thrown_away(data: Material) -> Finding | None:
+    """Pictures in color, of which the network sees gray."""
     if data.input is None or data.input.channels != 1:
         return None
-    coloured = int(((data.facts.colourfulness > 0) & data.facts.readable).sum())
+    colored = int(((data.facts.colorfulness > 0) & data.facts.readable).sum())
     total = int(data.facts.readable.sum())
-    if not coloured:
+    if not colored:
         return None
     return found(
         "channel-axis",
-        f"{coloured:,} of {total:,} images are in colour and the network's input has 1 channel: "
-        "colour is thrown away",
+        f"{colored:,} of {total:,} images are in color and the network's input has 1 channel: "
+        "color is thrown away",
         "--set input.channels=3",
-        severity="warning" if coloured == total else None,
-        images=coloured,
+        severity="warning" if colored == total else None,
+        images=colored,
         input=1,
     )
 
@@ -102,7 +103,7 @@ def small_images(data: Material) -> Finding | None:
     )
     return found(
         "small-images",
-        f"{counted(len(small))} of {len(data.facts):,} have at most half the sides of the "
+        f"{pluralize(len(small))} of {len(data.facts):,} have at most half the sides of the "
         f"network's input of {data.input.height}×{data.input.width}: the smallest side is "
         f"{sides.min()}",
         remedy,
@@ -114,7 +115,7 @@ def small_images(data: Material) -> Finding | None:
 def blank(data: Material) -> Finding | None:
     """Pictures that show nothing."""
     numbers = blank_images(data)
-    return _looked("blank", numbers, data, "show nothing: one colour, or nearly",
+    return _looked("blank", numbers, data, "show nothing: one color, or nearly",
                    data.remedy_by_fixing)  # fmt: skip
 
 
@@ -143,7 +144,7 @@ def turned(data: Material) -> Finding | None:
         return None
     return found(
         "turned",
-        f"{counted(len(numbers))} of {len(data.facts):,} are turned by their EXIF orientation",
+        f"{pluralize(len(numbers))} of {len(data.facts):,} are turned by their EXIF orientation",
         "nothing for convlens, which turns them; other programs may not",
         files=data.names(numbers[:1000]),
         count=len(numbers),
@@ -157,7 +158,7 @@ def pixels_not_scaled(data: Material) -> Finding | None:
         return None
     return found(
         "pixels-not-scaled",
-        f"no pixel of {counted(len(arrays))} is above {int(arrays.max())}, of 255",
+        f"no pixel of {pluralize(len(arrays))} is above {int(arrays.max())}, of 255",
         "pass the bytes as they were, or floats in [0, 1]: X.astype('float32')",
         highest=int(arrays.max()),
     )
@@ -175,7 +176,7 @@ def _looked(
         return None
     return found(
         code,
-        f"{counted(len(numbers))} of {len(data.facts):,} "
+        f"{pluralize(len(numbers))} of {len(data.facts):,} "
         f"({percent(len(numbers) / len(data.facts), small=True)}) {what}",
         remedy,
         files=data.names(numbers[:1000]),

@@ -11,9 +11,10 @@ from convlens.core.classifier import Classifier
 from convlens.core.errors import ConvlensError
 from convlens.core.modes import kept_modes
 from convlens.data import ImageSet
-from convlens.inspection import Layer, Trace, own_networks_explained, trace
+from convlens.inspection import Layer, Trace, explain_custom_errors, trace
 from convlens.models import build_architecture
-from convlens.recipe import Recipe, try_own_network
+from convlens.recipe import Recipe
+from convlens.runs import try_own_network
 from convlens.training import freeze
 
 
@@ -103,7 +104,7 @@ def plan_of(
     network, found, refusal = None, None, None
     out_of_reach: tuple[str, ...] = ()
     try:
-        with torch.random.fork_rng(devices=[]), own_networks_explained():
+        with torch.random.fork_rng(devices=[]), explain_custom_errors():
             torch.manual_seed(0)
             network = build_architecture(model, recipe.input, classes=len(images.classes))
         samples, where = len(images.splits["train"]), device or torch.device("cpu")

@@ -7,8 +7,8 @@ from typing import Any
 
 from convlens.core.errors import ConvlensError
 from convlens.core.files import write_json
+from convlens.core.formatting import pluralize
 from convlens.core.printable import printable
-from convlens.core.words import counted
 from convlens.preflight.estimates import Estimate
 from convlens.preflight.finding import Finding, blocking
 
@@ -26,7 +26,7 @@ class StoppedError(ConvlensError):
         errors = preflight.blocking
         told = "\n".join(printable(f"  {e.code}: {e.message}; {_answer(e)}") for e in errors)
         super().__init__(
-            f"not trained, for {counted(len(errors), 'error')} found beforehand:\n{told}",
+            f"not trained, for {pluralize(len(errors), 'error')} found beforehand:\n{told}",
             code=errors[0].code,
         )
         self.preflight = preflight
@@ -92,8 +92,8 @@ class Preflight:
             'checked 1,797 images: nothing to say against it'
         """
         kinds = [finding.severity for finding in self.findings]
-        told = [counted(kinds.count(k), k) for k in ("error", "warning", "note") if k in kinds]
-        return f"checked {counted(self.images)}: " + (
+        told = [pluralize(kinds.count(k), k) for k in ("error", "warning", "note") if k in kinds]
+        return f"checked {pluralize(self.images)}: " + (
             ", ".join(told) or "nothing to say against it"
         )
 

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from convlens.core.words import counted
+from convlens.core.formatting import pluralize
 from convlens.data import SPLITS
+from convlens.preflight.context import Material
 from convlens.preflight.finding import Finding, found
-from convlens.preflight.material import Material
 
 TOLD_APART = 0.01
 _Z = 1.959964
@@ -34,7 +34,7 @@ def group_straddles(data: Material) -> Finding | None:
         return None
     return found(
         "group-straddles",
-        f"{counted(broken, 'group')} have images on both sides of a split, as "
+        f"{pluralize(broken, 'group')} have images on both sides of a split, as "
         f"{data.short(int(split_up[0]))}",
         "mend the splits, or have whole groups dealt out: leave --splits and the split column out",
         files=data.names(split_up),
@@ -64,7 +64,7 @@ def validation_small(data: Material) -> Finding | None:
     apart = f" ({calibrate:,} more calibrate)" * bool(calibrate)
     return found(
         "validation-small",
-        f"{counted(n, 'validation image')} decide{'s' * (n == 1)}{apart}, which tells accuracies "
+        f"{pluralize(n, 'validation image')} decide{'s' * (n == 1)}{apart}, which tells accuracies "
         f"near {100 * _USUAL:.0f} % apart to ±{100 * half:.1f} %; to tell 1 % apart it takes "
         f"{needed:,}",
         _more_to_validate_on(data, needed),

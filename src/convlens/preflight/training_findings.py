@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from convlens.augment import default_policy
 from convlens.core.batch_norm import batch_norm_learns
 from convlens.core.command_line import setting
-from convlens.core.words import counted
-from convlens.models import expected_normalisation
+from convlens.core.formatting import pluralize
+from convlens.models import expected_normalization
 from convlens.preflight.finding import Finding, found
 from convlens.preflight.plan import Plan
 from convlens.recipe import FINE_TUNING
-from convlens.training import OptimiserSettings, PhaseSettings, freeze
+from convlens.training import OptimizerSettings, PhaseSettings, freeze
 
 TOO_HIGH = 3
 """How many times the fine-tuning rate is too much."""
@@ -22,13 +22,13 @@ _TOLERANCE = 0.02
 
 
 def channel_axis(plan: Plan) -> Finding | None:
-    """Arrays without a channel axis, or grey ones where the network takes colour."""
+    """Arrays without a channel axis, or gray ones where the network takes color."""
     images, asked = plan.images, plan.recipe.input.channels
     has = None if images.arrays is None else images.arrays.shape[3]
     if has == 1 and asked == 3:
         return found(
             "channel-axis",
-            "the images are grey and the network's input has 3 channels: all three are alike",
+            "the images are gray and the network's input has 3 channels: all three are alike",
             "--set input.channels=1, unless loaded weights want 3",
             images=1,
             input=3,
@@ -50,14 +50,14 @@ def fine_tuning_rate(plan: Plan) -> Finding | None:
     if not recipe.model.loads_weights:
         return None
     for number, phase in enumerate(recipe.training.plan, start=1):
-        rate, usual = phase.optimiser.learning_rate, _fine_tuning_rate(phase)
+        rate, usual = phase.optimizer.learning_rate, _fine_tuning_rate(phase)
         if phase.train == "head" or rate <= TOO_HIGH * usual:
             continue
         which = f"phase {number} " if recipe.training.phases else ""
         return found(
             "fine-tuning-rate",
             f"{which}trains loaded layers ({phase.train}) at {rate:g} with "
-            f"{phase.optimiser.name}; fine-tuning takes about {usual:g}, or it undoes what they "
+            f"{phase.optimizer.name}; fine-tuning takes about {usual:g}, or it undoes what they "
             "know",
             _rate_remedy(recipe.training.phases, number, usual),
             rate=rate,
@@ -68,18 +68,18 @@ def fine_tuning_rate(plan: Plan) -> Finding | None:
 
 
 def _fine_tuning_rate(phase: PhaseSettings) -> float:
-    return FINE_TUNING * OptimiserSettings(name=phase.optimiser.name).learning_rate
+    return FINE_TUNING * OptimizerSettings(name=phase.optimizer.name).learning_rate
 
 
 def _rate_remedy(phases: Sequence[PhaseSettings], number: int, usual: float) -> str:
     if not phases:
-        return f"--set training.optimiser.learning_rate={usual:g}"
-    lines = f"optimiser = {{ learning_rate = {usual:g} }}"
+        return f"--set training.optimizer.learning_rate={usual:g}"
+    lines = f"optimizer = {{ learning_rate = {usual:g} }}"
     if any(phase.train == "head" for phase in phases[: number - 1]):
         head = usual / FINE_TUNING
         return (
             f"in the recipe's phase {number}: {lines}; without phases of your own, "
-            f"--set training.optimiser.learning_rate={head:g}, of which fine-tuning takes a tenth"
+            f"--set training.optimizer.learning_rate={head:g}, of which fine-tuning takes a tenth"
         )
     return f"in the recipe's phase {number}: {lines}"
 
@@ -118,10 +118,10 @@ def not_scaled(plan: Plan) -> Finding | None:
     )
 
 
-def backbone_normalisation(plan: Plan) -> Finding | None:
-    """Loaded weights that get pixels normalised otherwise than the published ones were."""
+def backbone_normalization(plan: Plan) -> Finding | None:
+    """Loaded weights that get pixels normalized otherwise than the published ones were."""
     model, spec = plan.recipe.model, plan.recipe.input
-    expected = expected_normalisation(model.name, spec.channels) if model.loads_weights else None
+    expected = expected_normalization(model.name, spec.channels) if model.loads_weights else None
     if expected is None:
         return None
     mean, std = expected
@@ -129,7 +129,7 @@ def backbone_normalisation(plan: Plan) -> Finding | None:
     if all(abs(a - b) <= _TOLERANCE for a, b in zip(given, (*mean, *std), strict=True)):
         return None
     return found(
-        "backbone-normalisation",
+        "backbone-normalization",
         f"{model.name}'s published weights were trained with mean {_listed(mean)} and standard "
         f"deviation {_listed(std)}; the recipe has {_listed(spec.mean)} and {_listed(spec.std)}",
         f"{setting('input.mean', _listed(mean))} {setting('input.std', _listed(std))}"
@@ -141,7 +141,7 @@ def backbone_normalisation(plan: Plan) -> Finding | None:
 
 
 def tiny_batches(plan: Plan) -> Finding | None:
-    """Batch normalisation that learns from a handful of images."""
+    """Batch normalization that learns from a handful of images."""
     size = min(plan.recipe.training.batch_size, max(1, plan.samples))
     if plan.network is None or size >= TINY:
         return None
@@ -151,7 +151,7 @@ def tiny_batches(plan: Plan) -> Finding | None:
         if batch_norm_learns(plan.network):
             return found(
                 "tiny-batches",
-                f"batch normalisation learns (train = '{phase.train}') from batches of {size}: its "
+                f"batch normalization learns (train = '{phase.train}') from batches of {size}: its "
                 "statistics are noise",
                 f"{larger}, or train the head alone",
                 batch_size=size,
@@ -180,7 +180,7 @@ def patience_too_long(plan: Plan) -> Finding | None:
                 return found(
                     "patience-too-long",
                     f"{name}.patience is {patience}, and phase {number} has "
-                    f"{counted(phase.epochs, 'epoch')}: it can never act",
+                    f"{pluralize(phase.epochs, 'epoch')}: it can never act",
                     _patience_remedy(plan, name, patience),
                     patience=patience,
                     epochs=phase.epochs,

@@ -7,15 +7,15 @@ from typing import Any, TypeAlias
 import torch
 
 from convlens.augment import default_policy, policy
-from convlens.core.batch_norm import normalises_over_batch
+from convlens.core.batch_norm import normalizes_over_batch
 from convlens.core.errors import ConvlensError
+from convlens.core.formatting import pluralize
 from convlens.core.paths import typed_path
-from convlens.core.settings import Asked, merge, validated
-from convlens.core.words import counted
+from convlens.core.settings import Config, merge, validated
 from convlens.data import ImageSet, read_header, value_range
-from convlens.models import ModelSpec, build_architecture, expected_normalisation, training_head
+from convlens.models import ModelSpec, build_architecture, expected_normalization, training_head
 from convlens.recipe.recipe import Recipe
-from convlens.training import OptimiserSettings, require_class_names
+from convlens.training import OptimizerSettings, require_class_names
 
 THUMBNAIL = 64
 """The longest side, in pixels, up to which images are used at the size they have."""
@@ -43,24 +43,24 @@ TRANSFER_PATIENCE = 3
 
 FEW_STEPS = 200
 """Steps up to which a network learns more at `SHORT_RUN_RATE`: see
-`docs/decisions/training-short-runs.md`."""
+`docs/decisions/0046-training-short-runs.md`."""
 
 SHORT_RUN_RATE = 5e-3
 
 
-def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, Reasons]:
+def resolve_defaults(asked: Config, images: ImageSet) -> tuple[Recipe, Reasons]:
     """Fill in what is not asked for.
 
     The rules:
 
     - the input is as large as the images where they all have one size of at most 64 pixels a side,
-      else 128×128; it is grey where all images looked at are;
+      else 128×128; it is gray where all images looked at are;
     - 16-bit images are scaled by the bits that those looked at use: 8, 10, 12, 14 or 16;
     - the network is `standard` for inputs of up to 64 pixels, `resnet18` beyond;
     - a network of a classic family gets global average pooling and one dense layer for a head, the
       small networks keep their own;
     - where it loads weights and is a network that was published with ImageNet's, pixels are
-      normalised as ImageNet's were;
+      normalized as ImageNet's were;
     - where it begins from loaded weights, it is trained in two phases of up to 10 epochs, each of
       which, if it has more than 3, ends when the validation loss has not fallen for 3: first the
       head alone, at 1e-3, then the last three layers with it, at a tenth of that; a network of the
@@ -92,11 +92,11 @@ def complete(asked: Asked, images: ImageSet) -> tuple[Recipe, Reasons]:
     model = _model(asked.get("model", {}), side, reasons)
     asked = {**asked, "model": merge(asked.get("model", {}), model)}
     spec = validated(ModelSpec, asked["model"], what="[model]")
-    parts["input"] |= _normalisation(spec, given["channels"], reasons)
+    parts["input"] |= _normalization(spec, given["channels"], reasons)
     parts["training"] = _training(asked.get("training", {}), images, spec, reasons)
     recipe = validated(Recipe, merge(parts, asked), what="the recipe")
     require_class_names(recipe.training.loss, images.classes)
-    if "learning_rate" not in asked.get("training", {}).get("optimiser", {}):
+    if "learning_rate" not in asked.get("training", {}).get("optimizer", {}):
         recipe = _with_short_run_rate(recipe, images, reasons)
     return recipe, reasons
 
@@ -107,15 +107,15 @@ def _with_short_run_rate(recipe: Recipe, images: ImageSet, reasons: Reasons) -> 
     an_epoch = math.ceil(len(images.splits["train"]) / training.batch_size)
     steps = training.epochs * an_epoch
     by_rule = not training.phases and training.budget_seconds is None
-    rated = by_rule and training.optimiser == OptimiserSettings() and not recipe.model.loads_weights
+    rated = by_rule and training.optimizer == OptimizerSettings() and not recipe.model.loads_weights
     if not rated or steps >= FEW_STEPS or not _normalizes(recipe, images):
         return recipe
-    reasons["training.optimiser.learning_rate"] = (
-        f"learning rate {SHORT_RUN_RATE:g}: the run has only {counted(steps, 'step')}"
+    reasons["training.optimizer.learning_rate"] = (
+        f"learning rate {SHORT_RUN_RATE:g}: the run has only {pluralize(steps, 'step')}"
     )
-    optimiser = training.optimiser.model_copy(update={"learning_rate": SHORT_RUN_RATE})
+    optimizer = training.optimizer.model_copy(update={"learning_rate": SHORT_RUN_RATE})
     return recipe.model_copy(
-        update={"training": training.model_copy(update={"optimiser": optimiser})}
+        update={"training": training.model_copy(update={"optimizer": optimizer})}
     )
 
 
@@ -128,10 +128,10 @@ def _normalizes(recipe: Recipe, images: ImageSet) -> bool:
             network = build_architecture(recipe.model, recipe.input, classes=len(images.classes))
     except ConvlensError:
         return False  # raised again, and explained, where the network is built
-    return normalises_over_batch(network)
+    return normalizes_over_batch(network)
 
 
-def _input(asked: Asked, images: ImageSet, reasons: Reasons) -> dict[str, Any]:
+def _input(asked: Config, images: ImageSet, reasons: Reasons) -> dict[str, Any]:
     (height, width), channels, same = _look(images)
     chosen: dict[str, Any] = {"height": height, "width": width, "channels": channels}
     why = "every image has that size" if same else f"photographs are brought to {PHOTOGRAPH} pixels"
@@ -140,7 +140,7 @@ def _input(asked: Asked, images: ImageSet, reasons: Reasons) -> dict[str, Any]:
     return chosen | _value_bits(asked, images, reasons)
 
 
-def _value_bits(asked: Asked, images: ImageSet, reasons: Reasons) -> dict[str, Any]:
+def _value_bits(asked: Config, images: ImageSet, reasons: Reasons) -> dict[str, Any]:
     """How many bits 16-bit images use: one scale for all of them, kept in the bundle."""
     found = value_range(images.paths or ()) if "value_bits" not in asked else None
     if found is None or found.bits == 16:
@@ -160,20 +160,20 @@ def _look(images: ImageSet) -> tuple[tuple[int, int], int, bool]:
         return (height, width) if same else (PHOTOGRAPH, PHOTOGRAPH), channels, same
     paths = images.paths or ()
     sizes: Counter[tuple[int, int]] = Counter()
-    grey = True
+    gray = True
     for path in paths[:: max(1, len(paths) // LOOKED_AT)]:
         try:
             header = read_header(path)
         except ConvlensError:
             continue  # the reading of the pixels names it
         sizes[header.height, header.width] += 1
-        grey = grey and header.channels == 1
+        gray = gray and header.channels == 1
     size = next(iter(sizes), (PHOTOGRAPH, PHOTOGRAPH))
     same = len(sizes) == 1 and max(size) <= THUMBNAIL
-    return size if same else (PHOTOGRAPH, PHOTOGRAPH), 1 if grey and sizes else 3, same
+    return size if same else (PHOTOGRAPH, PHOTOGRAPH), 1 if gray and sizes else 3, same
 
 
-def _model(asked: Asked, side: int, reasons: Reasons) -> dict[str, Any]:
+def _model(asked: Config, side: int, reasons: Reasons) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     if not asked.get("name") and not asked.get("layers"):
         name, size = ("standard", "up to") if side <= THUMBNAIL else ("resnet18", "more than")
@@ -188,20 +188,20 @@ def _model(asked: Asked, side: int, reasons: Reasons) -> dict[str, Any]:
     return chosen
 
 
-def _normalisation(spec: ModelSpec, channels: int, reasons: Reasons) -> dict[str, Any]:
+def _normalization(spec: ModelSpec, channels: int, reasons: Reasons) -> dict[str, Any]:
     """What loaded weights expect of pixels: those of published networks began on ImageNet."""
-    expected = expected_normalisation(spec.name, channels) if spec.loads_weights else None
+    expected = expected_normalization(spec.name, channels) if spec.loads_weights else None
     if expected is None:
         return {}
     mean, std = expected
-    why = "normalisation: ImageNet's mean and standard deviation, as the weights expect"
+    why = "normalization: ImageNet's mean and standard deviation, as the weights expect"
     reasons["input.mean"] = why
     return {"mean": mean, "std": std}
 
 
 def _with_policy(
-    asked: Asked, images: ImageSet, height: int, width: int, reasons: Reasons
-) -> Asked:
+    asked: Config, images: ImageSet, height: int, width: int, reasons: Reasons
+) -> Config:
     """What is asked, with the augmentation's policy unfolded into its settings."""
     said = dict(asked.get("augment", {}))
     name = said.pop("policy", None)
@@ -215,16 +215,16 @@ def _with_policy(
     return {**asked, "augment": merge(base.model_dump(mode="json"), said)}
 
 
-def _with_one_output(asked: Asked) -> Asked:
+def _with_one_output(asked: Config) -> Config:
     """The loss "binary" and a network with one output go together: either asks for the other."""
     binary = asked.get("training", {}).get("loss", {}).get("name") == "binary"
-    if not binary and not asked.get("model", {}).get("one_output"):
+    if not binary and not asked.get("model", {}).get("binary_output"):
         return asked
-    both = {"model": {"one_output": True}, "training": {"loss": {"name": "binary"}}}
+    both = {"model": {"binary_output": True}, "training": {"loss": {"name": "binary"}}}
     return merge(both, asked)
 
 
-def _training(asked: Asked, images: ImageSet, spec: ModelSpec, reasons: Reasons) -> dict[str, Any]:
+def _training(asked: Config, images: ImageSet, spec: ModelSpec, reasons: Reasons) -> dict[str, Any]:
     samples = len(images.splits["train"])
     chosen: dict[str, Any] = {"batch_size": max(8, min(64, samples // 10))}
     if "batch_size" not in asked:
@@ -245,19 +245,19 @@ def _training(asked: Asked, images: ImageSet, spec: ModelSpec, reasons: Reasons)
     return chosen
 
 
-def _transfer(asked: Asked, spec: ModelSpec, reasons: Reasons) -> dict[str, Any]:
+def _transfer(asked: Config, spec: ModelSpec, reasons: Reasons) -> dict[str, Any]:
     """How loaded weights are trained further."""
-    rate = asked.get("optimiser", {}).get("learning_rate", HEAD_RATE)
+    rate = asked.get("optimizer", {}).get("learning_rate", HEAD_RATE)
     if spec.is_own or spec.layers or spec.name in SMALL or "phases" in asked:  # no phases at all
-        if "learning_rate" not in asked.get("optimiser", {}):
+        if "learning_rate" not in asked.get("optimizer", {}):
             told = f"learning rate {FINE_TUNING * rate:g}: low, so that weights survive"
-            reasons["training.optimiser.learning_rate"] = told
-        return {"optimiser": {"learning_rate": FINE_TUNING * rate}, "epochs": TRANSFER_EPOCHS}
+            reasons["training.optimizer.learning_rate"] = told
+        return {"optimizer": {"learning_rate": FINE_TUNING * rate}, "epochs": TRANSFER_EPOCHS}
     epochs = asked.get("epochs", TRANSFER_EPOCHS)
     low = FINE_TUNING * rate
     phases = [
-        {"train": "head", "epochs": epochs, "optimiser": {"learning_rate": rate}},
-        {"train": "last 3", "epochs": epochs, "optimiser": {"learning_rate": low}},
+        {"train": "head", "epochs": epochs, "optimizer": {"learning_rate": rate}},
+        {"train": "last 3", "epochs": epochs, "optimizer": {"learning_rate": low}},
     ]
     reasons["training.phases"] = (
         f"two phases of up to {epochs} epochs: the head alone at {rate:g}, then the last 3 layers "

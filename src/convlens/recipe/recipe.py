@@ -10,7 +10,7 @@ from convlens.augment import AugmentSettings, augments_training_alone
 from convlens.core.files import write_text
 from convlens.core.input_spec import InputSpec
 from convlens.data import DataSettings
-from convlens.evaluation import AbstainingSettings
+from convlens.evaluation import SelectiveSettings
 from convlens.models import ModelSpec
 from convlens.training import TrainingSettings
 
@@ -29,7 +29,7 @@ class Recipe(BaseModel):
             that validation or test images are augmented.
         model: the network.
         training: how it is trained.
-        abstaining: what its "not sure" should promise.
+        selective: what its "not sure" should promise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,7 +41,7 @@ class Recipe(BaseModel):
     augment: AugmentSettings = AugmentSettings()
     model: ModelSpec
     training: TrainingSettings = TrainingSettings()
-    abstaining: AbstainingSettings = AbstainingSettings()
+    selective: SelectiveSettings = SelectiveSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -54,9 +54,9 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _output_fits_loss(self) -> Self:
-        if self.model.one_output != (self.training.loss.name == "binary"):
+        if self.model.binary_output != (self.training.loss.name == "binary"):
             raise ValueError(
-                f"model.one_output is {str(self.model.one_output).lower()} and the loss is "
+                f"model.binary_output is {str(self.model.binary_output).lower()} and the loss is "
                 f"'{self.training.loss.name}'; the loss 'binary' is for one output, the others "
                 "for an output a class"
             )

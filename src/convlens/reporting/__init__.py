@@ -4,7 +4,7 @@
 `write_report` does both.
 
 Example:
-    >>> from convlens.recipe import Run
+    >>> from convlens.runs import Run
     >>> from convlens.reporting import write_report
     >>> write_report(Run(Path("runs/plants")))          # doctest: +SKIP
     PosixPath('runs/plants/report.html')

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from convlens.augment import AugmentSettings
 from convlens.data import ImageSet
-from convlens.recipe import Recipe, seen_in_training
+from convlens.recipe import Recipe
 from convlens.reporting.facts import Sheet
 from convlens.reporting.pictures import encode
+from convlens.runs import augment_preview
 
 
 def gather_sheet(images: ImageSet, recipe: Recipe) -> Sheet | None:
@@ -28,7 +29,7 @@ def gather_sheet(images: ImageSet, recipe: Recipe) -> Sheet | None:
     if settings == AugmentSettings() or not len(numbers):
         return None
     index = int(numbers[0])
-    found = seen_in_training(recipe, images, index, settings=settings)
+    found = augment_preview(recipe, images, index, settings=settings)
     return Sheet(
         name=f"image {index:,}" if images.paths is None else Path(images.paths[index]).name,
         original=encode(found.original),

@@ -36,7 +36,7 @@ def train_again(facts: Facts) -> str:
 
 
 def measure_it(facts: Facts) -> str:
-    """The command that measures the network on labelled images."""
+    """The command that measures the network on labeled images."""
     return command("evaluate", Path(facts.folder), "SOURCE", *facts.recipe.model.trust_words)
 
 
@@ -47,7 +47,7 @@ def use_it(facts: Facts) -> str:
         (
             command("predict", folder, "image.jpg", *trust),
             command("evaluate", folder, "FOLDER-OF-LABELLED-IMAGES", *trust),
-            command("look gradcam", folder, "image.jpg", "--out", "looks", *trust),
+            command("visualize gradcam", folder, "image.jpg", "--out", "looks", *trust),
         )
     )
 
@@ -55,7 +55,7 @@ def use_it(facts: Facts) -> str:
 def use_it_in_python(facts: Facts) -> str:
     """Python that uses the network; where it has a rule for it, also says "not sure"."""
     trust = ", trust_code=True" if facts.recipe.model.trust_words else ""
-    rule = (facts.metrics.get("abstaining") or {}).get("rule")
+    rule = (facts.metrics.get("selective") or {}).get("rule")
     return (
         "import convlens\n\n"
         f"predictor = convlens.load({facts.folder!r}{trust})\n"

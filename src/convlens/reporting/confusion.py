@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from convlens.core.words import counted
+from convlens.core.formatting import pluralize
 from convlens.evaluation import confusion_matrix
 from convlens.reporting.charts import draw_heat_map
 from convlens.reporting.charts.heat_map import shade
@@ -28,7 +28,7 @@ class Cell:
 
     Attributes:
         count: images.
-        kind: how it is coloured; empty for none.
+        kind: how it is colored; empty for none.
     """
 
     count: int
@@ -135,11 +135,11 @@ def _kind(count: int, total: int, *, right: bool) -> str:
 
 def _says(names: Sequence[str], mistakes: int, pairs: Sequence[Mapping[str, Any]]) -> str:
     """The map in words."""
-    said = f"Confusion matrix of {len(names)} classes with {counted(mistakes, 'mistake')}."
+    said = f"Confusion matrix of {len(names)} classes with {pluralize(mistakes, 'mistake')}."
     if pairs:
         most = pairs[0]
         said += (
             f" The most frequent: {most['true']} taken for {most['predicted']}, "
-            f"{counted(most['count'])}, {percent(most['share'])} of that class."
+            f"{pluralize(most['count'])}, {percent(most['share'])} of that class."
         )
     return f"{said} What each class was taken for is listed below." if mistakes else said

@@ -9,10 +9,10 @@ from convlens.core.reporter import Quiet, Reporter
 from convlens.data import CacheSettings, ImageSet
 from convlens.inspection import Trace, trace
 from convlens.prediction import Predictor
-from convlens.recipe import Run, parts_of, read_preflight
 from convlens.reporting.augmentation import gather_sheet
 from convlens.reporting.facts import Facts, Gallery, measured_split
 from convlens.reporting.gallery import gather_gallery
+from convlens.runs import Run, parts_of, read_preflight
 
 Part = TypeVar("Part")
 

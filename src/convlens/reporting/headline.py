@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from convlens.core.words import counted
+from convlens.core.formatting import pluralize
 from convlens.reporting.facts import Facts
 from convlens.reporting.leaks import has_twins, leaks
 from convlens.reporting.words import listed, percent, percents
@@ -116,10 +116,10 @@ def _new(facts: Facts) -> str:
 def _caveats(facts: Facts, figures: Mapping[str, Any]) -> list[str]:
     any_class = (
         "Whether an image shows any of the classes at all: of an image of something else it "
-        f"names one of its {counted(len(facts.classes), 'class')} just the same."
+        f"names one of its {pluralize(len(facts.classes), 'class')} just the same."
     )
     number = (
-        f"More than {counted(figures['n'])} can tell: the interval, "
+        f"More than {pluralize(figures['n'])} can tell: the interval, "
         f"{percents(figures['interval'])}, is that wide because of their number; four times as "
         "many would halve it."
     )
@@ -142,4 +142,4 @@ def _caveats(facts: Facts, figures: Mapping[str, Any]) -> list[str]:
 
 def _some(names: list[str], limit: int = 4) -> str:
     more = len(names) - limit
-    return listed([*names[:limit], counted(more, "other class")] if more > 0 else names)
+    return listed([*names[:limit], pluralize(more, "other class")] if more > 0 else names)

@@ -12,7 +12,7 @@ class LayerRow:
 
     Attributes:
         name: the module's path.
-        type: what it is, with the activation and normalisation that follow it.
+        type: what it is, with the activation and normalization that follow it.
         output: the shape that comes out for one image, height first.
         parameters: learnable numbers.
         macs: multiply-adds, shortened; empty for none.

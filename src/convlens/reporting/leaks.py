@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from convlens.core.words import counted
+from convlens.core.formatting import pluralize
 from convlens.reporting.facts import Facts
 from convlens.reporting.words import percent
 
@@ -40,7 +40,7 @@ def _twins(facts: Facts) -> list[str]:
         if images and not count:  # it is validation that is touched, and test that was measured
             continue
         kind = f"{_SPLITS[facts.split]} image"
-        some = f"some {kind}s" if count is None else counted(count, kind)
+        some = f"some {kind}s" if count is None else pluralize(count, kind)
         if facts.split in shares:
             some += f" ({percent(shares[facts.split])} of them)"
         have = "has" if count == 1 else "have"
@@ -56,7 +56,7 @@ def _found(facts: Facts, code: str) -> Mapping[str, Any] | None:
 
 def _groups(evidence: Mapping[str, Any]) -> str:
     count = evidence.get("groups")
-    some = "some groups" if count is None else counted(count, "group")
+    some = "some groups" if count is None else pluralize(count, "group")
     have = "has" if count == 1 else "have"
     return f"How it does on groups that are new to it: {some} {have} images in several splits."
 
@@ -70,7 +70,7 @@ def _names(_: Mapping[str, Any]) -> str:
 
 def _labels(evidence: Mapping[str, Any]) -> str:
     count = evidence.get("count")
-    some = "some files" if count is None else counted(count, "file")
+    some = "some files" if count is None else pluralize(count, "file")
     stand = "stands" if count == 1 else "stand"
     return f"Which of its mistakes are mistakes of the labels: {some} {stand} under two classes."
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from convlens.core.durations import in_words
+from convlens.core.formatting import describe
 from convlens.reporting.charts import Phase, Series, draw_curves
 from convlens.reporting.facts import Facts
 from convlens.reporting.words import listed, number, percent
@@ -21,7 +21,7 @@ class Learning:
 
     Attributes:
         charts: loss, and accuracy.
-        phases: which weights learnt when.
+        phases: which weights learned when.
         kept: the epoch whose weights were kept; None where the last one's were, unasked.
         told: what the curves show, in sentences.
         rows: the numbers behind them, one row an epoch.
@@ -59,7 +59,7 @@ def learning(facts: Facts) -> Learning | None:
 
 
 def _phases(facts: Facts) -> tuple[Phase, ...]:
-    """Runs of epochs in which the same weights learnt."""
+    """Runs of epochs in which the same weights learned."""
     found = []
     for name, records in groupby(facts.history, key=lambda record: str(record["phase"])):
         epochs = [int(record["epoch"]) for record in records]
@@ -113,9 +113,9 @@ def _told(
     facts: Facts,
 ) -> tuple[str, ...]:
     seconds = sum(record.get("seconds", 0.0) for record in history)
-    said = [f"{len(history)} epochs, {in_words(seconds)} of training."]
+    said = [f"{len(history)} epochs, {describe(seconds)} of training."]
     if len(history) == 1:
-        said = [f"One epoch, {in_words(seconds)} of training."]
+        said = [f"One epoch, {describe(seconds)} of training."]
     if len(phases) > 1:
         parts = [f"{phase.name} in epochs {_span(phase)}" for phase in phases]
         said.append(f"In {len(phases)} phases: {listed(parts, last='then')}.")

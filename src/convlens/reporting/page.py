@@ -7,10 +7,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from convlens.core.formatting import pluralize
 from convlens.core.printable import printable
-from convlens.core.words import counted
 from convlens.reporting import words
-from convlens.reporting.abstaining import not_sure
 from convlens.reporting.charts import draw_hundred
 from convlens.reporting.classes import class_rows, sample_rows
 from convlens.reporting.commands import (
@@ -28,6 +27,7 @@ from convlens.reporting.learning import learning
 from convlens.reporting.preflight import estimate, findings
 from convlens.reporting.reliability import reliability
 from convlens.reporting.scores import scores
+from convlens.reporting.selective import not_sure
 from convlens.reporting.subject import subject
 
 _LAYOUT = re.compile("([\t\n]+)")
@@ -35,11 +35,11 @@ _LAYOUT = re.compile("([\t\n]+)")
 SECTIONS: Mapping[str, str] = {
     "result": "What to expect",
     "figures": "All figures",
-    "learning": "How it learnt",
+    "learning": "How it learned",
     "confusion": "What it mistakes for what",
     "classes": "Class by class",
     "reliability": "Whether its probabilities can be believed",
-    "abstaining": "When it says “not sure”",
+    "selective": "When it says “not sure”",
     "mistakes": "Its worst mistakes",
     "unsure": "Where it was least sure",
     "samples": "The images",
@@ -66,7 +66,7 @@ def render(facts: Facts) -> str:
         "confusion": confusion(facts.figures),
         "classes": class_rows(facts.figures),
         "reliability": reliability(facts),
-        "abstaining": not_sure(facts.metrics.get("abstaining")),
+        "selective": not_sure(facts.metrics.get("selective")),
         "mistakes": facts.gallery,
         "unsure": facts.gallery and facts.gallery.unsure,
         "samples": sample_rows(facts.environment),
@@ -122,7 +122,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     filters: dict[str, Callable[..., Any]] = {
-        "counted": counted,
+        "pluralize": pluralize,
         "listed": words.listed,
         "number": words.number,
         "percent": words.percent,

@@ -23,7 +23,7 @@ def encode(image: Pixels) -> Picture:
     """A picture of at most 224 pixels a side; a small one keeps every pixel.
 
     Args:
-        image: H×W×C uint8. Three channels are colour; others are shown as their mean.
+        image: H×W×C uint8. Three channels are color; others are shown as their mean.
 
     Example:
         >>> encode(np.zeros((8, 8, 1), np.uint8)).kind, encode(np.zeros((500, 9, 3), np.uint8)).kind

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convlens.core.durations import in_words
+from convlens.core.formatting import describe
 from convlens.reporting.facts import Facts
 
 _FILES = 5
@@ -43,8 +43,8 @@ def estimate(facts: Facts) -> str:
         return ""
     most = " at most" if expected["at_most"] else ""
     told = (
-        f"Training was estimated to take {in_words(expected['training_seconds'])}{most}; "
-        f"it took {in_words(facts.metrics['seconds'])}."
+        f"Training was estimated to take {describe(expected['training_seconds'])}{most}; "
+        f"it took {describe(facts.metrics['seconds'])}."
     )
     held = facts.metrics.get("peak_memory_mb")  # runs from before it was measured have none
     if held:

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from convlens.core.words import counted, points
+from convlens.core.formatting import pluralize, points
 from convlens.evaluation import wilson_interval
 from convlens.reporting.charts import draw_reliability
 from convlens.reporting.facts import Facts
@@ -60,7 +60,7 @@ def reliability(facts: Facts) -> Reliability | None:
             _lean(before, "As it was trained, on average"),
             _lean(after, "With the temperature"),
         ]
-    where = _ON[on].format(counted(after["n"]))
+    where = _ON[on].format(pluralize(after["n"]))
     return Reliability(
         charts=tuple(_chart(title, own) for title, own in drawn),
         told=(where, leans[0], *_temperature(calibration), *leans[1:]),
@@ -103,7 +103,7 @@ def _chart(title: str, figures: Mapping[str, Any]) -> Markup:
     bins = figures["reliability"]
     said = "; ".join(
         f"{percent(own['confidence'], 0)} sure, {percent(own['accuracy'], 0)} right "
-        f"({counted(own['count'])})"
+        f"({pluralize(own['count'])})"
         for own in _filled(figures)
     )
     return draw_reliability(bins, title=title, says=f"Reliability diagram, {title.lower()}: {said}")
@@ -120,7 +120,7 @@ def _lean(figures: Mapping[str, Any], when: str) -> str:
         f"{points(high)}"
     )
     if low <= 0 <= high:
-        return f"{said}: these {counted(n)} cannot tell it from honest."
+        return f"{said}: these {pluralize(n)} cannot tell it from honest."
     little = "a little " if abs(sure - right) < 0.01 else ""
     lean = "too sure of itself" if low > 0 else "right more often than it says"
     return f"{said}: it is {little}{lean}."
@@ -133,7 +133,7 @@ def _temperature(calibration: Mapping[str, Any]) -> list[str]:
         return []
     if temperature == 1:
         return [] if images else ["There were too few validation images to fit a temperature."]
-    fitted = f", fitted on {counted(images, 'validation image')}" if images else ""
+    fitted = f", fitted on {pluralize(images, 'validation image')}" if images else ""
     effect = "less sure" if temperature > 1 else "surer"
     said = [
         f"A temperature of {temperature:.2f}{fitted}, makes every answer {effect}.",

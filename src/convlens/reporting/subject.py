@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from convlens.core.durations import in_words
-from convlens.core.words import counted
+from convlens.core.formatting import describe, pluralize
 from convlens.recipe import Recipe
 from convlens.reporting.facts import Facts
 from convlens.reporting.words import listed
@@ -39,11 +38,11 @@ def subject(facts: Facts) -> Subject:
     model = model_name(facts.recipe)
     size = f", a network of {facts.network.parameters:,} parameters," if facts.network else ""
     seconds = facts.metrics.get("seconds")
-    took = f" It took {in_words(seconds)}." if seconds else ""
+    took = f" It took {describe(seconds)}." if seconds else ""
     sentence = (
-        f"“{model}”{size} learnt from {_start(facts.recipe)}, on "
-        f"{counted(counts.get('train', 0))} of {name}, to tell "
-        f"{counted(len(facts.classes), 'class')} apart.{took}"
+        f"“{model}”{size} learned from {_start(facts.recipe)}, on "
+        f"{pluralize(counts.get('train', 0))} of {name}, to tell "
+        f"{pluralize(len(facts.classes), 'class')} apart.{took}"
     )
     return Subject(data=name, model=model, sentence=sentence, facts=tuple(_facts(facts, counts)))
 
@@ -74,11 +73,11 @@ def _start(recipe: Recipe) -> str:
 
 def _facts(facts: Facts, counts: Mapping[str, int]) -> list[tuple[str, str]]:
     spec = facts.recipe.input
-    colours = {1: "grey", 3: "colour"}.get(spec.channels, f"{spec.channels} channels")
+    colors = {1: "gray", 3: "color"}.get(spec.channels, f"{spec.channels} channels")
     split = [f"{counts[name]:,} {does}" for name, does in _SPLITS.items() if counts.get(name)]
     found = [
         ("Images", listed(split)),
-        ("Each seen at", f"{spec.height}×{spec.width} pixels, {colours}"),
+        ("Each seen at", f"{spec.height}×{spec.width} pixels, {colors}"),
     ]
     if made := facts.provenance.get("made"):
         found.append(("Trained", str(made).replace("T", " ")[:16]))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from convlens.core import words
+from convlens.core import formatting as words
 
 _UNBROKEN = "\N{NO-BREAK SPACE}"
 

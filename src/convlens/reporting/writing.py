@@ -7,9 +7,9 @@ from convlens.core.files import write_text
 from convlens.core.reporter import Reporter
 from convlens.data import CacheSettings, ImageSet
 from convlens.prediction import Predictor
-from convlens.recipe import Run
 from convlens.reporting.gather import finished_metrics, gather
 from convlens.reporting.page import render
+from convlens.runs import Run
 
 
 def write_report(

@@ -4,16 +4,15 @@ One call of `fit` trains one phase::
 
     settings = TrainingSettings(epochs=3)
     state = TrainingState.start(classifier, settings)
-    fit(state, train, val, Terms(settings=settings, seed=0), callbacks=[KeepBest()])
+    fit(state, train, val, StepContext(settings=settings, seed=0), callbacks=[KeepBest()])
     state.history[-1].val_accuracy
 
-What a phase freezes is `convlens.training.transfer`'s to say; how to go on from a kill,
+What a phase freezes is `convlens.training.freeze`'s to say; how to go on from a kill,
 `checkpoint`'s; how to fit a run to a time, `budget`'s.
 """
 
-from convlens.training.averaging import AverageSettings
 from convlens.training.budget import Budget
-from convlens.training.callbacks.callback import Callback, Memory, Moment
+from convlens.training.callbacks.callback import Callback, CallbackState, Moment
 from convlens.training.callbacks.early_stopping import EarlyStopping, EarlyStoppingSettings
 from convlens.training.callbacks.history import WriteHistory
 from convlens.training.callbacks.interrupt import SaveAndLeave
@@ -30,29 +29,30 @@ from convlens.training.checkpoint import (
     checkpoint_place,
     load_checkpoint,
 )
-from convlens.training.loop import Terms, fit, in_16_bits, laid_out, train_step
+from convlens.training.dry_run import Pace, benchmark_steps
+from convlens.training.ema import EmaSettings
+from convlens.training.freeze import freeze, frozen_stages, learning_mode
+from convlens.training.loop import StepContext, fit, in_16_bits, laid_out, train_step
 from convlens.training.loss import LossSettings, class_weights, require_class_names, summed_loss
-from convlens.training.optimiser import OptimiserSettings, build_optimiser
-from convlens.training.rate_finder import RateCurve, RateFinderSettings, find_rate
-from convlens.training.rehearsal import Pace, measure_pace
+from convlens.training.lr_finder import RateCurve, RateFinderSettings, find_rate
+from convlens.training.optimizer import OptimizerSettings, build_optimizer
 from convlens.training.schedule import ScheduleSettings, learning_rate
 from convlens.training.settings import PhaseSettings, TrainingSettings
 from convlens.training.state import EpochRecord, TrainingState
-from convlens.training.transfer import freeze, frozen_stages, learning_mode
 
 __all__ = [
-    "AverageSettings",
     "Budget",
     "Callback",
+    "CallbackState",
     "CheckpointPlace",
     "EarlyStopping",
     "EarlyStoppingSettings",
+    "EmaSettings",
     "EpochRecord",
     "KeepBest",
     "LossSettings",
-    "Memory",
     "Moment",
-    "OptimiserSettings",
+    "OptimizerSettings",
     "Pace",
     "PhaseSettings",
     "Progress",
@@ -63,12 +63,13 @@ __all__ = [
     "SaveAndLeave",
     "SaveCheckpoint",
     "ScheduleSettings",
-    "Terms",
+    "StepContext",
     "TrainingSettings",
     "TrainingState",
     "WriteHistory",
     "WriteTensorBoard",
-    "build_optimiser",
+    "benchmark_steps",
+    "build_optimizer",
     "checkpoint_place",
     "class_weights",
     "find_rate",
@@ -80,7 +81,6 @@ __all__ = [
     "learning_mode",
     "learning_rate",
     "load_checkpoint",
-    "measure_pace",
     "require_class_names",
     "summed_loss",
     "train_step",

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, final
 
-from convlens.core.durations import in_words
-from convlens.core.ranks import Ranks
+from convlens.core.distributed import Ranks
+from convlens.core.formatting import describe
 from convlens.core.reporter import Reporter
-from convlens.training.callbacks import Callback, Memory, Moment
+from convlens.training.callbacks import Callback, CallbackState, Moment
 from convlens.training.settings import PhaseSettings
 
 if TYPE_CHECKING:
-    from convlens.training.rehearsal import Pace
+    from convlens.training.dry_run import Pace
     from convlens.training.state import TrainingState
 
 _CORRECTIONS = 20
@@ -31,7 +31,7 @@ class Budget(Callback):
     Args:
         seconds: for training and validation, all phases together.
         phases: the run's.
-        steps_an_epoch: optimiser steps that an epoch takes.
+        steps_an_epoch: optimizer steps that an epoch takes.
         ranks: the processes that share the run; the first one's clock counts.
         reporter: told of the plan.
     """
@@ -71,8 +71,8 @@ class Budget(Callback):
         self._fit(state, pace.step)
         epochs = state.phase_steps / self._steps_an_epoch
         self._reporter.say(
-            f"budget {in_words(self._phase_end - spent)}: a step takes {pace.step * 1000:,.0f} ms, "
-            f"validation {in_words(pace.validation)}; planned {state.phase_steps:,} steps, "
+            f"budget {describe(self._phase_end - spent)}: a step takes {pace.step * 1000:,.0f} ms, "
+            f"validation {describe(pace.validation)}; planned {state.phase_steps:,} steps, "
             f"{epochs:.1f} epochs"
         )
         self._told = state.phase_steps
@@ -85,7 +85,7 @@ class Budget(Callback):
             return
         epochs_done = state.history[-state.phase_epoch :] if state.phase_epoch else []
         seconds = sum(record.seconds for record in epochs_done) + state.running.seconds
-        self._fit(state, self._ranks.agreed(seconds / state.phase_step))
+        self._fit(state, self._ranks.broadcast_scalar(seconds / state.phase_step))
         if abs(state.phase_steps / self._told - 1) > _WORTH_TELLING:
             epochs = state.phase_steps / self._steps_an_epoch
             self._reporter.say(
@@ -94,7 +94,7 @@ class Budget(Callback):
             )
             self._told = state.phase_steps
 
-    def memory(self) -> Memory:
+    def state_dict(self) -> CallbackState:
         """What has been spent, and where the phase is to end."""
         values = {
             "spent": self._before + perf_counter() - self._started,
@@ -102,9 +102,9 @@ class Budget(Callback):
             "validation": self._validation,
             "told": self._told,
         }
-        return Memory(values=values)
+        return CallbackState(values=values)
 
-    def recall(self, memory: Memory) -> None:
+    def load_state_dict(self, memory: CallbackState) -> None:
         """Go on from what had been spent."""
         self._before, self._started = memory.values["spent"], perf_counter()
         self._phase_end = memory.values["phase_end"]
@@ -112,7 +112,7 @@ class Budget(Callback):
         self._told = memory.values["told"]
 
     def _spent(self) -> float:
-        return self._before + self._ranks.agreed(perf_counter() - self._started)
+        return self._before + self._ranks.broadcast_scalar(perf_counter() - self._started)
 
     def _fit(self, state: "TrainingState", step: float) -> None:
         """Fill what is left with steps, and with the validation that every epoch ends with."""

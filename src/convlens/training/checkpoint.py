@@ -26,9 +26,10 @@ from convlens.core.files import (
     write_bytes,
     write_json,
 )
+from convlens.core.legacy import CHECKPOINT_PREFIXES, upgrade_prefixes
 from convlens.core.settings import problems
 from convlens.core.tensors import savable
-from convlens.training.callbacks import Callback, Memory, Moment
+from convlens.training.callbacks import Callback, CallbackState, Moment
 from convlens.training.state import EpochRecord, Running, TrainingState
 
 _TENSORS = "state.safetensors"
@@ -151,11 +152,11 @@ def save_checkpoint(
         ConvlensError: the folder cannot be written to.
         WorkFailedError: the disk is full.
     """
-    memories = {name: callback.memory() for name, callback in (remember or {}).items()}
+    memories = {name: callback.state_dict() for name, callback in (remember or {}).items()}
     tensors = {f"model/{name}": t for name, t in state.classifier.state_dict().items()}
-    tensors |= {f"optimiser/{name}": t for name, t in _optimiser_tensors(state).items()}
-    if state.average is not None:
-        tensors |= {f"average/{name}": t for name, t in state.average.tensors().items()}
+    tensors |= {f"optimizer/{name}": t for name, t in _optimizer_tensors(state).items()}
+    if state.ema is not None:
+        tensors |= {f"ema/{name}": t for name, t in state.ema.tensors().items()}
     for name, memory in memories.items():
         tensors |= {f"callback/{name}/{key}": t for key, t in memory.tensors.items()}
     values = {
@@ -204,24 +205,25 @@ def load_checkpoint(
         return False
     place, values = _read_values(found)
     try:
-        tensors = load_tensors(_read_tensors(found, values.get("checksums"), _most_bytes(state)))
+        content = _read_tensors(found, values.get("checksums"), _most_bytes(state))
+        tensors = upgrade_prefixes(load_tensors(content), CHECKPOINT_PREFIXES)
         state.classifier.load_state_dict(_under("model/", tensors))
-        _restore_optimiser(state, _under("optimiser/", tensors))
+        _restore_optimizer(state, _under("optimizer/", tensors))
         state.running, state.history = place.running, list(place.history)
-        if state.average is not None:
-            state.average.load(_under("average/", tensors))
+        if state.ema is not None:
+            state.ema.load(_under("ema/", tensors))
         for name in _COUNTERS:
             setattr(state, name, getattr(place, name))
         for name, callback in (remember or {}).items():
             own = _under(f"callback/{name}/", tensors)
-            callback.recall(Memory(values=values["callbacks"][name], tensors=own))
+            callback.load_state_dict(CallbackState(values=values["callbacks"][name], tensors=own))
     except _UNUSABLE as error:
         raise _unusable(found, (str(error).splitlines() or [""])[0]) from error
     return True
 
 
-def _optimiser_tensors(state: TrainingState) -> dict[str, Tensor]:
-    entries: dict[int, dict[str, Any]] = state.optimiser.state_dict()["state"]
+def _optimizer_tensors(state: TrainingState) -> dict[str, Tensor]:
+    entries: dict[int, dict[str, Any]] = state.optimizer.state_dict()["state"]
     return {
         f"{number}/{key}": value
         for number, entry in entries.items()
@@ -230,19 +232,19 @@ def _optimiser_tensors(state: TrainingState) -> dict[str, Tensor]:
     }
 
 
-def _restore_optimiser(state: TrainingState, tensors: Mapping[str, Tensor]) -> None:
-    whole = state.optimiser.state_dict()
-    parameters = [p for group in state.optimiser.param_groups for p in group["params"]]
+def _restore_optimizer(state: TrainingState, tensors: Mapping[str, Tensor]) -> None:
+    whole = state.optimizer.state_dict()
+    parameters = [p for group in state.optimizer.param_groups for p in group["params"]]
     entries: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         number, _, key = name.partition("/")
         own = entries.setdefault(int(number), {})
         own[key] = _laid_out_like(parameters[int(number)], tensor)
-    state.optimiser.load_state_dict({**whole, "state": entries})
+    state.optimizer.load_state_dict({**whole, "state": entries})
 
 
 def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
-    """The same numbers in the parameter's memory order: fused optimisers go by that alone."""
+    """The same numbers in the parameter's memory order: fused optimizers go by that alone."""
     if tensor.shape != parameter.shape:
         return tensor
     return torch.empty_like(parameter, dtype=tensor.dtype, device="cpu").copy_(tensor)

@@ -16,22 +16,22 @@ from torch import Tensor, nn
 from convlens.core.batch import Batch, Batches, BatchTransform, batches_on
 from convlens.core.batch_norm import copied_statistics, fewest_images, measurable_norms
 from convlens.core.device import kept_generators, seed_generators
-from convlens.core.draws import Stream, derived_seed
+from convlens.core.distributed import Ranks
 from convlens.core.errors import WorkFailedError
-from convlens.core.ranks import Ranks
+from convlens.core.rng import Stream, derived_seed
 from convlens.training.callbacks import Callback, Moment
+from convlens.training.freeze import learning_mode
+from convlens.training.gradient_sync import shared_step
 from convlens.training.loss import correct, log_loss, summed_loss, total_weight
 from convlens.training.not_finite import not_finite
 from convlens.training.schedule import learning_rate
 from convlens.training.settings import TrainingSettings
-from convlens.training.shared_step import shared_step
 from convlens.training.state import EpochRecord, Running, TrainingState
 from convlens.training.statistics import images_to_measure, measure_norms
-from convlens.training.transfer import learning_mode
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class StepContext:
     """What a run's steps have in common.
 
     Attributes:
@@ -55,7 +55,7 @@ def fit(
     state: TrainingState,
     train: Batches,
     val: Batches,
-    terms: Terms,
+    terms: StepContext,
     *,
     callbacks: Sequence[Callback] = (),
 ) -> None:
@@ -95,30 +95,30 @@ def fit(
                 tell(Moment.STEP_END)
             finish_epoch(state, train, val, terms)
             tell(Moment.EPOCH_END)
-        if state.average is not None:
+        if state.ema is not None:
             state.classifier.load_state_dict(state.weights())
         tell(Moment.PHASE_END)
 
 
-def train_step(state: TrainingState, batch: Batch, terms: Terms) -> None:
+def train_step(state: TrainingState, batch: Batch, terms: StepContext) -> None:
     """Augment, forward, loss, backward, update; and count what the epoch's figures are made of."""
     settings, ranks = terms.settings, terms.ranks
     set_rate(state, settings)
     if terms.transform is not None and len(batch):
         batch = terms.transform(batch)
-    weight = ranks.total(total_weight(batch.targets, terms.class_weights))
+    weight = ranks.all_reduce(total_weight(batch.targets, terms.class_weights))
     figures = backward_in_memory(state, batch, weight, terms)
     figures = shared_step(state.classifier, figures, samples=len(batch), ranks=ranks)
     loss, right, total = torch.cat([figures, weight[None]]).tolist()  # a GPU is waited for once
     if not math.isfinite(loss):
         pixels, where = laid_out(batch.pixels, settings), _batch_in_words(batch)
         raise not_finite(state, settings, loss, where=where, pixels=pixels)
-    if settings.clip_norm is not None:
-        nn.utils.clip_grad_norm_(state.parameters, settings.clip_norm)
-    state.optimiser.step()
+    if settings.grad_clip_norm is not None:
+        nn.utils.clip_grad_norm_(state.parameters, settings.grad_clip_norm)
+    state.optimizer.step()
     state.step, state.phase_step = state.step + 1, state.phase_step + 1
-    if state.average is not None:
-        state.average.update(state.phase_step)
+    if state.ema is not None:
+        state.ema.update(state.phase_step)
     state.running.loss += loss
     state.running.weight += total
     state.running.correct += round(right)
@@ -129,19 +129,21 @@ def set_rate(state: TrainingState, settings: TrainingSettings) -> None:
     phase = settings.plan[state.phase]
     state.learning_rate = state.rate_scale * learning_rate(
         phase.schedule,
-        peak=phase.optimiser.learning_rate,
+        peak=phase.optimizer.learning_rate,
         step=state.phase_step,
         steps=state.phase_steps,
     )
-    for group in state.optimiser.param_groups:
+    for group in state.optimizer.param_groups:
         group["lr"] = state.learning_rate * group["rate_scale"]
 
 
-def backward_in_memory(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -> Tensor:
+def backward_in_memory(
+    state: TrainingState, batch: Batch, weight: Tensor, terms: StepContext
+) -> Tensor:
     """Gradients of the whole batch, in as many parts as the memory needs; see `backward`.
 
     Where a part is too much for the device it is halved, and stays so; the gradients add up to
-    the same, batch normalisation apart, which then sees the parts. What it had learnt of the part
+    the same, batch normalization apart, which then sees the parts. What it had learned of the part
     that was too much is taken back: for that its statistics are copied, but only before parts
     larger than any that has fitted, since a copy in every step takes a hundredth of a short one.
     """
@@ -155,7 +157,7 @@ def backward_in_memory(state: TrainingState, batch: Batch, weight: Tensor, terms
                 raise _too_large(state, batch) from error
             state.largest_batch = (size + 1) // 2
         else:
-            if state.optimiser.state:
+            if state.optimizer.state:
                 state.proven = max(state.proven, _most(state, batch))
             return figures
         for statistic, value in before.items():
@@ -168,7 +170,7 @@ def _most(state: TrainingState, batch: Batch) -> int:
     return batch.pixels[: state.largest_batch or len(batch)].numel()
 
 
-def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -> Tensor:
+def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: StepContext) -> Tensor:
     """Add up the gradients of the batch's loss: its sum over ``weight``.
 
     Returns:
@@ -176,7 +178,7 @@ def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -
     """
     place = (state.epoch, state.step, terms.ranks.rank)
     seed_generators(derived_seed(terms.seed, *place, slot=Stream.STEP), state.device)
-    state.optimiser.zero_grad()
+    state.optimizer.zero_grad()
     figures = torch.zeros_like(weight).repeat(2)
     half = in_16_bits(terms.settings, state.device)
     for part in in_parts(state, batch):
@@ -190,7 +192,7 @@ def backward(state: TrainingState, batch: Batch, weight: Tensor, terms: Terms) -
 
 
 def in_parts(state: TrainingState, batch: Batch) -> Iterator[Batch]:
-    """The batch in as many parts as the memory needs, none too small to be normalised."""
+    """The batch in as many parts as the memory needs, none too small to be normalized."""
     if not state.largest_batch:
         return batch.parts(len(batch))
     return batch.parts(state.largest_batch, least=fewest_images(state.network))
@@ -211,13 +213,13 @@ def in_16_bits(settings: TrainingSettings, device: torch.device) -> bool:
     return settings.precision == "bfloat16"
 
 
-def finish_epoch(state: TrainingState, train: Batches, val: Batches, terms: Terms) -> None:
+def finish_epoch(state: TrainingState, train: Batches, val: Batches, terms: StepContext) -> None:
     """Measure the statistics, validate, write the epoch's record, and turn the page."""
     started = perf_counter()
     with state.averaged():
         measure_statistics(state, train, terms)
-        if state.average is not None:
-            state.average.keep_buffers()
+        if state.ema is not None:
+            state.ema.keep_buffers()
         val_loss, val_accuracy = validate(state, val, terms)
     validation_seconds = perf_counter() - started
     if val_loss is not None and not math.isfinite(val_loss):
@@ -241,7 +243,7 @@ def finish_epoch(state: TrainingState, train: Batches, val: Batches, terms: Term
     state.samples_seen, state.running = 0, Running()
 
 
-def measure_statistics(state: TrainingState, train: Batches, terms: Terms) -> None:
+def measure_statistics(state: TrainingState, train: Batches, terms: StepContext) -> None:
     """Measure what learning normalization will predict by, on some training images as they are."""
     learning_mode(state.classifier, state.frozen)
     norms = measurable_norms(state.network)
@@ -265,7 +267,9 @@ def measure_statistics(state: TrainingState, train: Batches, terms: Terms) -> No
 
 
 @torch.inference_mode()
-def validate(state: TrainingState, val: Batches, terms: Terms) -> tuple[float | None, float | None]:
+def validate(
+    state: TrainingState, val: Batches, terms: StepContext
+) -> tuple[float | None, float | None]:
     """Mean cross-entropy and accuracy on the validation images, as they are."""
     state.classifier.eval()
     loss, right, samples = 0.0, 0, 0
@@ -276,14 +280,14 @@ def validate(state: TrainingState, val: Batches, terms: Terms) -> tuple[float | 
             right += int(correct(logits, part.targets))
             samples += len(part)
     sums = torch.tensor([loss, right, samples], dtype=torch.float64)
-    loss, right, samples = terms.ranks.total(sums).tolist()
+    loss, right, samples = terms.ranks.all_reduce(sums).tolist()
     return (loss / samples, right / samples) if samples else (None, None)
 
 
 def _too_large(state: TrainingState, batch: Batch) -> WorkFailedError:
     images, shape = max(map(len, in_parts(state, batch))), tuple(batch.pixels.shape[1:])
     what = f"{images} images of {shape} fit" if images > 1 else f"one image of {shape} fits"
-    why = ", and batch normalisation takes no fewer" if images > 1 else ""
+    why = ", and batch normalization takes no fewer" if images > 1 else ""
     return WorkFailedError(
         f"not even {what} into the memory of {state.device}{why}",
         remedy="pass a smaller --size or a smaller network",

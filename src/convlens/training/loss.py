@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from convlens.core.errors import ConvlensError, unknown_name
-from convlens.core.words import some
+from convlens.core.formatting import some
 
 _LISTED = 20
 

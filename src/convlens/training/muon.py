@@ -28,13 +28,13 @@ class Muon(Optimizer):
         momentum: of both.
         weight_decay: of the kernels. A step takes this share, times the rate, off the weights; so
             it does with the rest's.
-        steps: how near to orthogonal: see `orthogonalised`.
-        normalise: before each step give every kernel the norm √(output channels), in place of
+        steps: how near to orthogonal: see `orthogonalized`.
+        normalize: before each step give every kernel the norm √(output channels), in place of
             weight decay.
 
     Source:
         Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024; for
-        kernels, and their normalisation: Jordan, airbench94_muon, 2024 (arXiv 2404.00498 is the
+        kernels, and their normalization: Jordan, airbench94_muon, 2024 (arXiv 2404.00498 is the
         training it sped up).
     """
 
@@ -48,12 +48,12 @@ class Muon(Optimizer):
         momentum: float,
         weight_decay: float,
         steps: int,
-        normalise: bool,
+        normalize: bool,
     ) -> None:
-        own = {"params": kernels, "weight_decay": 0.0 if normalise else weight_decay}
+        own = {"params": kernels, "weight_decay": 0.0 if normalize else weight_decay}
         groups = [{**own, "lr": lr, "orthogonal": True}] if kernels else []
         groups += [{**group, "lr": rest_lr, "orthogonal": False} for group in rest]
-        super().__init__(groups, {"momentum": momentum, "steps": steps, "normalise": normalise})
+        super().__init__(groups, {"momentum": momentum, "steps": steps, "normalize": normalize})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
@@ -75,14 +75,14 @@ class Muon(Optimizer):
             parameter.mul_(1 - rate * group["weight_decay"])
         if group["orthogonal"]:
             matrix = direction.reshape(len(direction), -1)
-            direction = orthogonalised(matrix, steps=group["steps"]).view_as(parameter)
+            direction = orthogonalized(matrix, steps=group["steps"]).view_as(parameter)
             direction.mul_(max(1, matrix.shape[0] / matrix.shape[1]) ** 0.5)
-            if group["normalise"]:
+            if group["normalize"]:
                 parameter.mul_(len(parameter) ** 0.5 / parameter.norm().clamp(min=_TINY))
         parameter.add_(direction, alpha=-rate)
 
 
-def orthogonalised(matrix: Tensor, *, steps: int) -> Tensor:
+def orthogonalized(matrix: Tensor, *, steps: int) -> Tensor:
     """About U·Vᵀ of a matrix U·S·Vᵀ: its singular values come to between 0.65 and 1.21.
 
     Newton and Schulz's iteration with a quintic polynomial, which wants products of matrices
@@ -102,12 +102,12 @@ def orthogonalised(matrix: Tensor, *, steps: int) -> Tensor:
         Jordan et al., "Muon", 2024: the polynomial's coefficients.
 
     Example:
-        >>> found = orthogonalised(torch.tensor([[3.0, 0.0], [0.0, -2.0]]), steps=5)
+        >>> found = orthogonalized(torch.tensor([[3.0, 0.0], [0.0, -2.0]]), steps=5)
         >>> found.abs().diagonal() > 0.6
         tensor([True, True])
     """
     if matrix.shape[0] > matrix.shape[1]:
-        return orthogonalised(matrix.mT, steps=steps).mT
+        return orthogonalized(matrix.mT, steps=steps).mT
     unit = matrix / matrix.norm().clamp(min=_TINY)
     square = unit @ unit.mT
     product = _polynomial(square)

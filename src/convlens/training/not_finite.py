@@ -33,7 +33,7 @@ def not_finite(
         where: on which images, in words.
         pixels: (N, C, H, W) those that the network was fed; None where they are not at hand.
     """
-    rate, peak = state.learning_rate, settings.plan[state.phase].optimiser.learning_rate
+    rate, peak = state.learning_rate, settings.plan[state.phase].optimizer.learning_rate
     problem = (
         f"the loss became {loss} at step {state.step + 1} (epoch {state.epoch + 1}, learning rate "
         f"{rate:.2g}, {where})"
@@ -44,7 +44,7 @@ def not_finite(
     if rate > 0 and state.step > 0 and mend != _LEAVE_OUT:
         mend = (
             "start a new run with a lower rate: "
-            f"--set training.optimiser.learning_rate={peak / 10:.1g}"
+            f"--set training.optimizer.learning_rate={peak / 10:.1g}"
         )
     elif not mend:
         mend = "look at the images and at class_weights; no learning rate is to blame yet"

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from convlens.core.settings import merge
-from convlens.training.averaging import AverageSettings
 from convlens.training.callbacks.early_stopping import EarlyStoppingSettings
 from convlens.training.callbacks.reduce_on_plateau import ReduceOnPlateauSettings
+from convlens.training.ema import EmaSettings
 from convlens.training.loss import LossSettings
-from convlens.training.optimiser import OptimiserSettings
+from convlens.training.optimizer import OptimizerSettings
 from convlens.training.schedule import ScheduleSettings
 
 
@@ -19,7 +19,7 @@ class _Learning(BaseModel):
 
     Attributes:
         epochs: passes over the training images, 100,000 at most.
-        optimiser: what turns gradients into steps.
+        optimizer: what turns gradients into steps.
         schedule: how the learning rate moves from the phase's first step to its last.
         early_stopping: when a phase ends before its last epoch; None for never.
         reduce_on_plateau: when the learning rate is lowered for want of progress; None for never.
@@ -28,7 +28,7 @@ class _Learning(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
-    optimiser: OptimiserSettings = OptimiserSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     early_stopping: EarlyStoppingSettings | None = None
     reduce_on_plateau: ReduceOnPlateauSettings | None = None
@@ -38,7 +38,7 @@ _SHARED = tuple(_Learning.model_fields)
 
 
 class PhaseSettings(_Learning):
-    """One phase of a run; each starts its optimiser anew.
+    """One phase of a run; each starts its optimizer anew.
 
     Attributes:
         train: which weights learn: ``"all"``; ``"head"``; ``"last n"``, the last n layers with
@@ -54,7 +54,7 @@ class PhaseSettings(_Learning):
 class TrainingSettings(_Learning):
     """One training run.
 
-    What is said here of epochs, optimiser, schedule and stopping holds for every phase that does
+    What is said here of epochs, optimizer, schedule and stopping holds for every phase that does
     not say otherwise.
 
     Attributes:
@@ -63,9 +63,9 @@ class TrainingSettings(_Learning):
         sampling: which images an epoch shows: each of them once, or as many in all, drawn so that
             every class comes equally often.
         loss: what is to become small.
-        clip_norm: gradients longer than this are shortened to it (Pascanu et al., arXiv 1211.5063,
-            algorithm 1); None for never.
-        average: weights averaged over the steps, which validation, prediction and the bundle then
+        grad_clip_norm: gradients longer than this are shortened to it (Pascanu et al., arXiv
+            1211.5063, algorithm 1); None for never.
+        ema: weights averaged over the steps, which validation, prediction and the bundle then
             use; None for the last step's own.
         keep: the weights that a phase ends with: those of the best epoch by ``monitor``, or the
             last epoch's.
@@ -93,8 +93,8 @@ class TrainingSettings(_Learning):
     batch_size: Annotated[int, Field(ge=1)] = 64
     sampling: Literal["each", "balanced"] = "each"
     loss: LossSettings = LossSettings()
-    clip_norm: Annotated[float, Field(gt=0)] | None = None
-    average: AverageSettings | None = None
+    grad_clip_norm: Annotated[float, Field(gt=0)] | None = None
+    ema: EmaSettings | None = None
     keep: Literal["best", "last"] = "best"
     monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 120.0

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from convlens.core.classifier import Classifier, tail
-from convlens.training.averaging import WeightAverage
-from convlens.training.optimiser import build_optimiser
+from convlens.training.ema import WeightAverage
+from convlens.training.freeze import Frozen, freeze
+from convlens.training.optimizer import build_optimizer
 from convlens.training.settings import TrainingSettings
-from convlens.training.transfer import Frozen, freeze
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +20,9 @@ class EpochRecord:
     """One line of ``history.jsonl``; timings are the only values that may differ between runs.
 
     Attributes:
-        phase: which weights learnt: ``"all"``, ``"head"``, ``"last 3"``, ``"stage:layer4"``.
+        phase: which weights learned: ``"all"``, ``"head"``, ``"last 3"``, ``"stage:layer4"``.
         epoch: counted from 1, through all phases.
-        step: optimiser steps taken by its end, in all phases.
+        step: optimizer steps taken by its end, in all phases.
         seconds: spent training, validation apart.
         learning_rate: of its last step.
         train_loss: mean over the epoch's samples, as they were trained on.
@@ -75,20 +75,20 @@ class TrainingState:
         classifier: the network.
         network: the part of it that this phase's batches go through: all of it, or what follows
             the stages whose features are kept.
-        optimiser: of the phase in progress.
+        optimizer: of the phase in progress.
         frozen: what the phase leaves as it is.
-        average: the weights averaged over the phase's steps; None where they are not.
+        ema: the weights averaged over the phase's steps; None where they are not.
         phase: phases completed.
         epoch: epochs completed, in all phases.
         phase_epoch: epochs completed of the phase in progress.
         samples_seen: samples of the epoch in progress that have been trained on.
-        step: optimiser steps taken, in all phases.
-        phase_step: optimiser steps taken in the phase in progress.
+        step: optimizer steps taken, in all phases.
+        phase_step: optimizer steps taken in the phase in progress.
         phase_steps: how many the phase will have; 0 until it is known.
         largest_batch: samples that go through the network at once, fewer than a batch where the
             memory did not suffice; 0 for all.
         proven: values of the largest part of a batch that the memory has held beside the
-            optimiser's own; not saved.
+            optimizer's own; not saved.
         learning_rate: of the last step.
         rate_scale: what the schedule's rate is multiplied by.
         running: sums over the epoch in progress.
@@ -98,9 +98,9 @@ class TrainingState:
 
     classifier: Classifier
     network: nn.Module
-    optimiser: Optimizer
+    optimizer: Optimizer
     frozen: Frozen
-    average: WeightAverage | None = None
+    ema: WeightAverage | None = None
     phase: int = 0
     epoch: int = 0
     phase_epoch: int = 0
@@ -128,16 +128,14 @@ class TrainingState:
         return cls(
             classifier=classifier,
             network=classifier,
-            optimiser=build_optimiser(classifier, now.optimiser),
+            optimizer=build_optimizer(classifier, now.optimizer),
             frozen=frozen,
-            average=None
-            if settings.average is None
-            else WeightAverage(classifier, settings.average),
+            ema=None if settings.ema is None else WeightAverage(classifier, settings.ema),
             phase=phase,
         )
 
     def next_phase(self, settings: TrainingSettings) -> Self:
-        """The state before the next phase's first step: a new optimiser, the same history."""
+        """The state before the next phase's first step: a new optimizer, the same history."""
         fresh = type(self).start(self.classifier, settings, phase=self.phase + 1)
         fresh.epoch, fresh.step, fresh.history = self.epoch, self.step, self.history
         fresh.largest_batch = self.largest_batch
@@ -159,7 +157,7 @@ class TrainingState:
 
     def averaged(self) -> AbstractContextManager[None]:
         """Within it the network has the weights that the phase would end with."""
-        return self.average.swapped_in() if self.average else nullcontext()
+        return self.ema.swapped_in() if self.ema else nullcontext()
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of the weights that the phase would end with, by name."""

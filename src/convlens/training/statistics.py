@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.core.batch_norm import copied_statistics
-from convlens.core.ranks import Ranks
+from convlens.core.distributed import Ranks
 
 LOADED_IMAGES = 16
 """Images that the statistics of loaded weights count for beside those that are measured; Schneider
@@ -74,7 +74,7 @@ def measure_norms(
     """
     before = copied_statistics(network)
     momenta: dict[Any, Any] = {norm: norm.momentum for norm in norms}
-    of_first = LOADED_IMAGES if ranks.is_first else 0
+    of_first = LOADED_IMAGES if ranks.is_global_zero else 0
     pools = {norm: _Pool(*_statistics(norm), of_first if norm in loaded else 0) for norm in norms}
     try:
         with ExitStack() as stack:
@@ -104,7 +104,7 @@ def _statistics(norm: nn.Module) -> tuple[Tensor, Tensor]:
 def _share(pools: Mapping[nn.Module, _Pool], ranks: Ranks) -> None:
     """Write into each norm what all processes have measured, in three messages."""
     images = torch.tensor([pool.images for pool in pools.values()], dtype=torch.float64)
-    totals = ranks.total(images.clone()).tolist()
+    totals = ranks.all_reduce(images.clone()).tolist()
     shares = [own / (total or 1) for own, total in zip(images.tolist(), totals, strict=True)]
     measured = list(zip(pools.values(), shares, strict=True))
     means = _total([pool.mean * share for pool, share in measured], ranks)
@@ -123,6 +123,6 @@ def _share(pools: Mapping[nn.Module, _Pool], ranks: Ranks) -> None:
 
 def _total(parts: list[Tensor], ranks: Ranks) -> tuple[Tensor, ...]:
     """The sum over all processes of each tensor."""
-    whole = ranks.total(torch.cat(parts))
+    whole = ranks.all_reduce(torch.cat(parts))
     found: tuple[Tensor, ...] = whole.split([len(part) for part in parts])
     return found

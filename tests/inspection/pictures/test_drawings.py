@@ -1,4 +1,4 @@
-"""The pictures say in words and colours what was found."""
+"""The pictures say in words and colors what was found."""
 
 import numpy as np
 import pytest
@@ -61,9 +61,9 @@ def test_of_many_channels_those_that_vary_most_are_shown_in_their_order() -> Non
 
 
 @pytest.mark.parametrize(
-    ("shape", "sees_colour", "scale", "said"),
+    ("shape", "sees_color", "scale", "said"),
     [
-        ((8, 3, 5, 5), True, "shared", "grey is 0"),
+        ((8, 3, 5, 5), True, "shared", "gray is 0"),
         ((8, 1, 3, 3), False, "own", "by norm, strongest first"),
         ((70, 1, 3, 3), False, "shared", "64 of 70"),
         ((30, 12, 3, 3), False, "own", "the 12 strongest of its 12 kernels"),
@@ -72,11 +72,11 @@ def test_of_many_channels_those_that_vary_most_are_shown_in_their_order() -> Non
     ],
 )
 def test_filters_say_how_they_are_shown(
-    shape: tuple[int, ...], sees_colour: bool, scale: str, said: str
+    shape: tuple[int, ...], sees_color: bool, scale: str, said: str
 ) -> None:
     weights = NUMBERS.normal(size=shape).astype(np.float32)
     norms = np.sqrt((weights**2).sum(axis=(1, 2, 3)))
-    figure = draw_filters(Filters("block1.0", weights, norms, sees_colour), scale=scale)
+    figure = draw_filters(Filters("block1.0", weights, norms, sees_color), scale=scale)
     assert said in _words(figure)
     assert png(figure)
 
@@ -135,7 +135,7 @@ def test_the_overlay_leaves_cold_places_and_covers_hot_ones() -> None:
     np.testing.assert_array_equal(overlay(image, np.zeros((8, 8), np.float32)), image)
 
 
-def test_a_small_grey_image_is_enlarged_under_its_heat() -> None:
+def test_a_small_gray_image_is_enlarged_under_its_heat() -> None:
     image = NUMBERS.integers(0, 256, (28, 20, 1), np.uint8)
     covered = overlay(image, np.zeros((3, 3), np.float32))
     times = covered.shape[0] // 28

@@ -14,7 +14,7 @@ from convlens.inspection.pictures.mosaic import grid_columns, mosaic, stretch
 )  # fmt: skip
 def test_every_tile_stands_in_its_place(count: int, height: int, width: int, columns: int) -> None:
     tiles = np.random.default_rng(count).random((count, height, width, 3), np.float32)
-    sheet, down, across = mosaic(tiles, colours="viridis", columns=columns)
+    sheet, down, across = mosaic(tiles, colors="viridis", columns=columns)
     assert sheet.shape[0] <= -(-count // columns) * down
     times = max(1, round(64 / max(height, width)))
     for number, tile in enumerate(tiles):
@@ -24,16 +24,16 @@ def test_every_tile_stands_in_its_place(count: int, height: int, width: int, col
 
 
 def test_lines_between_the_tiles_are_white() -> None:
-    sheet, down, across = mosaic(np.zeros((4, 8, 8), np.float32), colours="gray", columns=2)
+    sheet, down, across = mosaic(np.zeros((4, 8, 8), np.float32), colors="gray", columns=2)
     assert (sheet[:, across - 1] == 255).all()
     assert (sheet[down - 1] == 255).all()
     assert (sheet[0, 0] == 0).all()
 
 
-def test_a_tile_of_nothing_is_grey() -> None:
+def test_a_tile_of_nothing_is_gray() -> None:
     tiles = np.zeros((2, 4, 4), np.float32)
     tiles[1] = np.nan
-    sheet, _, across = mosaic(tiles, colours="viridis", columns=2)
+    sheet, _, across = mosaic(tiles, colors="viridis", columns=2)
     assert len({*map(tuple, sheet[:, across:].reshape(-1, 3).tolist())}) == 1
     assert sheet[0, across].tolist() == [225, 225, 225]
 

@@ -35,7 +35,7 @@ def callback_of(case: dict[str, Any]) -> Any:
     asked["mode"] = "min" if monitor.endswith("loss") else "max"
     if case["callback"] == "EarlyStopping":
         return keras.callbacks.EarlyStopping(monitor, **asked)
-    return keras.callbacks.ReduceLROnPlateau(monitor, min_lr=asked.pop("min_rate", 0.0), **asked)
+    return keras.callbacks.ReduceLROnPlateau(monitor, min_lr=asked.pop("min_lr", 0.0), **asked)
 
 
 def facts(case: dict[str, Any]) -> dict[str, Any]:

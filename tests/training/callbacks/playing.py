@@ -6,7 +6,14 @@ from typing import Any
 
 import torch
 
-from convlens.training import Callback, EpochRecord, Memory, Moment, TrainingSettings, TrainingState
+from convlens.training import (
+    Callback,
+    CallbackState,
+    EpochRecord,
+    Moment,
+    TrainingSettings,
+    TrainingState,
+)
 from tests.training.quarters import small_network
 
 
@@ -64,6 +71,8 @@ def weights_of(state: TrainingState) -> int:
 
 def through_a_checkpoint(before: Callback, after: Callback) -> None:
     """What one remembers, on its way through files, to another."""
-    memory = before.memory()
+    memory = before.state_dict()
     tensors = {name: tensor.clone() for name, tensor in memory.tensors.items()}
-    after.recall(Memory(values=json.loads(json.dumps(memory.values)), tensors=tensors))
+    after.load_state_dict(
+        CallbackState(values=json.loads(json.dumps(memory.values)), tensors=tensors)
+    )

@@ -64,7 +64,7 @@ def drawn_case(draw: random.Random) -> dict[str, Any]:
     settings |= {
         "factor": draw.choice([0.1, 0.3, 0.5]),
         "cooldown": draw.randrange(4),
-        "min_rate": draw.choice([0.0, 1e-4, 2e-3]),
+        "min_lr": draw.choice([0.0, 1e-4, 2e-3]),
     }
     rate = draw.choice([0.01, 0.1])
     return {"callback": "ReduceLROnPlateau", "settings": settings, "rate": rate, "values": values}

@@ -8,10 +8,10 @@ import torch
 
 from convlens.core.errors import ConvlensError
 from convlens.training import (
-    AverageSettings,
     Callback,
     EarlyStopping,
     EarlyStoppingSettings,
+    EmaSettings,
     KeepBest,
     Moment,
     ReduceLROnPlateau,
@@ -103,7 +103,7 @@ def test_it_says_that_the_rate_falls() -> None:
         def task(self, name: str, total: int) -> None:
             raise AssertionError
 
-    settings = ReduceOnPlateauSettings(patience=2, factor=0.5, min_delta=0.0, min_rate=0.004)
+    settings = ReduceOnPlateauSettings(patience=2, factor=0.5, min_delta=0.0, min_lr=0.004)
     callback = ReduceLROnPlateau(settings, peak=0.01, reporter=Listener())  # type: ignore[arg-type]
     play(callback, fresh_state(), "val_loss", [0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6])
     assert said == [
@@ -142,16 +142,16 @@ def test_what_is_kept_is_a_copy() -> None:
     end_epoch(state, {"val_loss": 0.5})
     best.on(Moment.EPOCH_END, state)
     end_epoch(state, {"val_loss": 0.6})
-    assert all((t == 1).all() for n, t in best.memory().tensors.items() if n.endswith("weight"))
+    assert all((t == 1).all() for n, t in best.state_dict().tensors.items() if n.endswith("weight"))
 
 
 def test_the_average_is_kept_where_there_is_one() -> None:
-    settings = TrainingSettings(average=AverageSettings(decay=0.5))
+    settings = TrainingSettings(ema=EmaSettings(decay=0.5))
     state, best = TrainingState.start(small_network(), settings), KeepBest()
-    assert state.average is not None
+    assert state.ema is not None
     end_epoch(state, {"val_loss": 0.5})
-    state.average.update(1)
-    with state.average.swapped_in():
+    state.ema.update(1)
+    with state.ema.swapped_in():
         expected = {n: t.clone() for n, t in state.classifier.state_dict().items()}
     best.on(Moment.EPOCH_END, state)
     best.on(Moment.PHASE_END, state)

@@ -10,12 +10,11 @@ Example:
 
 from convlens.core.canvas import frame, png, save_picture
 from convlens.inspection.pictures.animation import save_animation
-from convlens.inspection.pictures.by_hand import look_convolution, look_pooling
+from convlens.inspection.pictures.by_hand import visualize_convolution, visualize_pooling
 from convlens.inspection.pictures.feature_maps import Scale, draw_feature_maps
 from convlens.inspection.pictures.filters import draw_filters
 from convlens.inspection.pictures.grad_cam import draw_grad_cam, overlay
 from convlens.inspection.pictures.look import Look
-from convlens.inspection.pictures.looker import Looker
 from convlens.inspection.pictures.rate import draw_rates
 from convlens.inspection.pictures.shift import draw_shift
 from convlens.inspection.pictures.sliding import (
@@ -23,24 +22,25 @@ from convlens.inspection.pictures.sliding import (
     PoolingPicture,
     SlidingPicture,
 )
+from convlens.inspection.pictures.visualizer import Visualizer
 
 __all__ = [
     "ConvolutionPicture",
     "Look",
-    "Looker",
     "PoolingPicture",
     "Scale",
     "SlidingPicture",
+    "Visualizer",
     "draw_feature_maps",
     "draw_filters",
     "draw_grad_cam",
     "draw_rates",
     "draw_shift",
     "frame",
-    "look_convolution",
-    "look_pooling",
     "overlay",
     "png",
     "save_animation",
     "save_picture",
+    "visualize_convolution",
+    "visualize_pooling",
 ]

@@ -74,21 +74,21 @@ def _encode(frames: list[Image], form: str) -> bytes:
 
 
 def _palette(frames: list[Image]) -> Image:
-    """256×3 colours, white among them, for all frames: what stands still does not flicker."""
+    """256×3 colors, white among them, for all frames: what stands still does not flicker."""
     some = [frames[i] for i in np.linspace(0, len(frames) - 1, min(5, len(frames))).astype(int)]
     together = PillowImage.fromarray(np.concatenate(some))
     found = together.quantize(255, method=PillowImage.Quantize.MAXCOVERAGE).getpalette() or []
-    colours = np.full((256, 3), 255, np.uint8)
-    colours.reshape(-1)[: min(len(found), 765)] = found[:765]
-    return colours
+    colors = np.full((256, 3), 255, np.uint8)
+    colors.reshape(-1)[: min(len(found), 765)] = found[:765]
+    return colors
 
 
 def _indexed(picture: Image, palette: Image) -> PillowImage.Image:
-    """The picture in the palette's nearest colours; Pillow's own search would miss some."""
+    """The picture in the palette's nearest colors; Pillow's own search would miss some."""
     codes, where = np.unique(picture @ (65536, 256, 1), return_inverse=True)
-    colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.float32)
+    colors = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.float32)
     known = palette.astype(np.float32)
-    nearest = ((known**2).sum(1) - 2 * colours @ known.T).argmin(1).astype(np.uint8)
+    nearest = ((known**2).sum(1) - 2 * colors @ known.T).argmin(1).astype(np.uint8)
     indexed = PillowImage.fromarray(nearest[where].reshape(picture.shape[:2]), mode="P")
     indexed.putpalette(palette.tobytes())
     return indexed

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from convlens.core.errors import ConvlensError
 from convlens.inspection.convolution import EXAMPLE_IMAGE, convolution
-from convlens.inspection.images import read_grey
+from convlens.inspection.images import read_gray
 from convlens.inspection.kernels import find_kernel
 from convlens.inspection.pictures.look import Look
 from convlens.inspection.pictures.matrix import MOST_CELLS_WITH_NUMBERS
@@ -22,7 +22,7 @@ from convlens.inspection.sliding import Matrix, Padding, as_matrix
 _LONGEST = 224
 
 
-def look_convolution(
+def visualize_convolution(
     image: str | Path | ArrayLike | None = None,
     *,
     kernel: str = "vertical edge",
@@ -35,7 +35,7 @@ def look_convolution(
     """One kernel sliding over one image.
 
     Args:
-        image: a file, whose grey levels from 0 to 255 are taken; or H×W numbers; a 5×5 example by
+        image: a file, whose gray levels from 0 to 255 are taken; or H×W numbers; a 5×5 example by
             default.
         kernel: a name such as ``"vertical edge"``, or weights as ``"-1 0 1; -1 0 1; -1 0 1"``.
         stride: pixels from one stop to the next.
@@ -49,7 +49,7 @@ def look_convolution(
         ConvlensError: the kernel is unknown or does not fit, or the image cannot be read.
 
     Example:
-        >>> look_convolution(kernel="vertical edge").summary["sum"]
+        >>> visualize_convolution(kernel="vertical edge").summary["sum"]
         1.0
     """
     pixels = _matrix(image, longest)
@@ -76,7 +76,7 @@ def look_convolution(
     )
 
 
-def look_pooling(
+def visualize_pooling(
     image: str | Path | ArrayLike | None = None,
     *,
     window: int = 2,
@@ -88,18 +88,18 @@ def look_pooling(
     """One window sliding over one image, keeping the largest number and the mean.
 
     Args:
-        image: as for `look_convolution`.
+        image: as for `visualize_convolution`.
         window: its side in pixels.
         stride: pixels from one stop to the next; the window's side by default.
         padding: rows and columns on every side, at most half the window's side.
         at: row and column of the number to explain; the first by default.
-        longest: as for `look_convolution`.
+        longest: as for `visualize_convolution`.
 
     Raises:
         ConvlensError: the window does not fit, or the image cannot be read.
 
     Example:
-        >>> look_pooling(window=2).summary["max"]
+        >>> visualize_pooling(window=2).summary["max"]
         2.0
     """
     found = pooling(_matrix(image, longest), window, stride=stride, padding=padding)
@@ -151,7 +151,7 @@ def _matrix(image: str | Path | ArrayLike | None, longest: int) -> Matrix:
     if image is None:
         return EXAMPLE_IMAGE
     if isinstance(image, str | Path):
-        return read_grey(image, longest=longest)
+        return read_gray(image, longest=longest)
     return as_matrix(image, "image")
 
 

@@ -47,7 +47,7 @@ def draw_feature_maps(
         names: N titles.
         network: what to call the network.
         scale: ``"own"`` stretches each channel over its own range in all the images,
-            ``"shared"`` all channels over one range, with a colour bar.
+            ``"shared"`` all channels over one range, with a color bar.
         most: how many channels to show: those that vary most.
     """
     channels = channels_to_show(found.maps, most)
@@ -74,7 +74,7 @@ def draw_feature_maps(
             sheet.place(*place.maps(number)),
             painted[number],
             channels.tolist(),
-            colours=_COLOURS,
+            colors=_COLOURS,
             columns=place.columns,
         )
     if scale == "shared":

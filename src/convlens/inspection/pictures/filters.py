@@ -21,7 +21,7 @@ _MOST_SLICES = 16
 def draw_filters(
     found: Filters, *, network: str = "", scale: Scale = "own", most: int = 64
 ) -> Figure:
-    """Kernels that see colour in colour; any other by norm, negative weights blue, positive red.
+    """Kernels that see color in color; any other by norm, negative weights blue, positive red.
 
     A filter with several input channels has a kernel for each: then a row shows one filter, the
     strongest of its kernels first, and the strongest filters are the upper rows.
@@ -32,25 +32,25 @@ def draw_filters(
         scale: ``"own"`` stretches each filter over its own range, ``"shared"`` all over one.
         most: how many filters to show.
     """
-    if found.sees_colour or found.weights.shape[1] == 1:
+    if found.sees_color or found.weights.shape[1] == 1:
         return _grid(found, network, scale, most)
     return _rows(found, network, scale, min(most, _MOST_ROWS))
 
 
 def _grid(found: Filters, network: str, scale: Scale, most: int) -> Figure:
     order = np.argsort(-found.norms, kind="stable")[:most]
-    if found.sees_colour:
+    if found.sees_color:
         order = np.arange(len(found.norms))[:most]
-    tiles = _centred(found.weights[order], scale)
+    tiles = _centerd(found.weights[order], scale)
     columns = grid_columns(len(order))
     tall = _WIDE * -(-len(order) // columns) / columns
     tall *= found.weights.shape[2] / found.weights.shape[3]
-    how = "in red, green and blue: grey is 0" if found.sees_colour else "by norm, strongest first"
+    how = "in red, green and blue: gray is 0" if found.sees_color else "by norm, strongest first"
     sheet = _sheet(found, network, tall, f"{_count(found, len(order))}, {how}{_scale_words(scale)}")
     axes = sheet.place(0, 0.1, _WIDE, tall)
-    painted = tiles.transpose(0, 2, 3, 1) if found.sees_colour else tiles[:, 0]
-    show_mosaic(axes, painted, order.tolist(), colours=_COLOURS, columns=columns)
-    if not found.sees_colour:
+    painted = tiles.transpose(0, 2, 3, 1) if found.sees_color else tiles[:, 0]
+    show_mosaic(axes, painted, order.tolist(), colors=_COLOURS, columns=columns)
+    if not found.sees_color:
         _add_bar(sheet, found, scale, tall)
     return sheet.figure
 
@@ -60,7 +60,7 @@ def _rows(found: Filters, network: str, scale: Scale, most: int) -> Figure:
     slices = np.sqrt((found.weights[order] ** 2).sum(axis=(2, 3)))
     strongest = np.argsort(-slices, axis=1, kind="stable")[:, :_MOST_SLICES]
     kernels = np.take_along_axis(found.weights[order], strongest[..., None, None], axis=1)
-    tiles = _centred(kernels, scale)
+    tiles = _centerd(kernels, scale)
     rows, columns = strongest.shape
     tall = _WIDE * rows / columns * found.weights.shape[2] / found.weights.shape[3]
     sheet = _sheet(
@@ -75,7 +75,7 @@ def _rows(found: Filters, network: str, scale: Scale, most: int) -> Figure:
         axes,
         tiles.reshape(-1, *tiles.shape[2:]),
         strongest.ravel().tolist(),
-        colours=_COLOURS,
+        colors=_COLOURS,
         columns=columns,
     )
     for row, number in enumerate(order):
@@ -94,19 +94,19 @@ def _rows(found: Filters, network: str, scale: Scale, most: int) -> Figure:
     return sheet.figure
 
 
-def _centred(weights: NDArray[np.float32], scale: Scale) -> NDArray[np.float32]:
+def _centerd(weights: NDArray[np.float32], scale: Scale) -> NDArray[np.float32]:
     """Weights F×… to [0, 1] with 0 at a half."""
     pooled = tuple(range(0 if scale == "shared" else 1, weights.ndim))
     largest = np.abs(weights).max(axis=pooled, keepdims=True)
-    centred: NDArray[np.float32] = 0.5 + weights / (2 * np.where(largest > 0, largest, 1))
-    return centred
+    centerd: NDArray[np.float32] = 0.5 + weights / (2 * np.where(largest > 0, largest, 1))
+    return centerd
 
 
 def _sheet(found: Filters, network: str, tall: float, detail: str) -> Sheet:
     count, inputs, height, width = found.weights.shape
-    grid = found.sees_colour or inputs == 1
+    grid = found.sees_color or inputs == 1
     title = f"{found.layer}   {count} filters of {height}×{width}×{inputs}"
-    beside = 0.0 if found.sees_colour else _BAR if grid else 2.6 + _BAR
+    beside = 0.0 if found.sees_color else _BAR if grid else 2.6 + _BAR
     return Sheet(_WIDE + beside, tall + 0.1, title, f"{network}: {detail}" if network else detail)
 
 

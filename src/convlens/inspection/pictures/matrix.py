@@ -1,4 +1,4 @@
-"""A matrix as cells: coloured, and with its numbers where they can be read."""
+"""A matrix as cells: colored, and with its numbers where they can be read."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Cells:
     """A matrix as drawn.
 
     Attributes:
-        image: its colours.
+        image: its colors.
         numbers: one text a cell, row by row; none where there is no room.
     """
 
@@ -41,13 +41,13 @@ def show_matrix(
     outside: NDArray[np.bool_] | None = None,
     whole: Matrix | None = None,
 ) -> Cells:
-    """Draw H×W numbers: grey where none is negative, blue to red around 0 where one is.
+    """Draw H×W numbers: gray where none is negative, blue to red around 0 where one is.
 
     Args:
         axes: where; its height in inches decides the size of the numbers.
         matrix: what to draw; NaN is drawn as nothing.
         outside: bool H×W, the cells that belong to the padding.
-        whole: the matrix whose range the colours span; ``matrix`` itself unless given.
+        whole: the matrix whose range the colors span; ``matrix`` itself unless given.
     """
     few = max(matrix.shape) <= MOST_CELLS_WITH_NUMBERS
     inside = matrix if outside is None else np.where(outside, np.nan, matrix)
@@ -75,7 +75,7 @@ def show_matrix(
 
 
 def format_number(value: float) -> str:
-    """A number in as few characters as tell it apart from 0 and its neighbours.
+    """A number in as few characters as tell it apart from 0 and its neighbors.
 
     Example:
         >>> [format_number(value) for value in (3.0, -0.125, 1 / 9, 0.004, 254.6, 1.2e7)]

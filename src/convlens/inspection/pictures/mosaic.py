@@ -21,20 +21,20 @@ def show_mosaic(
     tiles: NDArray[np.float32],
     numbers: Sequence[int],
     *,
-    colours: str,
+    colors: str,
     columns: int,
 ) -> None:
     """Draw tiles in a grid, each with its number in the corner.
 
     Args:
         axes: where.
-        tiles: T×h×w (drawn in ``colours``) or T×h×w×3 (their own colours), values in [0, 1]; a
-            tile of NaN is left grey.
+        tiles: T×h×w (drawn in ``colors``) or T×h×w×3 (their own colors), values in [0, 1]; a
+            tile of NaN is left gray.
         numbers: T numbers to write.
-        colours: a matplotlib colour map.
+        colors: a matplotlib color map.
         columns: tiles a row.
     """
-    sheet, down, across = mosaic(tiles, colours=colours, columns=columns)
+    sheet, down, across = mosaic(tiles, colors=colors, columns=columns)
     axes.imshow(sheet, interpolation="antialiased")
     blank(axes)
     outline = [patheffects.withStroke(linewidth=1.4, foreground="black")]
@@ -50,7 +50,7 @@ def show_mosaic(
         )
 
 
-def mosaic(tiles: NDArray[np.float32], *, colours: str, columns: int) -> tuple[Image, int, int]:
+def mosaic(tiles: NDArray[np.float32], *, colors: str, columns: int) -> tuple[Image, int, int]:
     """Lay tiles out in a grid, thin white lines between them, whole pixels repeated.
 
     Returns:
@@ -63,7 +63,7 @@ def mosaic(tiles: NDArray[np.float32], *, colours: str, columns: int) -> tuple[I
     rows = math.ceil(count / columns)
     sheet = np.full((rows * down - gap, columns * across - gap, 3), _PAPER, np.uint8)
     for number, tile in enumerate(tiles):
-        painted = _paint(tile, colours).repeat(times, 0).repeat(times, 1)
+        painted = _paint(tile, colors).repeat(times, 0).repeat(times, 1)
         top, left = number // columns * down, number % columns * across
         sheet[top : top + height * times, left : left + width * times] = painted
     return sheet, down, across
@@ -91,9 +91,9 @@ def stretch(
     return stretched
 
 
-def _paint(tile: NDArray[np.float32], colours: str) -> Image:
+def _paint(tile: NDArray[np.float32], colors: str) -> Image:
     if np.isnan(tile).any():
         return np.full((*tile.shape[:2], 3), 225, np.uint8)
-    rgb = tile if tile.ndim == 3 else colormaps[colours](tile)[..., :3]
+    rgb = tile if tile.ndim == 3 else colormaps[colors](tile)[..., :3]
     painted: Image = (rgb * 255).round().astype(np.uint8)
     return painted

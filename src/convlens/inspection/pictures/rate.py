@@ -28,7 +28,7 @@ def draw_rates(
         losses: smoothed, one a rate.
         suggestion: the rate to mark; None for none.
         title: the heading.
-        detail: what to know, in grey below it.
+        detail: what to know, in gray below it.
     """
     sheet = Sheet(_WIDE, _TALL + 0.45, title, detail)
     axes = sheet.place(0.6, 0.1, _WIDE - 0.6, _TALL)

@@ -93,19 +93,19 @@ def _draw_answers(
     axes: Axes, found: Shift, classes: Sequence[str], probabilities: NDArray[np.float32]
 ) -> None:
     leading = np.argsort(-probabilities.max(axis=0), kind="stable")[:3]
-    for colour, number in zip(_COLOURS, leading, strict=False):
+    for color, number in zip(_COLOURS, leading, strict=False):
         label = shorten(classes[number], 16).lstrip("_")
-        axes.plot(found.offsets, probabilities[:, number], color=colour, lw=2, label=label)
+        axes.plot(found.offsets, probabilities[:, number], color=color, lw=2, label=label)
     answers = probabilities.argmax(axis=1)
     same = int((answers == answers[len(answers) // 2]).sum())
     _dress(axes, f"Probability: the answer is the same at {same} of {len(answers)} offsets")
 
 
 def _draw_agreement(axes: Axes, found: Shift) -> None:
-    for colour, layer in zip(_COLOURS, _some(found.layers), strict=False):
+    for color, layer in zip(_COLOURS, _some(found.layers), strict=False):
         told = np.isfinite(layer.agreement).sum() > 1
         label = layer.layer if told else f"{layer.layer}: too few cells to compare"
-        axes.plot(found.offsets, layer.agreement, color=colour, lw=2, label=label)
+        axes.plot(found.offsets, layer.agreement, color=color, lw=2, label=label)
     _dress(axes, "How exactly the maps follow (cosine similarity)")
 
 

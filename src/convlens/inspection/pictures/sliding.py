@@ -120,7 +120,7 @@ class SlidingPicture(ABC):
     def write_matrix(
         self, left: float, name: str, matrix: Matrix, *, whole: Matrix | None = None
     ) -> float:
-        """Draw a matrix of the arithmetic, in the colours of the whole that it was taken from.
+        """Draw a matrix of the arithmetic, in the colors of the whole that it was taken from.
 
         Returns:
             Where it ends, in inches from the left.
@@ -130,19 +130,19 @@ class SlidingPicture(ABC):
         axes = self._sheet.place(left, self._arithmetic_at + CAPTION, wide, tall)
         if max(matrix.shape) <= _LARGEST:
             show_matrix(axes, matrix, whole=whole)
-        write_above(axes, name, size=9.5, colour=MUTED)
+        write_above(axes, name, size=9.5, color=MUTED)
         self._arithmetic.append(axes)
         return left + wide
 
     def write_words(
-        self, left: float, text: str, *, wide: float = 0.45, size: float = 17, colour: str = INK
+        self, left: float, text: str, *, wide: float = 0.45, size: float = 17, color: str = INK
     ) -> float:
         """Write words of the arithmetic; return where they end, in inches from the left."""
         tall = _ARITHMETIC - CAPTION
         axes = self._sheet.place(left, self._arithmetic_at + CAPTION, wide, tall)
         blank(axes)
         axes.patch.set_visible(False)
-        axes.text(0.5, 0.5, text, fontsize=size, color=colour, ha="center", va="center")
+        axes.text(0.5, 0.5, text, fontsize=size, color=color, ha="center", va="center")
         self._arithmetic.append(axes)
         return left + wide
 
@@ -180,10 +180,10 @@ class ConvolutionPicture(SlidingPicture):
         end = self.write_matrix(end, "kernel", weights, whole=_both_signs(weights))
         end = self.write_words(end, "=")
         end = self.write_matrix(end, "products", products, whole=_both_signs(products))
-        end = self.write_words(end + 0.1, "sum", wide=0.6, size=12, colour=MUTED)
+        end = self.write_words(end + 0.1, "sum", wide=0.6, size=12, color=MUTED)
         total = format_number(found.feature_map[row, column])
-        end = self.write_words(end, total, wide=1.1, size=22, colour=ACCENT)
-        self.write_words(end, f"at ({row}, {column})", wide=0.8, size=10, colour=MUTED)
+        end = self.write_words(end, total, wide=1.1, size=22, color=ACCENT)
+        self.write_words(end, f"at ({row}, {column})", wide=0.8, size=10, color=MUTED)
 
 
 @final
@@ -215,10 +215,10 @@ class PoolingPicture(SlidingPicture):
         end = self.write_matrix(0.0, "under the window", under, whole=self.padded)
         answers = {"largest": self._found.maximum, "mean": self._found.average}
         for name, found in answers.items():
-            end = self.write_words(end + 0.4, name, wide=0.8, size=12, colour=MUTED)
+            end = self.write_words(end + 0.4, name, wide=0.8, size=12, color=MUTED)
             number = format_number(found[row, column])
-            end = self.write_words(end, number, wide=0.9, size=22, colour=ACCENT)
-        self.write_words(end + 0.2, f"at ({row}, {column})", wide=0.8, size=10, colour=MUTED)
+            end = self.write_words(end, number, wide=0.9, size=22, color=ACCENT)
+        self.write_words(end + 0.2, f"at ({row}, {column})", wide=0.8, size=10, color=MUTED)
 
 
 class _Mark:

@@ -42,7 +42,7 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """Epochs in which the same weights learnt."""
+    """Epochs in which the same weights learned."""
 
     name: str
     first: int

@@ -66,7 +66,7 @@ def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
 
 
 def text(x: float, y: float, words: str, class_: str = "tick", *, anchor: str = "start") -> Markup:
-    """A line of text that starts, ends or is centred at a place."""
+    """A line of text that starts, ends or is centerd at a place."""
     return element(
         "text", words, x=x, y=y, class_=class_, text_anchor=None if anchor == "start" else anchor
     )

@@ -1,6 +1,6 @@
 """What may watch and steer a run, one file each."""
 
-from convlens.training.callbacks.callback import Callback, Memory, Moment
+from convlens.training.callbacks.callback import Callback, CallbackState, Moment
 from convlens.training.callbacks.early_stopping import EarlyStopping, EarlyStoppingSettings
 from convlens.training.callbacks.history import WriteHistory
 from convlens.training.callbacks.interrupt import SaveAndLeave
@@ -14,10 +14,10 @@ from convlens.training.callbacks.tensorboard import WriteTensorBoard
 
 __all__ = [
     "Callback",
+    "CallbackState",
     "EarlyStopping",
     "EarlyStoppingSettings",
     "KeepBest",
-    "Memory",
     "Moment",
     "Progress",
     "ReduceLROnPlateau",

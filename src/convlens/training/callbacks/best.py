@@ -67,15 +67,15 @@ class Best:
             )
         return self.take(value, record.epoch)
 
-    def memory(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """All that `recall` needs, as plain JSON values."""
         return {"value": self.value, "epoch": self.epoch}
 
-    def recall(self, memory: dict[str, Any]) -> None:
+    def load_state_dict(self, memory: dict[str, Any]) -> None:
         """Take back what `memory` gave."""
         self.value, self.epoch = memory["value"], memory["epoch"]
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """What did not happen, as in ``"val_loss did not fall below 0.4312"``."""
         if self.value is None:
             return f"{self._monitor} was not a finite number"

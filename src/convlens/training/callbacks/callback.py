@@ -25,7 +25,7 @@ class Moment(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class CallbackState:
     """What a callback must not forget when a run is interrupted.
 
     Attributes:
@@ -44,9 +44,9 @@ class Callback(ABC):
     def on(self, moment: Moment, state: "TrainingState") -> None:
         """Called at every moment of the run."""
 
-    def memory(self) -> Memory:
+    def state_dict(self) -> CallbackState:
         """What a checkpoint keeps of it: nothing, unless it says otherwise."""
-        return Memory()
+        return CallbackState()
 
-    def recall(self, memory: Memory) -> None:  # noqa: B027  forgetting is the default
+    def load_state_dict(self, memory: CallbackState) -> None:  # noqa: B027  forgetting is the default
         """Take back what `memory` gave."""

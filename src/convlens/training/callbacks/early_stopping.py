@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, final
 from pydantic import BaseModel, ConfigDict, Field
 
 from convlens.training.callbacks.best import Best, Monitor
-from convlens.training.callbacks.callback import Callback, Memory, Moment
+from convlens.training.callbacks.callback import Callback, CallbackState, Moment
 from convlens.training.callbacks.keep_best import KeepBest
 
 if TYPE_CHECKING:
@@ -68,20 +68,22 @@ class EarlyStopping(Callback):
         """Forget how long it has waited, not for what: the phase is to go on."""
         self._waited = 0
 
-    def memory(self) -> Memory:
+    def state_dict(self) -> CallbackState:
         """How long it has waited, for what, and the weights to put back."""
-        kept = self._keeper.memory() if self._keeper else Memory()
-        values = {"best": self._best.memory(), "waited": self._waited, "kept": kept.values}
-        return Memory(values=values, tensors=kept.tensors)
+        kept = self._keeper.state_dict() if self._keeper else CallbackState()
+        values = {"best": self._best.state_dict(), "waited": self._waited, "kept": kept.values}
+        return CallbackState(values=values, tensors=kept.tensors)
 
-    def recall(self, memory: Memory) -> None:
+    def load_state_dict(self, memory: CallbackState) -> None:
         """Take it back."""
-        self._best.recall(memory.values["best"])
+        self._best.load_state_dict(memory.values["best"])
         self._waited = memory.values["waited"]
         if self._keeper is not None:
-            self._keeper.recall(Memory(values=memory.values["kept"], tensors=memory.tensors))
+            self._keeper.load_state_dict(
+                CallbackState(values=memory.values["kept"], tensors=memory.tensors)
+            )
 
     def _in_words(self) -> str:
         epochs = "1 epoch" if self._waited == 1 else f"{self._waited} epochs"
         best = f" (best: epoch {self._best.epoch})" if self._best.epoch else ""
-        return f"early stopping: {self._best.in_words()} in {epochs}{best}"
+        return f"early stopping: {self._best.describe()} in {epochs}{best}"

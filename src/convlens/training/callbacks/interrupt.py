@@ -9,8 +9,8 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, final
 
 from convlens.core.command_line import command
+from convlens.core.distributed import Ranks
 from convlens.core.errors import WorkFailedError
-from convlens.core.ranks import Ranks
 from convlens.core.reporter import Quiet, Reporter
 from convlens.training.callbacks.callback import Callback, Moment
 
@@ -63,7 +63,7 @@ class SaveAndLeave(Callback):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        caught = self._ranks.greatest(self._caught) if error is None else 0
+        caught = self._ranks.max(self._caught) if error is None else 0
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
@@ -74,12 +74,12 @@ class SaveAndLeave(Callback):
         """Leave if the signal has come."""
         if moment not in {Moment.STEP_END, Moment.EPOCH_END}:
             return
-        caught = self._ranks.greatest(self._caught)
+        caught = self._ranks.max(self._caught)
         if not caught:
             return
-        if self._ranks.is_first:
+        if self._ranks.is_global_zero:
             self._save(state)
-        self._ranks.wait()
+        self._ranks.barrier()
         raise self._leaving(caught, f"in epoch {state.epoch + 1} after {state.step:,} steps")
 
     def _leaving(self, caught: int, where: str) -> WorkFailedError:
@@ -91,7 +91,7 @@ class SaveAndLeave(Callback):
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
         self._caught = number
-        if self._ranks.is_first:
+        if self._ranks.is_global_zero:
             with suppress(RuntimeError):  # the stream was just being written to
                 self._reporter.say(
                     f"{_CALLED[signal.Signals(number)]}: saving after this step; once more leaves "

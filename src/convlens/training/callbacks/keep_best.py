@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, final
 from torch import Tensor
 
 from convlens.training.callbacks.best import Best, Monitor
-from convlens.training.callbacks.callback import Callback, Memory, Moment
+from convlens.training.callbacks.callback import Callback, CallbackState, Moment
 
 if TYPE_CHECKING:
     from convlens.training.state import TrainingState
@@ -41,13 +41,13 @@ class KeepBest(Callback):
         elif moment is Moment.PHASE_END and self._weights:
             state.classifier.load_state_dict(self._weights)
 
-    def memory(self) -> Memory:
+    def state_dict(self) -> CallbackState:
         """The best epoch and its weights."""
-        values = {"epoch": self.epoch, "best": self._best.memory()}
-        return Memory(values=values, tensors=self._weights)
+        values = {"epoch": self.epoch, "best": self._best.state_dict()}
+        return CallbackState(values=values, tensors=self._weights)
 
-    def recall(self, memory: Memory) -> None:
+    def load_state_dict(self, memory: CallbackState) -> None:
         """Take back the best epoch so far."""
         self.epoch = memory.values["epoch"]
-        self._best.recall(memory.values["best"])
+        self._best.load_state_dict(memory.values["best"])
         self._weights = dict(memory.tensors)

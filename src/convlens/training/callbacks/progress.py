@@ -5,8 +5,8 @@ from contextlib import ExitStack
 from time import perf_counter
 from typing import TYPE_CHECKING, final
 
+from convlens.core.formatting import percent
 from convlens.core.reporter import Reporter, Task
-from convlens.core.words import percent
 from convlens.training.callbacks.callback import Callback, Moment
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Progress(Callback):
     Args:
         reporter: whom to tell.
         settings: the run's.
-        steps_an_epoch: optimiser steps that an epoch takes.
+        steps_an_epoch: optimizer steps that an epoch takes.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Progress(Callback):
 
     def _introduction(self, state: "TrainingState") -> str:
         plan, frozen = self._settings.plan, state.frozen
-        optimiser = plan[state.phase].optimiser
+        optimizer = plan[state.phase].optimizer
         learns = f"{frozen.trainable:,} weights learn"
         if frozen.parameters:
             learns += f", {frozen.parameters:,} are frozen"
         if frozen.by_code:
             learns += f" ({frozen.by_code:,} of them by the network's code)"
-        how = f"{optimiser.name} at {optimiser.learning_rate:g}"
+        how = f"{optimizer.name} at {optimizer.learning_rate:g}"
         if len(plan) == 1:
             return f"training {plan[0].train}: {learns}; {how}"
         name = f"phase {state.phase + 1} of {len(plan)}, {plan[state.phase].train}"

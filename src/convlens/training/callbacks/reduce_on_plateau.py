@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from convlens.core.reporter import Quiet, Reporter
 from convlens.training.callbacks.best import Best, Monitor
-from convlens.training.callbacks.callback import Callback, Memory, Moment
+from convlens.training.callbacks.callback import Callback, CallbackState, Moment
 
 if TYPE_CHECKING:
     from convlens.training.state import TrainingState
@@ -21,7 +21,7 @@ class ReduceOnPlateauSettings(BaseModel):
         patience: how many epochs in a row without a better value lower it; 0 is as 1.
         min_delta: by how much at least a value must be better than the best to count.
         cooldown: epochs after lowering it in which waiting does not count.
-        min_rate: the rate is not lowered below this (Keras's ``min_lr``), the schedule's own fall
+        min_lr: the rate is not lowered below this (Keras's ``min_lr``), the schedule's own fall
             apart.
     """
 
@@ -32,7 +32,7 @@ class ReduceOnPlateauSettings(BaseModel):
     patience: Annotated[int, Field(ge=0)] = 10
     min_delta: Annotated[float, Field(ge=0)] = 1e-4
     cooldown: Annotated[int, Field(ge=0)] = 0
-    min_rate: Annotated[float, Field(ge=0)] = 0.0
+    min_lr: Annotated[float, Field(ge=0)] = 0.0
 
 
 @final
@@ -44,7 +44,7 @@ class ReduceLROnPlateau(Callback):
 
     Args:
         settings: which figure, how many epochs, and how far.
-        peak: the schedule's highest rate, of which ``min_rate`` is a share.
+        peak: the schedule's highest rate, of which ``min_lr`` is a share.
         reporter: told when the rate is lowered.
 
     Source:
@@ -55,7 +55,7 @@ class ReduceLROnPlateau(Callback):
         self, settings: ReduceOnPlateauSettings, *, peak: float, reporter: Reporter | None = None
     ) -> None:
         self._settings = settings
-        self._floor = settings.min_rate / peak
+        self._floor = settings.min_lr / peak
         self._reporter = reporter or Quiet()
         self._best = Best(settings.monitor, settings.min_delta)
         self._waited = 0
@@ -75,14 +75,16 @@ class ReduceLROnPlateau(Callback):
             if self._waited >= self._settings.patience and state.rate_scale > self._floor:
                 self._reduce(state)
 
-    def memory(self) -> Memory:
+    def state_dict(self) -> CallbackState:
         """How long it has waited, for what, and how long it still cools down."""
-        best = self._best.memory()
-        return Memory(values={"best": best, "waited": self._waited, "cooling": self._cooling})
+        best = self._best.state_dict()
+        return CallbackState(
+            values={"best": best, "waited": self._waited, "cooling": self._cooling}
+        )
 
-    def recall(self, memory: Memory) -> None:
+    def load_state_dict(self, memory: CallbackState) -> None:
         """Take it back; the rate itself is the state's."""
-        self._best.recall(memory.values["best"])
+        self._best.load_state_dict(memory.values["best"])
         self._waited = memory.values["waited"]
         self._cooling = memory.values["cooling"]
 
@@ -90,7 +92,7 @@ class ReduceLROnPlateau(Callback):
         before, settings = state.rate_scale, self._settings
         state.rate_scale = max(before * settings.factor, self._floor)
         self._reporter.say(
-            f"epoch {state.epoch}: {self._best.in_words()} in {self._waited} "
+            f"epoch {state.epoch}: {self._best.describe()} in {self._waited} "
             f"epoch{'s'[: self._waited > 1]}: learning rate × {state.rate_scale / before:.2g}"
         )
         self._cooling, self._waited = settings.cooldown, 0
