@@ -327,3 +327,11 @@ def test_a_damaged_npz_is_named_whatever_is_damaged(tmp_path):
             read_npz(path)
         except ConvlensError as error:
             assert str(path) in error.message  # noqa: PT017 - some damage does no harm
+
+
+@pytest.mark.parametrize("code", [0x110000, 0xFFFFFFFF, 0xD800])
+def test_labels_that_are_no_text_are_refused(code):
+    labels = np.array(["ant", "bee"] * 10)
+    labels.view(np.uint32)[4] = code
+    with pytest.raises(ConvlensError, match="not Unicode text"):
+        labels_of(labels, 20, "y")

@@ -500,3 +500,14 @@ def test_a_null_character_is_refused_with_its_row(suffix, tmp_path, write_image)
 
 def random_text(length):
     return "".join(random.Random(0).choices("abcdefgh", k=length))
+
+
+def test_a_parquet_file_of_damaged_text_is_refused(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.table({"image": [f"{n}.png" for n in range(20)], "label": ["ant", "bee"] * 10})
+    parquet.write_table(table, tmp_path / "t.parquet", compression="none", use_dictionary=False)
+    content = (tmp_path / "t.parquet").read_bytes()
+    (tmp_path / "t.parquet").write_bytes(content.replace(b"ant", b"a\xff\xfe"))
+    with pytest.raises(ConvlensError, match="cannot read"):
+        read_table(tmp_path / "t.parquet", DataSettings())

@@ -9,14 +9,15 @@ Example:
     0.91
 """
 
+from convlens.api.augment_preview import visualize_augment
 from convlens.api.check import check
 from convlens.api.datasets import data_fetch, data_info, data_list
+from convlens.api.lr_finder import visualize_lr
 from convlens.api.networks import compare, inspect
 from convlens.api.predict import evaluate, load, predict
 from convlens.api.reporting import report
 from convlens.api.resuming import resume
 from convlens.api.training import train
-from convlens.api.training_looks import visualize_augment, visualize_lr
 from convlens.api.visualize import embed, visualize, visualize_convolution, visualize_pooling
 
 __all__ = [

@@ -45,6 +45,7 @@ def labels_of(
     if array.dtype == object:
         array = _of_one_kind(array, name)
     if array.dtype.kind == "U":
+        _validate_unicode(array, name)
         _refuse_texts_without_label(array, name, missing)
     if array.dtype.kind == "f":
         _refuse_floats(array, name)
@@ -115,6 +116,16 @@ def _refuse_missing(array: NDArray[Any], missing: list[bool], name: str) -> None
             f"{len(array):,}, the first {first!s:.20} at {missing.index(True)}",
             "a label for each image: leave those images out; where such a text is a class, pass "
             "settings=['data.missing_labels=[]']",
+        )
+
+
+def _validate_unicode(array: NDArray[Any], name: str) -> None:
+    """Refuse code points that are no characters, which Python cannot make a string of."""
+    codes = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).view(np.uint32)
+    if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+        raise bad_arrays(
+            f"{name} has dtype {array.dtype} and labels that are not Unicode text",
+            "integers or strings: write the file again",
         )
 
 

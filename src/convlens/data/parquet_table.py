@@ -90,6 +90,7 @@ def _columns(path: Path, file: Any, read: list[str], arrow: Any) -> dict[str, li
     left = _MOST_BYTES
     shared: dict[str, str] = {}
     for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=read):
+        batch.validate(full=True)  # damage in a page may leave bytes that are no text
         for name, cells in zip(batch.schema.names, batch.columns, strict=True):
             texts = [*_texts(cells, shared, arrow)]
             left -= sum(map(len, texts))
