@@ -100,7 +100,7 @@ def test_the_other_network_of_a_comparison_is_taken_in_every_form(run: convlens.
         assert found is not None
         assert found.comparison.first == found.comparison.second
         assert 0 < found.comparison.n <= 60
-    with pytest.raises(ConvlensError, match="against is of type object"):
+    with pytest.raises(ConvlensError, match="baseline is of type object"):
         convlens.evaluate(run, (X, Y), baseline=object(), quiet=True)
 
 
