@@ -219,3 +219,33 @@ def test_arrays_are_handed_over_again(tmp_path: Path) -> None:
     with pytest.raises(ConvlensError, match="none of the images"):
         package.resume(run.folder, epochs=3, source=(x // 2, y), quiet=True)
     assert json.loads((run.folder / "metrics.json").read_text("utf-8"))["epochs"] == 2
+
+
+def test_a_run_without_its_checkpoint_says_that_it_starts_again(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    run = trained(tmp_path / "run", 1)
+    shutil.rmtree(run.folder / "checkpoint")
+    resumed = convlens("resume", run.folder)
+    assert resumed.status == 0
+    assert "has no checkpoint: it trains from the first epoch again" in resumed.err
+
+
+def test_two_sources_for_one_evaluation_are_refused(tmp_path: Path, convlens: Convlens) -> None:
+    run = trained(tmp_path / "run", 1)
+    photos = tmp_path / "photos"
+    refused = convlens("evaluate", run.folder, photos, "--source", photos)
+    assert refused.status == 2
+    assert "both SOURCE and --source were passed" in refused.err
+
+
+def test_a_bundle_without_the_digests_of_its_images_still_predicts(
+    tmp_path: Path, convlens: Convlens
+) -> None:
+    run = trained(tmp_path / "run", 1)
+    (run.folder / "bundle" / "training_images.bin").unlink()
+    assert convlens("predict", run.folder, tmp_path / "photos").status == 0
+    moved = shutil.move(tmp_path / "photos", tmp_path / "moved")
+    measured = convlens("evaluate", run.folder, moved)
+    assert measured.status == 0
+    assert "cannot tell whether" in measured.err

@@ -60,6 +60,7 @@ def evaluate(
             compared, or what is asked cannot be promised.
     """
     from convlens.api.options import source_name
+    from convlens.core.errors import ConvlensError
     from convlens.core.legacy import RECIPE_KEYS, upgrade_keys
     from convlens.core.settings import apply_setting, validated
     from convlens.data import CacheSettings
@@ -70,6 +71,13 @@ def evaluate(
     for setting in settings:
         asked = upgrade_keys(apply_setting(asked, setting), RECIPE_KEYS, warn=True)
     said = validated(EvaluationSettings, asked, what="--set")
+    if source is not None and run_source is not None and said.selective is None:
+        raise ConvlensError(
+            "both SOURCE and --source were passed; expected SOURCE to measure other images, or "
+            "--source where the run's own images have moved",
+            remedy="leave one of them out",
+            code="bad-option",
+        )
     return measure_bundle(
         trained_folder(run),
         source,

@@ -86,6 +86,7 @@ def resume_run(
     reporter: Reporter,
 ) -> Run:
     """Resume a run as one of the processes that share it; see `resume`."""
+    from convlens.core.files import surviving_folder
     from convlens.data import CacheSettings
     from convlens.runs import (
         RUNS,
@@ -114,6 +115,8 @@ def resume_run(
             else:
                 images = moved_images(run, source, reporter, resuming=True)
                 recipe = recipe.model_copy(update={"source": source_name(source)})
+        if surviving_folder(folder / "checkpoint") is None and run.history:
+            reporter.warn(f"{folder} has no checkpoint: it trains from the first epoch again")
         run = run_training(
             recipe,
             images,

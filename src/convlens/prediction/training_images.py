@@ -62,10 +62,15 @@ def read_training_images(folder: Path, about: Any) -> TrainingImages | None:
         folder: the bundle's.
         about: what its manifest says of them; None for a bundle of an earlier version.
 
+    Returns:
+        The digests; None where the bundle has none, or was copied without them.
+
     Raises:
         ConvlensError: they are not as the manifest says.
     """
     if about is None:
+        return None
+    if not (folder / _FILE).exists():  # a network can be used without
         return None
     try:
         content = read_bounded(folder / _FILE, 8 * int(about["count"]))

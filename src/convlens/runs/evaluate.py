@@ -268,6 +268,5 @@ def _why_unknown(bundle: Bundle, images: ImageSet) -> str:
     if own is not None:
         return f"it was trained on {own.kind}, these are {content_kind(images)}"
     return (
-        "its bundle is of an earlier version that does not identify its training images, and they "
-        "are no longer where they were"
+        "its bundle does not identify its training images, and they are no longer where they were"
     )
