@@ -46,7 +46,7 @@ def test_every_page_of_the_guide_and_the_reference_is_there(site: Path) -> None:
     for name in ("commands", "python", "recipe", "errors"):
         assert (site / "reference" / f"{name}.html").stat().st_size > 20_000
     python = (site / "reference" / "python.html").read_text("utf-8")
-    assert 'id="convlens.api.train"' in python
+    assert 'id="convlens.api.training.train"' in python
     assert not list(site.rglob("*.py"))
 
 
