@@ -1,5 +1,5 @@
-# Each target works as the first command on a fresh clone: it makes .venv, installs with the
-# constraints, and goes. Set PYTHON to choose an interpreter (3.11 or newer).
+# Each target works as the first command on a fresh clone: it creates .venv and installs with the
+# constraints. Set PYTHON to choose an interpreter (3.11 or newer).
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
@@ -19,16 +19,18 @@ demo: install
 test: install
 	$(BIN)/pytest -q -n $(WORKERS) -m 'not slow'
 
-# Hostile files of every kind, for MINUTES; the figures go to the guide.
+# Hostile files of every kind, for MINUTES; writes the figures and updates the guide's page.
 MINUTES ?= 10
+HOSTILE_FIGURES ?= tests/hostile/figures.json
+HOSTILE_PAGE ?= docs/guide/hostile-files.md
 test-hostile: install
-	$(BIN)/python -m tests.hostile --minutes $(MINUTES) --seed 0 --out tests/hostile/figures.json \
-		--page docs/guide/hostile-files.md
+	$(BIN)/python -m tests.hostile --minutes $(MINUTES) --seed 0 --out $(HOSTILE_FIGURES) \
+		--page $(HOSTILE_PAGE)
 
 test-all: install
 	$(BIN)/pytest -q -n $(WORKERS)
 
-# The report in a real browser: it needs Chromium and npm, which nothing else here does.
+# The report in a real browser: needs Chromium and npm.
 test-browser: install
 	cd tests/reporting && npm ci --no-audit --no-fund
 	$(BIN)/pytest -q -rs tests/reporting/test_browser.py
