@@ -345,7 +345,7 @@ def test_views_their_gain_and_their_cost(runs: tuple[Run, Run], convlens: Convle
     plain = convlens("evaluate", runs[0].folder, "--json").json
     done = convlens("evaluate", runs[0].folder, "--tta", "crops", "--json").json
     views = done["tta"]
-    assert (views["tta"], views["count"]) == (["crops"], 5)
+    assert (views["views"], views["count"]) == (["crops"], 5)
     assert views["gain"]["first"] == done["accuracy"]
     assert views["gain"]["second"] == plain["accuracy"]
     assert views["milliseconds"] > 1.5 * views["milliseconds_without"] > 0

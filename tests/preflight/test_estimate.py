@@ -48,7 +48,7 @@ def paced(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
     def reckoned(asked: dict[str, Any], *phases: PhaseTimings) -> Any:
         pace = RunTimings(decoding=0.02, predicting=0.03, phases=phases, pixels_bytes=0)
-        monkeypatch.setattr("convlens.preflight.estimates.pace_of_run", lambda *_, **__: pace)
+        monkeypatch.setattr("convlens.preflight.estimates.benchmark_run", lambda *_, **__: pace)
         shown = images()
         recipe, _ = resolve_defaults({**ASKED, **asked}, shown)
         network = plan_of(recipe, shown).network
@@ -141,7 +141,7 @@ def test_memory_has_the_pixels_of_every_part_that_a_run_reads(
     monkeypatch.setattr("convlens.preflight.estimates.peak_memory", lambda _: 100_000_000)
     for measured, left in ((0, 2000), (48 * 48 * 3 * 500, 1500)):
         pace = RunTimings(decoding=0.0, predicting=0.0, phases=(phase(),), pixels_bytes=measured)
-        monkeypatch.setattr("convlens.preflight.estimates.pace_of_run", lambda *_, p=pace, **__: p)
+        monkeypatch.setattr("convlens.preflight.estimates.benchmark_run", lambda *_, p=pace, **k: p)
         found = estimate(recipe, shown, network, device=CPU)
         assert found.memory_mb == round(100 + 48 * 48 * 3 * left / 1e6)
 
@@ -154,7 +154,7 @@ def test_images_that_are_kept_decoded_take_no_time_to_decode(
     network = plan_of(recipe, shown).network
     assert network is not None
     pace = RunTimings(decoding=0.02, predicting=0.0, phases=(phase(),), pixels_bytes=0)
-    monkeypatch.setattr("convlens.preflight.estimates.pace_of_run", lambda *_, **__: pace)
+    monkeypatch.setattr("convlens.preflight.estimates.benchmark_run", lambda *_, **__: pace)
     before = estimate(recipe, shown, network, device=CPU)
     assert before.seconds == pytest.approx(before.training_seconds + 0.02 * len(shown))
     for part, numbers in parts_of(recipe, shown).items():

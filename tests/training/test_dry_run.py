@@ -41,7 +41,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
-    for name in ("budget", "loop", "rehearsal"):
+    for name in ("budget", "loop", "dry_run"):
         monkeypatch.setattr(f"convlens.training.{name}.perf_counter", found)
     return found
 

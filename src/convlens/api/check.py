@@ -118,7 +118,7 @@ def check(
         validate_no_arrays(images)
     where = choose_device(device)
     full, _ = resolve_defaults({**asked, "source": source_name(source)}, images)
-    full = full.trusting_code()  # `what_is_asked` has seen to it
+    full = full.trusting_code()  # `build_config` has seen to it
     kept = CacheSettings(enabled=cache)
     found, material, plan = _findings(full, images, kept, reporter, device=where)
     if fix is not None:

@@ -78,7 +78,7 @@ def visualize_lr(
     from convlens.runs import LrFinderResult, rate_setting, try_rates
 
     complete_recipe, _ = resolve_defaults({**asked, "source": source_name(source)}, images)
-    complete_recipe = complete_recipe.trusting_code()  # `what_is_asked` has seen to it
+    complete_recipe = complete_recipe.trusting_code()  # `build_config` has seen to it
     where, kept = choose_device(device), CacheSettings(enabled=cache)
     curve = try_rates(complete_recipe, images, device=where, cache=kept, reporter=reporter)
     rate = None if curve.suggestion is None else float(f"{curve.suggestion:.2g}")

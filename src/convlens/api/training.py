@@ -146,7 +146,7 @@ def _begin(
 
     where = ranks.device(device)
     recipe, reasons = resolve_defaults({**asked, "source": source_name(source)}, images)
-    recipe = recipe.trusting_code()  # `what_is_asked` has seen to it
+    recipe = recipe.trusting_code()  # `build_config` has seen to it
     for reason in reasons.values():
         reporter.say(f"chose {reason}")
     ranks.require_same(recipe.to_toml(), "recipe")

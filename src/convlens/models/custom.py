@@ -45,7 +45,7 @@ def build_custom(
         trust_code: whether the code may run, besides what `ModelSpec.trusting_code` says.
 
     Raises:
-        OwnNetworkError: the network breaks off when it is fed.
+        CustomModelError: the network breaks off when it is fed.
         ConvlensError: the code is not trusted, fails, or does not give such a network.
     """
     called = spec.name or ""
@@ -136,7 +136,7 @@ def _fed(run: nn.Module, sample: Tensor, called: str, *, network: nn.Module) -> 
     """What a module makes of a batch.
 
     Raises:
-        OwnNetworkError: it raised an error.
+        CustomModelError: it raised an error.
     """
     with watched_modules(run) as running:
         try:
