@@ -202,7 +202,7 @@ def test_code_that_a_recipe_brings_runs_only_when_trusted(
     recipe = tmp_path / "recipe.toml"
     model = {"name": name}
     if carried:
-        asked = package.api.asked.build_config(
+        asked = package.api.options.build_config(
             None,
             model={"name": name, "layers": None},
             augment=None,
